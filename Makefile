@@ -1,0 +1,52 @@
+# `make` explains; `make run` and `make test` are the two commands.
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup run test test-real ui lint bench clean lock docs
+
+help: ## explain the commands
+	@printf 'plates: retrain a license-plate detector and know which data produced which mAP\n\n'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: $(READY) ## make the virtual environment with the locked packages
+$(READY): requirements.lock pyproject.toml
+	@test -x "$(PYTHON)" || { echo 'error: no Python here. Install Python 3.11: apt-get install python3 python3-venv'; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+		{ echo 'error: Python 3.11 or 3.12 is needed; name one: make setup PYTHON=/path/to/python3.11'; exit 1; }
+	@echo 'setting up .venv (once, a few minutes of downloads) ...'
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCPD2019 for real photographs
+	@$(BIN)/plates run $(if $(DATA),--set data.root=$(abspath $(DATA)))
+
+test: $(READY) ## run the tests
+	@$(BIN)/pytest
+
+test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 30 minutes)
+	@$(BIN)/pytest tests/real -m real -s
+
+ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000
+	@$(BIN)/plates ui
+
+lint: $(READY) ## check formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(READY) ## measure speed and memory; tables on the screen, JSON in benchmarks/results
+	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+docs: $(READY) ## write docs/hyperparameters.md from the settings' own descriptions
+	@$(BIN)/python -m settings.reference
+
+lock: ## pin every package with its hashes
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --quiet --python-version 3.11 -o requirements.lock
+
+clean: ## remove what runs and tests wrote; the photographs under data.root are not touched
+	rm -rf .dagster/* .plates .pytest_cache .mypy_cache .ruff_cache .hypothesis .venv *.egg-info build
+	rm -rf data/*.parquet data/*.json data/tfrecords data/sample models/* reports plots metrics

@@ -1,0 +1,1 @@
+"""What produced what: versions of files, records of runs, and restoring one."""

@@ -1,0 +1,63 @@
+"""Writing files so that a killed run leaves the old file or the new one, never a half."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def atomic(target: Path) -> Iterator[Path]:
+    """Yields a path beside `target` to write a file or a folder at; on success it takes the target's place.
+
+    On an error the temporary path is removed and the target stays as it was. Replacing a folder is two renames: a kill
+    between them leaves the old one as `.NAME.old`, which the next `atomic` on the same target puts back first.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():
+        old.rename(target)
+    for leftover in target.parent.glob(f".{target.name}.*.tmp"):
+        remove(leftover)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    temporary = scratch / target.name
+    try:
+        yield temporary
+        if temporary.is_dir() and target.exists():
+            remove(old)
+            target.rename(old)
+        os.replace(temporary, target)
+        remove(old)
+    finally:
+        remove(scratch)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes `content` with sorted keys, so that equal content gives equal bytes. NaN is refused: `ValueError`."""
+    with atomic(path) as temporary:
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
+    """Writes a table as Parquet (zstd), without pandas' index; equal tables give equal bytes."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with atomic(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")

@@ -1,0 +1,1 @@
+"""The settings of a project: `params.yaml` and where its files are."""
