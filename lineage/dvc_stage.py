@@ -30,6 +30,6 @@ def commit(root: Path, stage: str) -> None:
             return
         if LOCKED not in done.stderr or time.monotonic() > deadline:
             raise UserError(
-                f"`dvc commit {stage}` failed: {done.stderr.strip()}\nThe files are written. Run it again, or `plates doctor`."
+                f"`dvc commit {stage}` failed: {done.stderr.strip()}\nThe files are written. Try `plates doctor`."
             )
         time.sleep(0.5)

@@ -86,7 +86,9 @@ def read(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no record of an evaluation: {error}. Bring it back: git checkout -- {path}") from None
+        raise UserError(
+            f"{path} is no record of an evaluation: {error}. Bring it back: git checkout -- {path}"
+        ) from None
 
 
 def read_all(root: Path) -> list[Record]:

@@ -41,5 +41,9 @@ def restore(root: Path, record: Record) -> Path:
 
 def _checkout(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dvc", "checkout", "--force"], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "checkout", "--force"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )

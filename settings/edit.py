@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 
 from lineage.errors import UserError
 from lineage.files import atomic
-from settings.params import knobs, nearest, parse as check
+from settings.params import knobs, nearest
+from settings.params import parse as check
 
 
 def parse(assignments: Sequence[str]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def write(path: Path, changes: Mapping[str, Any]) -> None:
-    """Puts `changes` (dotted key to value) into the file, after checking the whole; on `UserError` it stays as it was."""
+    """Puts `changes` (dotted key to value) into the file, after checking the whole; on `UserError` it stays as is."""
     round_trip = YAML()
     round_trip.preserve_quotes = True
     round_trip.width = 200

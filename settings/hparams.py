@@ -14,8 +14,8 @@ SECTIONS = ("model", "train", "augment", "nms")
 def read(path: Path) -> dict[str, Any]:
     """The overrides of `path` as dotted keys of `params.yaml`, ready for `settings.edit.write`.
 
-    `nms_configs` (in the reference a group of its own) becomes `nms`. `UserError` where the file is missing, is no YAML,
-    or names what does not exist, with the nearest that does.
+    `nms_configs` (in the reference a group of its own) becomes `nms`. `UserError` where the file is missing, is no
+    YAML, or names what does not exist, with the nearest that does.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

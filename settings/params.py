@@ -1,7 +1,7 @@
 """Every knob of the pipeline, typed: the schema of `params.yaml`.
 
-The detector's own knobs (`model`, `train`, `augment`, `nms`, `export`) are `efficientdet.config`'s; this module adds those
-of the data, the gates and the reports, loads the file, and says in words what is wrong with it.
+The detector's own knobs (`model`, `train`, `augment`, `nms`, `export`) are `efficientdet.config`'s; this module adds
+those of the data, the gates and the reports, loads the file, and says in words what is wrong with it.
 """
 
 import difflib
@@ -46,7 +46,7 @@ class DataParams(Section):
 
     root: str | None = Field(
         None,
-        description="Folder of CCPD photographs (CCPD2019, CCPD2020, one subset, both); null: a generated sample. It is only read.",
+        description="Folder of CCPD photographs (CCPD2019, CCPD2020, one subset, both), only read; null: a generated sample.",
     )
     annotations: str | None = Field(
         None,
@@ -81,7 +81,7 @@ class SplitParams(Section):
 
     method: Literal["auto", "official", "plate"] = Field(
         "auto",
-        description="official: CCPD's own lists; plate: by a seeded hash of the plate; auto: official where the lists exist.",
+        description="official: CCPD's own lists; plate: by a seeded hash of the plate; auto: official where there are lists.",
     )
     seed: int = Field(0, ge=0, description="Another seed puts plates on other sides.")
     val_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of plates for validation.")
@@ -89,7 +89,7 @@ class SplitParams(Section):
     max_psi: float = Field(
         0.25,
         gt=0,
-        description="Warn when a column's population stability index between two sides exceeds this (0.25 is the usual 'shifted').",
+        description="Warn when a column's population stability index between two sides is over this; 0.25 is usual.",
     )
 
 
@@ -99,7 +99,9 @@ class TFRecordParams(Section):
     shard_mib: int = Field(128, ge=1, description="Size of a shard in MiB; 100-200 reads well.")
     seed: int = Field(0, ge=0, description="Seed of the shuffle of all records before they are cut into shards.")
     workers: int | None = Field(
-        None, ge=1, description="Processes that write; null: one a core. The bytes are the same for any number."
+        None,
+        ge=1,
+        description="Processes that write; null: one a core. The bytes are the same for any number.",
     )
 
 
@@ -131,7 +133,10 @@ class GateParams(Section):
     metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score"] = Field("mAP", description="The figure that decides.")
     min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
     tolerance: float = Field(
-        0.005, ge=0, le=1, description="A challenger this much below the champion still passes: the noise of a run."
+        0.005,
+        ge=0,
+        le=1,
+        description="A challenger this much below the champion still passes: the noise of a run.",
     )
 
 

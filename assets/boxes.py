@@ -1,0 +1,49 @@
+"""The annotations that Great Expectations accepts.
+
+The rest is set aside in `data/rejected.parquet`, each row with every expectation that it broke; Data Docs are in
+`reports/data_docs/`. With too many rejects, nothing goes downstream.
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.stage import Run, asset
+from checks.annotations import validate
+from checks.balance import imbalance
+from checks.delivery import Delivery
+from lineage.files import write_json, write_parquet
+
+
+@asset(deps=["labels"], group="data", kinds={"parquet", "greatexpectations"}, description=__doc__)
+def boxes(run: Run) -> dict[str, Any]:
+    path, limits = run.project.path, run.params.validation
+    labels = pd.read_parquet(path("data/labels.parquet"))
+    memory = run.project.scratch / "delivery.json"
+    previous = Delivery.model_validate_json(memory.read_text(encoding="utf-8")) if memory.exists() else None
+    verdict = validate(labels, previous=previous, data_docs=path("reports/data_docs"))
+    write_parquet(path("data/rejected.parquet"), verdict.rejected)
+    verdict.require(limits.max_rejected_fraction)
+    balances = imbalance(verdict.accepted, limits.max_class_share, limits.max_imbalance_ratio)
+    write_parquet(path("data/boxes.parquet"), verdict.accepted)
+    write_json(
+        path("reports/validation.json"),
+        {
+            "outcomes": [outcome.model_dump() for outcome in verdict.outcomes],
+            "balance": [balance.model_dump() for balance in balances],
+            "accepted": len(verdict.accepted),
+            "rejected": len(verdict.rejected),
+        },
+    )
+    write_json(memory, json.loads(Delivery.of(verdict.accepted).model_dump_json()))
+    broken = verdict.rejected["broken"].explode().value_counts().rename("annotations").to_frame()
+    return {
+        "accepted": len(verdict.accepted),
+        "rejected": len(verdict.rejected),
+        "rejected share": round(verdict.rejected_fraction, 4),
+        "broken expectations": dg.MetadataValue.md(broken.to_markdown() if len(broken) else "none"),
+        "balance": dg.MetadataValue.md("\n".join(f"- {balance.sentence}" for balance in balances)),
+        "data docs": dg.MetadataValue.path(str(path("reports/data_docs/index.html"))),
+    }

@@ -1,0 +1,57 @@
+"""The model in service. It moves only through the gate: a challenger that scores too low leaves it where it is."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from assets.stage import Run, asset
+from assets.truth import truth
+from lineage import record as records
+from lineage.files import atomic, write_json
+from lineage.gate import decide
+
+
+@asset(deps=["model_card"], group="model", kinds={"json"}, description=__doc__)
+def champion(run: Run) -> dict[str, Any]:
+    path, gate = run.project.path, run.params.gate
+    file, folder = path("models/champion.json"), path("models/champion")
+    current = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    current = current if current and current["record"] else None
+    metrics = json.loads(path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    newest = [record for record in records.read_all(run.project.root) if record.metrics == metrics][-1]
+    challenger = {"record": newest.id, "metrics": metrics, "test_set": metrics["test_set"]}
+    if current and current["record"] == newest.id:
+        return {
+            "promoted": False,
+            "reason": "the champion is this very model",
+            gate.metric: metrics[gate.metric],
+        }
+
+    def rescore() -> Mapping[str, Any]:
+        from efficientdet.infer import Predictor
+
+        from assets.scores import scores
+
+        split = truth(run.project, run.params.evaluation.split)
+        predictor = Predictor(folder)
+        progress = run.progress("the champion, scored again")
+        found = predictor.predict_table(split, run.project.photographs, progress=progress)
+        return scores(found, split, predictor.label_map)[0]
+
+    decision = decide(
+        challenger,
+        current,
+        metric=gate.metric,
+        min_value=gate.min_value,
+        tolerance=gate.tolerance,
+        rescore=rescore,
+    )
+    verdict = {"promoted": decision.promoted, "reason": decision.reason, "challenger": newest.id}
+    folder.mkdir(parents=True, exist_ok=True)
+    if decision.promoted:
+        with atomic(folder) as temporary:
+            shutil.copytree(path("models/export/model"), temporary)
+        current = challenger
+    write_json(file, {**(current or {"record": None}), "decision": verdict})
+    return {"reason": decision.reason, "promoted": decision.promoted, gate.metric: decision.challenger}

@@ -1,0 +1,102 @@
+"""COCO metrics and CCPD's own score on photographs that training never saw, over all and for each subset.
+
+Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows the curves, the best and the worst.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.scores import scores
+from assets.stage import Run, asset
+from assets.truth import identity, truth
+from lineage.files import atomic, write_json, write_parquet
+
+
+@asset(deps=["checkpoint"], group="model", kinds={"tensorflow", "html"}, description=__doc__, pool="gpu")
+def evaluation(run: Run) -> dict[str, Any]:
+    from efficientdet import trained
+    from efficientdet.predict import predict
+
+    path, params = run.project.path, run.params.evaluation
+    model = trained.load(path("models/checkpoint"))
+    expected = truth(run.project, params.split)
+    found = predict(
+        model.network,
+        model.spec,
+        run.params.nms,
+        path("data/tfrecords"),
+        split=params.split,
+        batch_size=params.batch_size,
+        progress=run.progress(f"{params.split} photographs"),
+    )
+    places = expected.drop_duplicates("image_id")[["image_id", "subset"]]
+    found = found.merge(places, on="image_id", how="left", validate="many_to_one")
+    write_parquet(path("data/detections.parquet"), found)
+
+    figures, whole = scores(found, expected, model.label_map)
+    history = pd.read_csv(path("models/checkpoint/history.csv"))
+    metrics = figures | {
+        "split": params.split,
+        "steps": int(history["step"].max()),
+        "test_set": identity(expected),
+    }
+    at_50 = whole.curves[whole.curves["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
+    _write_csv(path("plots/precision_recall.csv"), at_50)
+    _write_csv(path("plots/loss.csv"), history[["step", "loss", "cls", "box", "learning_rate"]])
+    report(run, metrics, found, expected, at_50, history)
+    write_json(path("metrics/evaluation.json"), metrics)
+    return {
+        **{name: metrics[name] for name in ("mAP", "mAP50", "mAP75", "ccpd_score", "images")},
+        "by subset": dg.MetadataValue.md(pd.DataFrame(metrics["by_subset"]).round(3).to_markdown(index=False)),
+        "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),
+    }
+
+
+def report(
+    run: Run,
+    metrics: dict[str, Any],
+    found: pd.DataFrame,
+    expected: pd.DataFrame,
+    precision_recall: pd.DataFrame,
+    history: pd.DataFrame,
+) -> None:
+    """Writes the page with the curves and the most telling photographs."""
+    from ccpd.score import best_boxes
+    from efficientdet.report import pictures, write
+
+    outcomes = best_boxes(found, expected)
+    worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)
+
+    def drawn(chosen: pd.DataFrame) -> list[pictures.Picture]:
+        return [
+            pictures.draw(
+                run.project.photographs / row.path,
+                expected[(expected["path"] == row.path) & expected["class"].notna()],
+                found[found["path"] == row.path].nlargest(1, "score"),
+                f"{row.subset}, IoU {row.iou:.2f}, score {row.score:.2f}",
+            )
+            for row in chosen.itertuples()
+        ]
+
+    write(
+        run.project.path("reports/evaluation.html"),
+        title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
+        metrics=metrics,
+        facts={
+            "photographs": run.params.data.root or "the generated sample",
+            "training": f"{metrics['steps']:,} steps of {run.params.train.batch_size}",
+            "test set": metrics["test_set"],
+            "which data made it": "plates lineage",
+        },
+        precision_recall=precision_recall,
+        history=history,
+        worst=drawn(worst),
+        best=drawn(best),
+    )
+
+
+def _write_csv(path: Any, table: pd.DataFrame) -> None:
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False)

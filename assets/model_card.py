@@ -1,0 +1,32 @@
+"""Which data, parameters and code produced which mAP: a card for people and a record for `plates lineage`."""
+
+import json
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.stage import Run, asset
+from lineage import record as records
+from lineage.files import atomic
+from lineage.model_card import render
+
+
+@asset(deps=["evaluation", "exported_model"], group="model", kinds={"markdown"}, description=__doc__)
+def model_card(run: Run) -> dict[str, Any]:
+    path = run.project.path
+    metrics = json.loads(path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    boxes = pd.read_parquet(path("data/boxes.parquet"), columns=["path", "class"])
+    splits = pd.read_parquet(path("data/splits.parquet"), columns=["split"])
+    counts = {
+        "images": boxes["path"].nunique(),
+        "boxes": int(boxes["class"].notna().sum()),
+        "rejected": len(pd.read_parquet(path("data/rejected.parquet"), columns=["path"])),
+        "unparsed": len(pd.read_parquet(path("data/unparsed.parquet"), columns=["path"])),
+        "splits": {side: int((splits["split"] == side).sum()) for side in ("train", "val", "test")},
+    }
+    record = records.write(run.project.root, metrics, run.params.model_dump(mode="json"))
+    card = render(record, counts)
+    with atomic(path("models/export/MODEL_CARD.md")) as temporary:
+        temporary.write_text(card, encoding="utf-8")
+    return {"record": record.id, "mAP": metrics["mAP"], "card": dg.MetadataValue.md(card)}

@@ -1,0 +1,49 @@
+"""Shards of records that the trainer reads, JPEG bytes passed through, in the TF Object Detection feature names.
+
+All records are shuffled with a seed before they are cut into shards, and the bytes are the same whatever the number of
+workers. A killed run goes on with the shards that were finished. `manifest.json` counts and hashes every shard.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.stage import Run, asset
+from ccpd.label import label_map
+from efficientdet import records
+
+
+@asset(deps=["boxes", "splits"], group="data", kinds={"tfrecord"}, description=__doc__)
+def tfrecords(run: Run) -> dict[str, Any]:
+    path, params = run.project.path, run.params.tfrecords
+    boxes = pd.read_parquet(path("data/boxes.parquet"))
+    manifest = records.write(
+        boxes,
+        pd.read_parquet(path("data/splits.parquet")),
+        label_map(boxes["class"]),
+        run.project.photographs,
+        path("data/tfrecords"),
+        seed=params.seed,
+        shard_mib=params.shard_mib,
+        workers=params.workers,
+        progress=run.progress("records"),
+    )
+    sides = pd.DataFrame(
+        [
+            {
+                "split": side,
+                "images": part.images,
+                "boxes": part.boxes,
+                "without a plate": part.negatives,
+                "shards": len(part.shards),
+                "MiB": round(sum(shard.bytes for shard in part.shards) / 2**20, 1),
+            }
+            for side, part in manifest.splits.items()
+        ]
+    )
+    return {
+        "records": int(sides["images"].sum()),
+        "classes": dg.MetadataValue.json({str(key): name for key, name in manifest.label_map.items()}),
+        "splits": dg.MetadataValue.md(sides.to_markdown(index=False)),
+    }

@@ -1,0 +1,19 @@
+"""The dataset card: what is in the data, in numbers, plots and pictures, as one page that needs no other
+file.
+"""
+
+from ccpd.card.numbers import Numbers, describe
+from ccpd.card.page import write
+from ccpd.card.pictures import Picture, Sample, contact_sheet, draw, from_rows, from_samples
+
+__all__ = [
+    "Numbers",
+    "Picture",
+    "Sample",
+    "contact_sheet",
+    "describe",
+    "draw",
+    "from_rows",
+    "from_samples",
+    "write",
+]

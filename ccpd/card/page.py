@@ -1,0 +1,76 @@
+"""Putting the card together: tables, plots and contact sheets as one HTML page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ccpd.card import provinces
+from ccpd.card.numbers import SIDES, describe
+from ccpd.card.pictures import Picture, Sample, from_rows, from_samples
+from ccpd.card.plots import COLOURS, plots
+from lineage.files import atomic
+
+SHOWN = 18
+PER_REASON = 3
+
+
+def write(
+    path: Path,
+    *,
+    root: Path,
+    boxes: pd.DataFrame,
+    rejected: pd.DataFrame,
+    splits: pd.DataFrame | None = None,
+    meanings: Mapping[str, str] | None = None,
+    findings: Sequence[str] = (),
+    shift: pd.DataFrame | None = None,
+    augmented: Sequence[Sample] = (),
+    title: str = "Dataset card",
+    seed: int = 0,
+) -> None:
+    """Writes the card; no file beside it is needed to read it, and the same data gives the same bytes.
+
+    `root` is the folder of the photographs; `rejected` is the boxes table's other half, with `broken`;
+    `meanings` says what each expectation means; `findings` are sentences put at the top (imbalance, leaks);
+    `shift` is a table of `ccpd.shift.between_sides`; `augmented` are training pictures as the network sees
+    them. `seed` picks the photographs.
+    """
+    environment = Environment(loader=PackageLoader("ccpd.card", "."), autoescape=True, undefined=StrictUndefined)
+    html = environment.get_template("page.html.j2").render(
+        title=title,
+        numbers=describe(boxes, rejected, splits),
+        findings=list(findings),
+        plots=plots(boxes, splits),
+        colours=COLOURS,
+        sides=[side for side in SIDES if splits is not None and (splits["split"] == side).any()] or ["all"],
+        shift=[] if shift is None else shift.to_dict("records"),
+        province_names=provinces.NAMES,
+        meanings=dict(meanings or {}),
+        accepted_pictures=accepted(boxes, root, seed),
+        rejected_pictures=set_aside(rejected, root),
+        augmented_pictures=from_samples(augmented),
+    )
+    with atomic(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def accepted(boxes: pd.DataFrame, root: Path, seed: int = 0, count: int = SHOWN) -> list[Picture]:
+    """`count` accepted rows, drawn at random, as evenly over the subsets as they allow."""
+    shuffled = boxes.iloc[np.random.default_rng(seed).permutation(len(boxes))].drop_duplicates("path")
+    turn = shuffled.groupby("subset", dropna=False).cumcount()
+    rows = shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")][:count].sort_values("path")
+    texts = [row["plate"] if pd.notna(row["plate"]) else row["class"] for _, row in rows.iterrows()]
+    said = ["no plate" if pd.isna(text) else str(text) for text in texts]
+    return from_rows(rows, root, [f"{subset}, {text}" for subset, text in zip(rows["subset"], said, strict=True)])
+
+
+def set_aside(rejected: pd.DataFrame, root: Path, per_reason: int = PER_REASON) -> list[Picture]:
+    """The first rejected rows of each combination of broken expectations, with their names as the caption."""
+    if rejected.empty:
+        return []
+    reasons = rejected["broken"].map(lambda names: ", ".join(names))
+    rows = rejected[reasons.groupby(reasons).cumcount() < per_reason]
+    return from_rows(rows, root, reasons[rows.index].tolist())

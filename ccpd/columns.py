@@ -1,0 +1,7 @@
+"""The columns of the labels table that are read together."""
+
+BOX = ["xmin", "ymin", "xmax", "ymax"]
+"""Pixels of the original image."""
+
+CORNERS = ["rb_x", "rb_y", "lb_x", "lb_y", "lt_x", "lt_y", "rt_x", "rt_y"]
+"""Right-bottom, left-bottom, left-top, right-top, in pixels of the original image."""

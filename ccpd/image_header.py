@@ -1,0 +1,102 @@
+"""The size of a JPEG and what is wrong with the file, from its bytes, without decoding a pixel (ITU-T T.81, annex
+B).
+"""
+
+import struct
+from dataclasses import dataclass
+
+SOI, EOI, SOS, APP1, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
+ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
+TRAILING = 4096  # bytes after the end marker that are still taken for a writer's padding
+ORIENTATION = 0x0112
+
+OTHERS = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG"),
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"RIFF", "a WebP"),
+    (b"II*\x00", "a TIFF"),
+    (b"MM\x00*", "a TIFF"),
+    (b"PK\x03\x04", "a ZIP archive"),
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Width and height in pixels as stored, None where no frame header was found; and the problem, None where none
+    was.
+    """
+
+    width: int | None
+    height: int | None
+    problem: str | None
+
+
+def read_header(content: bytes | memoryview) -> Header:
+    """Reads the header of a whole file.
+
+    Problems that make the file unusable: `zero bytes`, `not a JPEG: ...`, `damaged: ...`, `truncated: ...`. One
+    that a reader must know of: `EXIF orientation N` (the label's pixels may be those of the stored or of the turned
+    picture). Greyscale, CMYK and progressive JPEGs are read by every decoder used here and are no problem.
+    """
+    content = memoryview(content)
+    if not content:
+        return Header(None, None, "zero bytes")
+    if bytes(content[:2]) != b"\xff\xd8":
+        return Header(None, None, f"not a JPEG: {_kind(bytes(content[:512]))}")
+    width = height = None
+    orientation, at = 1, 2
+    while at + 4 <= len(content):
+        if content[at] != 0xFF:
+            return Header(width, height, f"damaged: no marker at byte {at}")
+        marker = content[at + 1]
+        if marker == 0xFF or marker in ALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker == EOI:
+            break
+        (length,) = struct.unpack_from(">H", content, at + 2)
+        segment = content[at + 4 : at + 2 + length]
+        if marker in FRAMES and len(segment) >= 5:
+            height, width = struct.unpack_from(">HH", segment, 1)
+        elif marker == APP1 and bytes(segment[:6]) == b"Exif\0\0":
+            orientation = _orientation(bytes(segment[6:]))
+        elif marker == SOS:
+            return _whole(content, width, height, orientation)
+        at += 2 + length
+    problem = "truncated: it ends before the picture" if at + 4 > len(content) else "damaged: no picture in it"
+    return Header(width, height, problem)
+
+
+def _whole(content: memoryview, width: int | None, height: int | None, orientation: int) -> Header:
+    if not width or not height:
+        return Header(None, None, "damaged: the picture has no size")
+    if bytes(content[-TRAILING:]).rfind(b"\xff\xd9") < 0:
+        return Header(width, height, "truncated: no end marker")
+    return Header(width, height, None if orientation == 1 else f"EXIF orientation {orientation}")
+
+
+def _kind(start: bytes) -> str:
+    for magic, name in OTHERS:
+        if start.startswith(magic):
+            return name
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page"
+    return f"it starts with {start[:4].hex(' ')}"
+
+
+def _orientation(tiff: bytes) -> int:
+    """The orientation, 1 to 8, in an EXIF block; 1 where it says none (CIPA DC-008, table 6)."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None or len(tiff) < 8:
+        return 1
+    (start,) = struct.unpack_from(order + "I", tiff, 4)
+    if start + 2 > len(tiff):
+        return 1
+    (count,) = struct.unpack_from(order + "H", tiff, start)
+    for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
+        tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
+        if tag == ORIENTATION:
+            return value if 1 <= value <= 8 else 1
+    return 1

@@ -1,0 +1,197 @@
+"""Every image under a root: where it is, how large, what is in it, and what is wrong with the file."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ccpd.image_header import read_header
+from ccpd.subsets import subset_of
+from lineage.errors import UserError
+from lineage.files import write_parquet
+
+RAW_IMAGES_SCHEMA = pa.schema(
+    [
+        ("subset", pa.string()),
+        ("name", pa.string()),
+        ("path", pa.string()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("problem", pa.string()),
+    ]
+)
+CACHE_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("mtime_ns", pa.int64()))
+LISTING_SCHEMA = pa.schema(
+    [CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", "bytes", "mtime_ns", "problem")]
+)
+READ = ["sha256", "width", "height", "problem"]  # what only the content tells
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+LARGEST = 256 << 20  # bytes; a photograph beyond it is not read
+BATCH = 4096  # files listed or read at a time: what bounds the memory
+NOT_UTF8 = "the name is not UTF-8"
+
+
+@dataclass
+class Scan:
+    """`table` (`RAW_IMAGES_SCHEMA`, by path) and what became of everything else under the root, counted.
+
+    unreadable: folders and files that could not be opened, with the system's reason.
+    """
+
+    table: pa.Table
+    read: int = 0
+    kept: int = 0
+    links: int = 0
+    other_files: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def scan(
+    root: Path, cache_path: Path, workers: int | None = None, progress: Callable[[int], None] | None = None
+) -> Scan:
+    """Lists the images under `root` and reads those that are new: once each, for their hash and header; no pixel is
+    decoded.
+
+    A file whose size and modification time are as in the cache is not opened. Symbolic links are counted and not
+    followed, so none leads round or out of the root. A name that is no UTF-8 is written with `\\xNN` for the bytes
+    that are not, and such a file is noted under `problem` and not read. Nothing is written under `root`.
+
+    cache_path: Parquet, outside the root, written at the end. workers: threads that read (None: two a core).
+    progress: called with the number of images done since the last call.
+
+    Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
+    """
+    _refuse(root, cache_path)
+    result = Scan(RAW_IMAGES_SCHEMA.empty_table())
+    found = _listing(root, result)
+    if not len(found):
+        raise UserError(
+            f"no image under {root}: {result.other_files} other files, {result.links} links (not followed), "
+            f"{len(result.unreadable)} unreadable. "
+            "Set data.root to a folder of photographs, or make some: plates sample DIR"
+        )
+    kept, fresh = _from_cache(found, cache_path)
+    result.kept, result.read = len(kept), len(fresh)
+    if progress:
+        progress(len(kept))
+    table = pa.concat_tables([kept, *_read_all(root, fresh, workers, progress, result)])
+    table = table.take(pc.sort_indices(table["path"]))
+    write_parquet(cache_path, table)
+    result.table = table.select(RAW_IMAGES_SCHEMA.names)
+    return result
+
+
+def _refuse(root: Path, cache_path: Path) -> None:
+    if not root.exists():
+        raise UserError(
+            f"data.root is {root}, and there is no such folder. Set it with: plates run --set data.root=PATH"
+        )
+    if not root.is_dir():
+        raise UserError(f"data.root is {root}, which is a file. Set it to the folder that holds the photographs.")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"data.root is {root}, and its reading is not permitted. Mend it with: chmod -R u+rX {root}")
+    if cache_path.resolve().is_relative_to(root.resolve()):
+        raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
+
+
+def _listing(root: Path, result: Scan) -> pa.Table:
+    """`LISTING_SCHEMA` of every image under the root."""
+    parts = [LISTING_SCHEMA.empty_table()]
+    files = _files(root, "", result)
+    while batch := list(islice(files, BATCH)):
+        shown = [path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for path, _ in batch]
+        columns = {
+            "subset": [_subset(path.rpartition("/")[0]) for path in shown],
+            "name": [path.rpartition("/")[2] for path in shown],
+            "path": shown,
+            "bytes": [status.st_size for _, status in batch],
+            "mtime_ns": [status.st_mtime_ns for _, status in batch],
+            "problem": [NOT_UTF8 if new != path else None for new, (path, _) in zip(shown, batch, strict=True)],
+        }
+        parts.append(pa.table(columns, schema=LISTING_SCHEMA))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = sorted(os.scandir(os.path.join(root, folder)), key=lambda entry: entry.name)
+    except OSError as error:
+        result.unreadable.append(f"{folder or '.'}: {error.strerror}")
+        return
+    for entry in entries:
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if entry.is_symlink():
+            result.links += 1
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _files(root, path, result)
+        elif entry.name.lower().endswith(SUFFIXES) and entry.is_file(follow_symlinks=False):
+            yield path, entry.stat(follow_symlinks=False)
+        else:
+            result.other_files += 1
+
+
+@cache
+def _subset(folder: str) -> str:
+    return subset_of(f"{folder}/x")
+
+
+def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
+    """The files that the cache knows as they are (`CACHE_SCHEMA`), and the others (`LISTING_SCHEMA`)."""
+    if not cache_path.exists():
+        return CACHE_SCHEMA.empty_table(), found
+    cached = pq.read_table(cache_path)
+    if not cached.schema.equals(CACHE_SCHEMA):
+        return CACHE_SCHEMA.empty_table(), found
+    match = cached.take(pc.index_in(found["path"], cached["path"]))
+    same = pc.and_(pc.equal(match["bytes"], found["bytes"]), pc.equal(match["mtime_ns"], found["mtime_ns"]))
+    same = pc.fill_null(pc.and_(same, pc.is_valid(match["sha256"])), False)
+    return match.filter(same), found.filter(pc.invert(same))
+
+
+def _read_all(
+    root: Path, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
+) -> Iterator[pa.Table]:
+    """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
+    with ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1)) as pool:
+        for start in range(0, len(files), BATCH):
+            batch = files.slice(start, BATCH)
+            columns: dict[str, list[object]] = {name: [] for name in READ}
+            jobs = zip(batch["path"].to_pylist(), batch["bytes"].to_pylist(), batch["problem"].to_pylist(), strict=True)
+            for path, values in zip(batch["path"].to_pylist(), pool.map(partial(_read, root), jobs), strict=True):
+                for name, value in zip(READ, values, strict=True):
+                    columns[name].append(value)
+                if str(values[-1]).startswith("unreadable"):
+                    result.unreadable.append(f"{path}: {values[-1]}")
+                if progress:
+                    progress(1)
+            known = {name: batch[name] for name in LISTING_SCHEMA.names if name not in READ}
+            yield pa.table(
+                {name: known.get(name, columns.get(name)) for name in CACHE_SCHEMA.names}, schema=CACHE_SCHEMA
+            )
+
+
+def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int | None, int | None, str | None]:
+    """Hash, width, height and problem of one file."""
+    path, size, problem = job
+    if problem is not None:
+        return None, None, None, problem
+    if size > LARGEST:
+        return None, None, None, f"larger than {LARGEST >> 20} MiB: not read"
+    try:
+        with open(os.path.join(root, path), "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        return None, None, None, f"unreadable: {error.strerror}"
+    header = read_header(content)
+    return hashlib.sha256(content).hexdigest(), header.width, header.height, header.problem

@@ -1,0 +1,143 @@
+"""Whether two tables look alike, column by column: between the sides of a split, or this delivery and the
+last.
+
+The population stability index sums (q - p) ln(q / p) over bins of the reference; 0.1 is usually called a
+small shift and 0.25 a large one. On n and m rows it is about (1/n + 1/m) times a chi-squared of bins - 1
+degrees of freedom where nothing shifted (Yurdakul, Statistical Properties of the Population Stability Index,
+2018), so small tables are given that noise. Numbers are also compared by the two-sample Kolmogorov-Smirnov
+test.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = (
+    "class",
+    "province",
+    "subset",
+    "plate_type",
+    "width_px",
+    "height_px",
+    "aspect",
+    "share_of_image",
+    "centre_x",
+    "centre_y",
+    "tilt_horizontal",
+    "tilt_vertical",
+    "brightness",
+    "blurriness",
+)
+BINS = 10
+CHANCE = 0.001
+"""How often a column that did not shift may be called shifted."""
+
+
+def features(boxes: pd.DataFrame) -> pd.DataFrame:
+    """What is compared of each labelled row: the label's columns, and box sizes (px) and centres (0..1)."""
+    boxes = boxes[boxes["class"].notna()].reset_index(drop=True)
+    width, height = (boxes[f"{axis}max"] - boxes[f"{axis}min"] for axis in "xy")
+    image_width, image_height = (boxes[side].astype("float64") for side in ("width", "height"))
+    derived = {
+        "width_px": width,
+        "height_px": height,
+        "aspect": width / height,
+        "share_of_image": width * height / (image_width * image_height),
+        "centre_x": (boxes["xmin"] + boxes["xmax"]) / 2 / image_width,
+        "centre_y": (boxes["ymin"] + boxes["ymax"]) / 2 / image_height,
+    }
+    return boxes.assign(**derived)[list(COLUMNS)]
+
+
+def population_stability_index(reference: pd.Series, current: pd.Series) -> tuple[float, int]:
+    """PSI of `current` against `reference` and the number of bins; half a row is added to every bin, so
+    that it is finite.
+
+    Numbers are binned at the reference's deciles, anything else by value. Nulls are left out.
+    """
+    if pd.api.types.is_numeric_dtype(reference):
+        old, new = (series.to_numpy(np.float64) for series in (reference.dropna(), current.dropna()))
+        edges = np.unique(np.quantile(old, np.linspace(0, 1, BINS + 1)[1:-1]))
+        bins = len(edges) + 1
+        counts = np.stack([np.bincount(np.searchsorted(edges, side), minlength=bins) for side in (old, new)])
+    else:
+        both = [series.dropna().value_counts() for series in (reference, current)]
+        counts = pd.concat(both, axis=1).fillna(0).to_numpy(np.float64).T
+        bins = counts.shape[1]
+    share = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
+    return float(((share[1] - share[0]) * np.log(share[1] / share[0])).sum()), bins
+
+
+def compare(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    max_psi: float = 0.25,
+    max_ks: float = 0.2,
+    columns: Sequence[str] = COLUMNS,
+) -> pd.DataFrame:
+    """Compares two tables of `features`; one row a column that has values on both sides.
+
+    Columns: `column, psi, psi_limit, ks` (statistic, 0..1; null for text), `ks_p`, `reference, current`
+    (median, or the commonest value with its share), `shifted`. Shifted is a PSI over both `max_psi` and what
+    chance explains, or a KS statistic over `max_ks` that chance does not.
+    """
+    from scipy import stats
+
+    rows = []
+    for column in columns:
+        old, new = reference[column].dropna(), current[column].dropna()
+        if old.empty or new.empty:
+            continue
+        psi, bins = population_stability_index(old, new)
+        noise = stats.chi2.ppf(1 - CHANCE, max(bins - 1, 1)) * (1 / len(old) + 1 / len(new))
+        ks = p = None
+        if pd.api.types.is_numeric_dtype(old):
+            test = stats.ks_2samp(old.to_numpy(np.float64), new.to_numpy(np.float64), method="asymp")
+            ks, p = float(test.statistic), float(test.pvalue)
+        limit = max(max_psi, float(noise))
+        rows.append(
+            {
+                "column": column,
+                "psi": psi,
+                "psi_limit": limit,
+                "ks": ks,
+                "ks_p": p,
+                "reference": _typical(old),
+                "current": _typical(new),
+                "shifted": psi > limit or (ks is not None and p is not None and ks > max_ks and p < CHANCE),
+            }
+        )
+    columns_out = ["column", "psi", "psi_limit", "ks", "ks_p", "reference", "current", "shifted"]
+    return pd.DataFrame(rows, columns=columns_out).astype({"ks": "float64", "ks_p": "float64", "shifted": "bool"})
+
+
+def between_sides(
+    boxes: pd.DataFrame, splits: pd.DataFrame, max_psi: float = 0.25, max_ks: float = 0.2
+) -> pd.DataFrame:
+    """`compare` of val and test against train, with a column `side`; `splits` gives each `path` its
+    `split`.
+    """
+    side = boxes["path"].map(splits.set_index("path")["split"])
+    train = features(boxes[side == "train"])
+    tables = [
+        compare(train, features(boxes[side == name]), max_psi, max_ks).assign(side=name) for name in ("val", "test")
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def sentences(table: pd.DataFrame, what: str = "") -> list[str]:
+    """A line for people for every shifted column of a table from `compare` or `between_sides`."""
+    return [
+        f"{row.get('side', what)} differs in {row['column']}: {row['current']}, was "
+        f"{row['reference']} (PSI {row['psi']:.2f}, limit {row['psi_limit']:.2f}"
+        + (f", KS {row['ks']:.2f})" if pd.notna(row["ks"]) else ")")
+        for row in table[table["shifted"]].to_dict("records")
+    ]
+
+
+def _typical(values: pd.Series) -> str:
+    if pd.api.types.is_numeric_dtype(values):
+        return f"median {float(values.median()):.3g}"
+    counts = values.value_counts(normalize=True)
+    return f"{counts.iloc[0]:.0%} {counts.index[0]}"

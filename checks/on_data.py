@@ -1,0 +1,117 @@
+"""What must be true of the data, as Dagster's checks: on `labels`, `boxes`, `splits`, `tfrecords` and `anchors`.
+
+The annotations themselves were judged inside `boxes`, which lets nothing bad through; here its verdicts are shown.
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from checks.report import failed, passed, rows, warned
+from settings.project import Project
+
+
+@dg.asset_check(asset="raw_images", description="Every image can be read: no empty, truncated or foreign file.")
+def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    images = pd.read_parquet(project.path("data/raw_images.parquet"), columns=["path", "problem"])
+    broken = images[images["problem"].notna()]
+    if broken.empty:
+        return passed(f"all {len(images):,} images can be read")
+    return warned(
+        f"{len(broken):,} of {len(images):,} images cannot be read: they are set aside in `boxes`", rows(broken)
+    )
+
+
+@dg.asset_check(asset="labels", description="Every name is a CCPD label.")
+def names_parse(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    unparsed = pd.read_parquet(project.path("data/unparsed.parquet"))
+    if unparsed.empty:
+        return passed("every name parses")
+    return warned(f"{len(unparsed):,} names do not parse", rows(unparsed[["path", "field", "found", "reason"]]))
+
+
+@dg.asset_check(asset="boxes", description="Which expectations of Great Expectations set annotations aside.")
+def annotations_hold(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    report = validation(project)
+    broken = pd.DataFrame(outcome for outcome in report["outcomes"] if not outcome["success"])
+    if broken.empty:
+        return passed(f"all {report['accepted']:,} annotations hold")
+    table = rows(broken[["name", "means", "severity", "failed", "checked"]])
+    return warned(f"{report['rejected']:,} annotations are set aside, {report['accepted']:,} are kept", table)
+
+
+@dg.asset_check(asset="boxes", description="No class, province, subset, size or brightness outweighs the others.")
+def classes_are_balanced(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    balances = validation(project)["balance"]
+    skewed = [balance["sentence"] for balance in balances if not balance["success"]]
+    table = rows(pd.DataFrame(balances)[["axis", "largest_share", "imbalance_ratio", "sentence"]])
+    return warned("; ".join(skewed), table) if skewed else passed("no axis is out of balance", table)
+
+
+@dg.asset_check(
+    asset="splits", blocking=True, description="No plate, file name or identical image stands on two sides."
+)
+def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from checks.splits import crossings
+
+    splits = pd.read_parquet(project.path("data/splits.parquet"))
+    boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "name", "sha256"])
+    found = crossings(splits, boxes, official=bool((splits["method"] == "official").any()))
+    table = rows(pd.DataFrame(crossing.model_dump() for crossing in found))
+    said = "; ".join(crossing.sentence for crossing in found if not crossing.success)
+    if any(crossing.severity == "critical" and not crossing.success for crossing in found):
+        return failed(said, table)
+    return warned(said, table) if said else passed("nothing crosses", table)
+
+
+@dg.asset_check(asset="splits", description="Validation and test look like training, column by column.")
+def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from ccpd.shift import between_sides
+
+    boxes = pd.read_parquet(project.path("data/boxes.parquet"))
+    splits = pd.read_parquet(project.path("data/splits.parquet"))
+    table = between_sides(boxes, splits, max_psi=project.params.split.max_psi)
+    shifted = table[table["shifted"]]
+    said = "; ".join(
+        f"{row.side}: {row.column} {row.reference} in train, {row.current} here (PSI {row.psi:.2f})"
+        for row in shifted.itertuples()
+    )
+    return warned(said, rows(table)) if said else passed("no column is shifted", rows(table))
+
+
+@dg.asset_check(
+    asset="tfrecords", blocking=True, description="Every record decodes in full and equals the table it came from."
+)
+def records_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from efficientdet.records import verify
+
+    report = verify(
+        project.path("data/tfrecords"),
+        pd.read_parquet(project.path("data/boxes.parquet")),
+        pd.read_parquet(project.path("data/splits.parquet")),
+    )
+    if not report.problems:
+        return passed(f"{report.records:,} records with {report.boxes:,} boxes equal the table")
+    problems = pd.DataFrame([vars(problem) for problem in report.problems[:50]])
+    said = ", ".join(f"{count:,} {kind}" for kind, count in report.by_kind.items())
+    return failed(f"records differ from the table: {said}. Run `plates materialize tfrecords` again", rows(problems))
+
+
+@dg.asset_check(asset="anchors", blocking=True, description="Enough training boxes reach IoU 0.5 with an anchor.")
+def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    fit = json.loads(project.path("data/anchors.json").read_text(encoding="utf-8"))
+    recall, least = fit["used"]["best_possible_recall"], project.params.anchors.min_recall
+    said = f"{recall:.1%} of the training boxes reach IoU 0.5 with an anchor of the model"
+    if recall >= least:
+        return passed(said)
+    return failed(
+        f"{said}, less than {least:.0%}: what is not reached is hardly learnt. Try model.aspect_ratios: auto, "
+        f"model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size"
+    )
+
+
+def validation(project: Project) -> dict[str, Any]:
+    """What `boxes` wrote of its verdicts."""
+    return json.loads(project.path("reports/validation.json").read_text(encoding="utf-8"))

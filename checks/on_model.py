@@ -1,0 +1,47 @@
+"""What must be true of the model, as Dagster's checks: on `checkpoint`, `evaluation`, `exported_model` and
+`champion`.
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+
+from checks.report import failed, passed, warned
+from settings.project import Project
+
+
+@dg.asset_check(asset="checkpoint", description="Training gave no warning: rate, anchors, batch norm, augmentation.")
+def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    warnings = _read(project, "models/checkpoint/model.json")["run"]["warnings"]
+    return warned("; ".join(warnings)) if warnings else passed("no warning")
+
+
+@dg.asset_check(asset="evaluation", blocking=True, description="The model finds something at all.")
+def scores_above_zero(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    metrics = _read(project, "metrics/evaluation.json")
+    if metrics["mAP50"] > 0:
+        return passed(f"mAP {metrics['mAP']:.3f}, mAP50 {metrics['mAP50']:.3f}")
+    return failed(
+        f"mAP50 is 0 on {metrics['images']:,} images with {metrics['boxes']:,} plates. The usual causes, each with its "
+        "check: anchors_reach_the_boxes, records_equal_the_table, training_went_well, sides_look_alike"
+    )
+
+
+@dg.asset_check(asset="exported_model", blocking=True, description="The export gives the checkpoint's own numbers.")
+def export_agrees_with_checkpoint(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    agreement = _read(project, "models/export/model/agreement.json")
+    said = ", ".join(f"{name} within {value:.1e}" for name, value in agreement["differences"].items())
+    if agreement["agrees"]:
+        return passed(f"on {agreement['images']} test photographs: {said}")
+    return failed(f"on {agreement['images']} test photographs the export differs from the checkpoint: {said}")
+
+
+@dg.asset_check(asset="champion", description="The new model is not below the one in service.")
+def not_below_the_champion(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    decision = _read(project, "models/champion.json")["decision"]
+    return passed(decision["reason"]) if decision["promoted"] else warned(decision["reason"])
+
+
+def _read(project: Project, path: str) -> Any:
+    return json.loads(project.path(path).read_text(encoding="utf-8"))

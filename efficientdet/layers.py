@@ -1,0 +1,77 @@
+"""What all parts of the network are made of: activations, batch norm, convolutions with their published settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from efficientdet.batch_norm import BatchNormalization
+
+SRELU_BETA = 20.0**4
+
+
+def hswish(x: Any) -> Any:
+    """x * relu6(x + 3) / 6 (MobileNetV3)."""
+    return x * ops.relu6(x + 3.0) / 6.0
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    return x * ops.tanh(ops.softplus(x))
+
+
+def srelu(x: Any) -> Any:
+    """A smooth relu, x - log(beta x + 1) / beta over 0, with google/automl's beta."""
+    positive = ops.relu(x)
+    return positive - ops.log1p(SRELU_BETA * positive) / SRELU_BETA
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "swish": ops.silu,
+    "silu": ops.silu,
+    "swish_native": ops.silu,
+    "hswish": hswish,
+    "relu": ops.relu,
+    "relu6": ops.relu6,
+    "mish": mish,
+    "srelu": srelu,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is the same everywhere in one network.
+
+    `bn_momentum` is Keras's: the share of the old moving statistics that is kept each step. `bn_synchronized` takes
+    the batch's statistics over all replicas. `recompute` forgets activations inside blocks, cells and heads and
+    computes them again in the backward pass.
+    """
+
+    act_type: str = "swish"
+    bn_momentum: float = 0.99
+    bn_synchronized: bool = False
+    separable_conv: bool = True
+    recompute: bool = False
+
+    @property
+    def activation(self) -> Callable[[Any], Any]:
+        return ACTIVATIONS[self.act_type]
+
+    def batch_norm(self, name: str) -> BatchNormalization:
+        return BatchNormalization(
+            momentum=self.bn_momentum, epsilon=1e-3, synchronized=self.bn_synchronized, name=name
+        )
+
+    def conv3x3(self, filters: int, name: str, initializer: str, bias: float = 0.0) -> keras.layers.Layer:
+        """A 3x3 convolution with bias, separable where the network's are."""
+        settings: dict[str, Any] = {
+            "padding": "same",
+            "bias_initializer": keras.initializers.Constant(bias),
+            "name": name,
+        }
+        if self.separable_conv:
+            kernels = {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+            return keras.layers.SeparableConv2D(filters, 3, **kernels, **settings)
+        return keras.layers.Conv2D(filters, 3, kernel_initializer=initializer, **settings)

@@ -1,0 +1,21 @@
+"""`plates doctor`: the machine."""
+
+import typer
+
+from pipelines.cli.app import app, console
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing or wrong on this machine, and how to mend it."""
+    from pipelines.doctor import examine
+
+    wrong = 0
+    for finding in examine():
+        mark = "[green]ok  [/]" if finding.ok else "[red]MEND[/]" if finding.needed else "[yellow]note[/]"
+        console.print(f"{mark} {finding.subject}: {finding.found}", highlight=False)
+        if not finding.ok:
+            console.print(f"       {finding.mend}", highlight=False, markup=False)
+            wrong += finding.needed
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,153 @@
+"""What is missing or wrong on this machine, and how to mend it."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import psutil
+
+from lineage.errors import UserError
+from settings.project import Project
+
+FREE_GIB = 5
+UI_PORT = 3000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it is well, what was found, and how to mend it where it is not."""
+
+    subject: str
+    ok: bool
+    found: str
+    mend: str = ""
+    needed: bool = True
+
+
+def examine() -> Iterator[Finding]:
+    """Looks at everything, one finding at a time; the last, TensorFlow's view of the GPU, takes seconds."""
+    for look in (_python, _git, _packages, _antlr, _project, _settings, _disk, _memory, _port, _tensorflow):
+        yield look()
+
+
+def _python() -> Finding:
+    version = sys.version.split()[0]
+    return Finding(
+        "Python",
+        (3, 11) <= sys.version_info[:2] < (3, 13),
+        f"{version} at {sys.executable}",
+        "install Python 3.11 or 3.12, then `make setup`",
+    )
+
+
+def _git() -> Finding:
+    path = shutil.which("git")
+    if not path:
+        return Finding("git", False, "not found", "apt-get install git: lineage records the commit")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return Finding("git", True, version)
+
+
+def _packages() -> Finding:
+    needed = (
+        "dagster",
+        "dagster-webserver",
+        "dvc",
+        "great-expectations",
+        "keras",
+        "pycocotools",
+        "tensorflow",
+    )
+    missing = [name for name in needed if _version(name) is None]
+    found = ", ".join(f"{name} {_version(name)}" for name in needed if name not in missing)
+    return Finding("packages", not missing, found if not missing else f"missing: {', '.join(missing)}", "make setup")
+
+
+def _antlr() -> Finding:
+    hydra, omegaconf = _version("hydra-core"), _version("omegaconf")
+    ok = bool(hydra and omegaconf and hydra.startswith("1.4.") and omegaconf.startswith("2.4."))
+    return Finding(
+        "antlr pins",
+        ok,
+        f"hydra-core {hydra}, omegaconf {omegaconf}",
+        "pip install hydra-core==1.4.0rc3 omegaconf==2.4.1rc1: older ones break Dagster's selections",
+    )
+
+
+def _project() -> Finding:
+    try:
+        root = Project.find().root
+    except UserError as error:
+        return Finding("project", False, str(error), "cd into your clone")
+    return Finding("project", os.access(root, os.W_OK), f"{root}", f"make it writable: chmod u+w {root}")
+
+
+def _settings() -> Finding:
+    try:
+        project = Project.find()
+        photographs = project.photographs
+        given = project.params.data.root is not None
+    except UserError as error:
+        return Finding("params.yaml", False, str(error), "mend the lines named")
+    if given and not os.access(photographs, os.R_OK | os.X_OK):
+        return Finding(
+            "params.yaml",
+            False,
+            f"data.root: {photographs} cannot be read",
+            "plates run --set data.root=FOLDER",
+        )
+    return Finding("params.yaml", True, f"photographs: {photographs if given else 'a generated sample'}")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free / 2**30
+    return Finding("free disk", free >= FREE_GIB, f"{free:.0f} GiB", f"free {FREE_GIB} GiB: `dvc gc -w` drops old data")
+
+
+def _memory() -> Finding:
+    total = psutil.virtual_memory().total / 2**30
+    return Finding("memory", total >= 4, f"{total:.0f} GiB, {os.cpu_count()} cores", "4 GiB at least to train")
+
+
+def _port() -> Finding:
+    with socket.socket() as probe:
+        busy = probe.connect_ex(("127.0.0.1", UI_PORT)) == 0
+    return Finding(
+        "port for the UI",
+        not busy,
+        f"127.0.0.1:{UI_PORT} is {'taken' if busy else 'free'}",
+        "plates ui --port 3001",
+        needed=False,
+    )
+
+
+def _tensorflow() -> Finding:
+    if importlib.util.find_spec("tensorflow") is None:
+        return Finding("TensorFlow", False, "not installed", "make setup")
+    code = "import tensorflow as tf; print(tf.__version__, len(tf.config.list_physical_devices('GPU')))"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        return Finding("TensorFlow", False, f"does not start: {done.stderr.strip().splitlines()[-1]}", "make setup")
+    version, gpus = done.stdout.split()
+    has_card = shutil.which("nvidia-smi") is not None
+    return Finding(
+        "GPU",
+        int(gpus) > 0 or not has_card,
+        f"TensorFlow {version} sees {gpus}" + ("" if has_card else "; no NVIDIA card here, training runs on the CPU"),
+        "pip install 'plates[gpu]': the card is there but TensorFlow lacks its CUDA libraries",
+        needed=False,
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,45 @@
+"""Running assets in this process, with their checks, on the project's Dagster instance."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster._core.events import DagsterEventType
+
+from lineage.errors import UserError
+
+
+def materialize(names: Sequence[str]) -> list[str]:
+    """Materializes the named assets in the order of the graph; returns what went wrong, in words, empty if nothing.
+
+    A failed check of severity ERROR counts as wrong; a warning is printed by the summary and does not.
+    """
+    from pipelines.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    known = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    if unknown := sorted(set(names) - known):
+        raise UserError(f"no such asset: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
+    with dg.DagsterInstance.get() as instance:
+        job = defs.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=instance,
+            asset_selection=[dg.AssetKey(name) for name in names],
+            raise_on_error=False,
+        )
+    failures = []
+    for event in result.all_events:
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            failures.append(f"{event.step_key}: {_reason(event)}")
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+                failures.append(f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}")
+    return failures
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error.to_string() if data.error else event.message or "failed"

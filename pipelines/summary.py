@@ -1,0 +1,78 @@
+"""What a run came to: the table that `plates run` ends with."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.resources import use_instance
+from settings.project import Project
+
+
+def show(project: Project, console: Console) -> None:
+    """Prints the figures of the last evaluation, the seconds each asset took, warnings, and what to type next."""
+    metrics = json.loads(project.path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    console.print(_figures(project, metrics))
+    use_instance(project)
+    with dg.DagsterInstance.get() as instance:
+        console.print(_seconds(project, instance))
+    for sentence in warnings(project):
+        console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False)
+    champion = json.loads(project.path("models/champion.json").read_text(encoding="utf-8"))
+    for label, text in (
+        ("champion", champion["decision"]["reason"]),
+        ("report", project.path("reports/evaluation.html")),
+        ("data", project.path("reports/dataset_card.html")),
+        ("model", project.path("models/export/model")),
+    ):
+        console.print(f"{label:9} {text}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        "next      plates predict PHOTO.jpg --draw found   |   make ui   |   plates lineage   |   "
+        "make run DATA=/path/to/CCPD2019",
+        highlight=False,
+    )
+
+
+def warnings(project: Project) -> list[str]:
+    """The sentences of the checks that warn, from the reports on disk."""
+    report = project.path("reports/validation.json")
+    if not report.exists():
+        return []
+    content = json.loads(report.read_text(encoding="utf-8"))
+    said = [balance["sentence"] for balance in content["balance"] if not balance["success"]]
+    said += [
+        f"{outcome['name']}: {outcome['means']}: {outcome['failed']:,} of {outcome['checked']:,} do not"
+        for outcome in content["outcomes"]
+        if outcome["severity"] == "warning" and not outcome["success"]
+    ]
+    return said
+
+
+def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
+    splits = pd.read_parquet(project.path("data/splits.parquet"), columns=["split"])
+    rejected = len(pd.read_parquet(project.path("data/rejected.parquet"), columns=["path"]))
+    table = Table(title=f"{project.params.model.name} on {metrics['images']:,} {metrics['split']} photographs")
+    for column in ("images", "rejected", "mAP", "mAP50", "mAP75", "CCPD score"):
+        table.add_column(column, justify="right")
+    values = (f"{metrics[name]:.3f}" for name in ("mAP", "mAP50", "mAP75", "ccpd_score"))
+    table.add_row(f"{len(splits):,}", f"{rejected:,}", *values)
+    return table
+
+
+def _seconds(project: Project, instance: dg.DagsterInstance) -> Table:
+    from pipelines.definitions import defs
+
+    table = Table(title="seconds an asset took when it last ran")
+    values = []
+    for key in defs.resolve_asset_graph().toposorted_asset_keys:
+        event = instance.get_latest_materialization_event(key)
+        if event is None or event.asset_materialization is None:
+            continue
+        table.add_column(key.to_user_string(), justify="right", overflow="fold")
+        values.append(f"{event.asset_materialization.metadata['seconds'].value:.1f}")
+    table.add_row(*values)
+    return table
