@@ -4,13 +4,13 @@ The rest is set aside in `data/rejected.parquet`, each row with every expectatio
 `reports/data_docs/`. With too many rejects, nothing goes downstream.
 """
 
-import json
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from assets.stage import Run, asset
+from ccpd import shift
 from checks.annotations import validate
 from checks.balance import imbalance
 from checks.delivery import Delivery
@@ -21,23 +21,27 @@ from lineage.files import write_json, write_parquet
 def boxes(run: Run) -> dict[str, Any]:
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))
-    memory = run.project.scratch / "delivery.json"
+    memory, remembered = run.project.scratch / "delivery.json", run.project.scratch / "delivery.parquet"
     previous = Delivery.model_validate_json(memory.read_text(encoding="utf-8")) if memory.exists() else None
     verdict = validate(labels, previous=previous, data_docs=path("reports/data_docs"))
     write_parquet(path("data/rejected.parquet"), verdict.rejected)
     verdict.require(limits.max_rejected_fraction)
     balances = imbalance(verdict.accepted, limits.max_class_share, limits.max_imbalance_ratio)
+    looks = shift.features(verdict.accepted)
+    since = shift.compare(pd.read_parquet(remembered), looks) if remembered.exists() else None
     write_parquet(path("data/boxes.parquet"), verdict.accepted)
     write_json(
         path("reports/validation.json"),
         {
             "outcomes": [outcome.model_dump() for outcome in verdict.outcomes],
             "balance": [balance.model_dump() for balance in balances],
+            "shift": [] if since is None else shift.sentences(since, "this delivery, against the last"),
             "accepted": len(verdict.accepted),
             "rejected": len(verdict.rejected),
         },
     )
-    write_json(memory, json.loads(Delivery.of(verdict.accepted).model_dump_json()))
+    write_json(memory, Delivery.of(verdict.accepted).model_dump())
+    write_parquet(remembered, looks)
     broken = verdict.rejected["broken"].explode().value_counts().rename("annotations").to_frame()
     return {
         "accepted": len(verdict.accepted),

@@ -66,7 +66,7 @@ def report(
     from ccpd.score import best_boxes
     from efficientdet.report import pictures, write
 
-    outcomes = best_boxes(found, expected)
+    outcomes = best_boxes(expected, found)
     worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)
 
     def drawn(chosen: pd.DataFrame) -> list[pictures.Picture]:

@@ -31,6 +31,17 @@ class Progress:
         """A callback that shows `what` at `done` of `total`; the bar is closed when the two are equal."""
         return self._bar(what) if self._console.is_terminal and sys.stderr.isatty() else self._lines(what)
 
+    def counter(self, what: str, total: int = 0) -> Callable[[int], None]:
+        """The same for work that reports how much it did since its last call; `total` is 0 where nobody knows it."""
+        advance, done = self(what), 0
+
+        def more(count: int) -> None:
+            nonlocal done
+            done += count
+            advance(done, total)
+
+        return more
+
     def close(self) -> None:
         """Takes down the bars of work that ended in an error."""
         for bar in self._bars:
@@ -49,10 +60,10 @@ class Progress:
         task = bar.add_task(what, total=None)
 
         def advance(done: int, total: int) -> None:
-            if not bar.live.is_started and done < total:
+            if not bar.live.is_started and done != total:
                 bar.start()
-            bar.update(task, completed=done, total=total)
-            if done >= total:
+            bar.update(task, completed=done, total=total or None)
+            if done == total:
                 bar.stop()
 
         return advance
@@ -64,6 +75,6 @@ class Progress:
             nonlocal said
             if time.monotonic() - said >= PERIOD_S:
                 said = time.monotonic()
-                self._log.info(f"{what}: {done:,} of {total:,}")
+                self._log.info(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
 
         return advance

@@ -9,10 +9,10 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from ccpd.scan import scan
 
 from assets.stage import Run, asset
-from lineage.files import atomic, write_json, write_parquet
+from ccpd.scan import scan
+from lineage.files import remove, write_json, write_parquet
 
 
 @asset(group="data", kinds={"parquet", "jpeg"}, description=__doc__)
@@ -22,13 +22,19 @@ def raw_images(run: Run) -> dict[str, Any]:
     found = scan(
         run.project.photographs,
         cache_path=run.project.scratch / "scan.parquet",
-        progress=run.progress("photographs"),
+        progress=run.progress.counter("photographs"),
     )
     write_parquet(run.project.path("data/raw_images.parquet"), found.table)
     frame: pd.DataFrame = found.table.select(["subset", "bytes", "problem"]).to_pandas()
     subsets = frame.groupby("subset").agg(images=("bytes", "size"), MiB=("bytes", lambda sizes: sizes.sum() / 2**20))
+    if found.unreadable:
+        run.log.warning(
+            f"{len(found.unreadable):,} files or folders cannot be read: " + "; ".join(found.unreadable[:5])
+        )
     return {
         "images": len(frame),
+        "symbolic links left alone": found.links,
+        "other files": found.other_files,
         "unreadable": int(frame["problem"].notna().sum()),
         "bytes": int(frame["bytes"].sum()),
         "read now": found.read,
@@ -44,6 +50,6 @@ def draw_sample(run: Run) -> None:
     folder, note = run.project.photographs, run.project.scratch / "sample.json"
     if folder.is_dir() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == settings:
         return
-    with atomic(folder) as temporary:
-        generate(temporary, progress=run.progress("scenes"), **settings)
+    remove(folder)
+    generate(folder, progress=run.progress.counter("scenes", run.params.data.sample.count), **settings)
     write_json(note, settings)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from ccpd.score import score as ccpd_score
 
+from ccpd.score import ccpd_score
 from efficientdet.metrics import Evaluation, evaluate, evaluate_slices
 
 HEADLINES = ("mAP", "mAP50", "mAP75")
@@ -21,7 +21,7 @@ def scores(
     """
     whole = evaluate(detections, truth, label_map)
     slices = evaluate_slices(detections, truth, label_map, by="subset")
-    right = ccpd_score(detections, truth)
+    right = ccpd_score(truth, detections)
     by_subset = []
     for subset, part in truth.groupby("subset", sort=True):
         metrics = slices[str(subset)]
@@ -30,8 +30,8 @@ def scores(
                 "subset": str(subset),
                 "images": int(part["path"].nunique()),
                 **{name: None if metrics is None else getattr(metrics, name) for name in HEADLINES},
-                "ccpd_score": right.by_subset.get(str(subset)),
+                "ccpd_score": right.subsets[str(subset)].value if str(subset) in right.subsets else None,
             }
         )
-    figures = whole.metrics.to_dict() | {"ccpd_score": right.pooled, "by_subset": by_subset}
+    figures = whole.metrics.to_dict() | {"ccpd_score": right.pooled.value, "by_subset": by_subset}
     return figures, whole

@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.stage import Run, asset
-from ccpd.label import label_map
+from ccpd.label_table import label_map
 from efficientdet import records
 
 
@@ -21,7 +21,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
     manifest = records.write(
         boxes,
         pd.read_parquet(path("data/splits.parquet")),
-        label_map(boxes["class"]),
+        classes(run, boxes),
         run.project.photographs,
         path("data/tfrecords"),
         seed=params.seed,
@@ -47,3 +47,10 @@ def tfrecords(run: Run) -> dict[str, Any]:
         "classes": dg.MetadataValue.json({str(key): name for key, name in manifest.label_map.items()}),
         "splits": dg.MetadataValue.md(sides.to_markdown(index=False)),
     }
+
+
+def classes(run: Run, boxes: pd.DataFrame) -> dict[int, str]:
+    """Class id, from 1, to name: CCPD's for `data.class_by`, or with COCO annotations theirs, sorted."""
+    if run.params.data.annotations:
+        return dict(enumerate(sorted(boxes["class"].dropna().unique()), start=1))
+    return label_map(run.params.data.class_by)

@@ -2,8 +2,8 @@
 
     python benchmarks/validation.py [ROWS]
 
-Prints seconds, CPU seconds and peak memory of each step, and writes `benchmarks/results/validation.json`. The import of Great
-Expectations (about 6 s) is timed apart.
+Prints seconds, CPU seconds and peak memory of each step, and writes `benchmarks/results/validation.json`. The import
+of Great Expectations (about 6 s) is timed apart.
 """
 
 import platform
@@ -53,7 +53,8 @@ def main(rows: int = 350_000) -> None:
 
     machine = f"{platform.processor() or platform.machine()}, {platform.system()}, Python {platform.python_version()}"
     for name, figure in figures.items():
-        print(f"{name:40} {figure['seconds']:7.1f} s   CPU {figure['cpu_seconds']:6.1f} s   peak {figure['peak_mib']:7.0f} MiB")
+        spent = f"{figure['seconds']:7.1f} s   CPU {figure['cpu_seconds']:6.1f} s"
+        print(f"{name:40} {spent}   peak {figure['peak_mib']:7.0f} MiB")
     print(f"{len(verdict.rejected):,} of {len(labels):,} rows rejected")
     write_json(HERE / "results" / "validation.json", {"machine": machine, "rows": rows, "steps": figures})
 

@@ -14,19 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from ccpd.columns import BOX, CORNERS
 from ccpd.label_table import LABELS_SCHEMA
 from lineage.errors import UserError
 
-TEXT = ["province", "plate", "plate_type"]
-NUMBERS = {
-    "tilt_horizontal": "Int16",
-    "tilt_vertical": "Int16",
-    "area_ratio": "Float32",
-    "brightness": "Int32",
-    "blurriness": "Int32",
-}
+TEXT = ("province", "plate", "plate_type")
+NUMBERS = ("tilt_horizontal", "tilt_vertical", "area_ratio", "brightness", "blurriness")
 
 
 @dataclass(frozen=True)
@@ -136,7 +131,7 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     kept = [annotation for annotation in content["annotations"] if not annotation.get("iscrowd", 0)]
     labels = listed.merge(_annotations(kept, names), on="image_id", how="left").sort_values("path", kind="stable")
     return Imported(
-        labels=_as_contract(labels),
+        labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
         label_map=dict(enumerate((names[number] for number in sorted(names)), 1)),
         crowds=len(content["annotations"]) - len(kept),
         unlisted=unlisted,
@@ -240,10 +235,3 @@ def _annotations(kept: list[dict[str, Any]], names: dict[int, str]) -> pd.DataFr
             **{key: [annotation.get(key) for annotation in kept] for key in [*TEXT, *NUMBERS]},
         }
     )
-
-
-def _as_contract(labels: pd.DataFrame) -> pd.DataFrame:
-    """The labels table's columns, in its order and types."""
-    types: dict[str, str] = dict.fromkeys(["subset", "name", "path", "sha256", "problem", "class", *TEXT], "str")
-    types |= dict.fromkeys([*BOX, *CORNERS], "float32") | dict.fromkeys(["width", "height"], "Int32") | NUMBERS
-    return labels[LABELS_SCHEMA.names].astype(types).reset_index(drop=True)

@@ -65,8 +65,8 @@ def hash_images(
     if cache is not None and cache.exists():
         known = pd.read_parquet(cache).set_index("sha256")["dhash"].astype("UInt64")
     found = images["sha256"].map(known)
-    hashes = found.fillna(0).to_numpy(np.uint64)
-    readable = found.notna().to_numpy()
+    hashes = found.fillna(0).to_numpy(np.uint64, copy=True)
+    readable = found.notna().to_numpy(copy=True)
     unknown = np.flatnonzero(~readable)
 
     def one(position: int) -> None:

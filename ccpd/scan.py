@@ -143,7 +143,7 @@ def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat
 
 @cache
 def _subset(folder: str) -> str:
-    return subset_of(f"{folder}/x")
+    return subset_of(f"{folder}/x" if folder else "x")
 
 
 def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:

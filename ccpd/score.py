@@ -37,20 +37,28 @@ class CcpdScore:
     repeated_names: int
 
 
-def ccpd_score(truth: pd.DataFrame, detections: pd.DataFrame, threshold: float = THRESHOLD) -> CcpdScore:
-    """Scores one box a photograph, the one of the highest score: right if and only if its IoU with a true box is
-    over `threshold`.
+def best_boxes(truth: pd.DataFrame, detections: pd.DataFrame) -> pd.DataFrame:
+    """One row a photograph with a plate: `path, subset, iou, score` of its detection of the highest score.
 
-    truth: path, subset and the box; photographs without a plate (null boxes) are not scored. detections: path,
-    score and the box. Pixels of the original photographs in both. Of equal scores the first row counts.
+    truth: path, subset and the box; photographs without a plate (null boxes) are not in the result. detections: path,
+    score and the box. Pixels of the original photographs in both. Of equal scores the first row counts; of several
+    plates the one that fits best; without a detection both figures are 0.
     """
     truth = truth[truth["xmin"].notna()]
     best = detections.sort_values("score", ascending=False, kind="stable").drop_duplicates("path")
-    paired = truth[["path", "subset", *BOX]].merge(best[["path", *BOX]], on="path", how="left", suffixes=("", "_found"))
+    paired = truth[["path", "subset", *BOX]].merge(
+        best[["path", "score", *BOX]], on="path", how="left", suffixes=("", "_found")
+    )
     found = paired[[f"{edge}_found" for edge in BOX]].to_numpy(float)
-    overlaps = iou(paired[BOX].to_numpy(float), np.nan_to_num(found))
-    paired["right"] = overlaps > threshold
-    images = paired.groupby(["path", "subset"], sort=True)["right"].any().reset_index()
+    paired["iou"] = iou(paired[BOX].to_numpy(float), np.nan_to_num(found))
+    paired["score"] = paired["score"].fillna(0.0)
+    return paired.groupby(["path", "subset"], sort=True)[["iou", "score"]].max().reset_index()
+
+
+def ccpd_score(truth: pd.DataFrame, detections: pd.DataFrame, threshold: float = THRESHOLD) -> CcpdScore:
+    """Scores one box a photograph (`best_boxes`): right if and only if its IoU with a true box is over `threshold`."""
+    images = best_boxes(truth, detections)
+    images["right"] = images["iou"] > threshold
     subsets = {
         str(subset): Score(int(rows.sum()), len(rows)) for subset, rows in images.groupby("subset", sort=True)["right"]
     }

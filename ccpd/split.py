@@ -71,8 +71,11 @@ def split_officially(boxes: pa.Table, lists: OfficialLists) -> Split:
 
 def _images(boxes: pa.Table) -> pa.Table:
     """One row a path, by path, with the first plate of each."""
-    columns = boxes.select(["path", "subset", "plate", "sha256"]).sort_by(
-        [("path", "ascending"), ("plate", "ascending")]
+    names = ["path", "subset", "plate", "sha256"]
+    columns = (
+        boxes.select(names)
+        .cast(pa.schema([(name, pa.string()) for name in names]))
+        .sort_by([("path", "ascending"), ("plate", "ascending")])
     )
     paths = columns["path"].combine_chunks()
     first = np.ones(len(paths), bool)

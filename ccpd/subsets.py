@@ -109,6 +109,16 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
     return OfficialLists(sides, missing, unlisted)
 
 
+def has_official_sides(root: Path, images: pa.Table) -> bool:
+    """Whether a delivery says itself what trains and what tests: by lists, or, where it is CCPD2020 alone, by folders
+    (`images`: path, subset).
+    """
+    if find_lists(root):
+        return True
+    places = zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True)
+    return all(subset == GREEN and PurePosixPath(path).parent.name in SIDES for path, subset in places)
+
+
 def subset_counts(images: pa.Table) -> dict[str, int]:
     """How many photographs each subset has, by name."""
     counts = pc.value_counts(images["subset"]).to_pylist()

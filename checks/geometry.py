@@ -55,7 +55,7 @@ def geometry() -> list[Any]:
             **critical("box_not_whole_image", "the box covers at most 80% of the image"),
         ),
         between(
-            column="shortest_side_px",
+            column="side_px",
             min_value=8,
             **warning("box_large_enough", "the box is at least 8 px wide and high"),
         ),

@@ -36,8 +36,9 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     """
     box, corners = _floats(labels, BOX), _floats(labels, CORNERS)
     incomplete = (~np.isfinite(box)).sum(1) + (~np.isfinite(corners)).sum(1) % 8
+    box[~np.isfinite(box)], corners[~np.isfinite(corners)] = np.nan, np.nan
     shortest = np.minimum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
-    box[~(np.isfinite(shortest) & (shortest > 0))] = np.nan
+    box[~(shortest > 0)] = np.nan
     width, height, area_field = _floats(labels, ["width", "height", "area_ratio"]).T
     tilt, tilt_vertical = _floats(labels, ["tilt_horizontal", "tilt_vertical"]).T
     width, height = (
@@ -60,6 +61,7 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
         {
             "missing_coordinates": np.where(labels["class"].notna(), incomplete, np.nan),
             "shortest_side_px": shortest,
+            "side_px": sides.min(1),
             "outside_image_px": beyond.max(1),
             "aspect": sides[:, 0] / sides[:, 1],
             "share_of_image": areas[0],

@@ -27,9 +27,7 @@ def multipliers(aspect_ratios: AspectRatios) -> np.ndarray:
     return np.asarray(pairs, np.float64)
 
 
-def sizes(
-    stride: tuple[float, float], num_scales: int, aspect_ratios: AspectRatios, anchor_scale: float
-) -> np.ndarray:
+def sizes(stride: tuple[float, float], num_scales: int, aspect_ratios: AspectRatios, anchor_scale: float) -> np.ndarray:
     """[num_scales * R, 2] (height, width) in pixels of the anchors in one cell of a level with this stride (y, x)."""
     octaves = anchor_scale * 2.0 ** (np.arange(num_scales) / num_scales)
     height_width = octaves[:, None, None] * multipliers(aspect_ratios)[None, :, ::-1] * np.asarray(stride)
@@ -65,9 +63,7 @@ def per_level(
     for level, scale in zip(levels, scales, strict=True):
         rows, columns = (-(-side // 2**level) for side in image_size)
         stride = image_size[0] / rows, image_size[1] / columns
-        y, x = np.meshgrid(
-            (np.arange(rows) + 0.5) * stride[0], (np.arange(columns) + 0.5) * stride[1], indexing="ij"
-        )
+        y, x = np.meshgrid((np.arange(rows) + 0.5) * stride[0], (np.arange(columns) + 0.5) * stride[1], indexing="ij")
         centre = np.stack([y, x], axis=-1)[:, :, None]
         half = sizes(stride, num_scales, aspect_ratios, float(scale)) / 2
         corners = np.concatenate([centre - half, centre + half], axis=-1)

@@ -91,6 +91,8 @@ POLICIES["v1"] = [
     [("SolarizeAdd", 0.6, 8), ("Brightness", 0.8, 10)],
 ]
 
+_LONGEST = max(len(steps) for policy in POLICIES.values() for steps in policy)
+
 # RandAugment as the reference calls it: one of these, at magnitude 15, applied with a probability from U(0.2, 0.8).
 RANDAUGMENT = (
     "Equalize",
@@ -112,26 +114,30 @@ def distort(
 ) -> Scene:
     """One sub-policy of `policy` (v0, v1, v2, v3, randaug), drawn by `seed` [2], on the parts of a `Scene`."""
     scene = Scene(image, boxes, corners, visible)
-    draw = tf.random.stateless_uniform([2], seed)
+    draws = tf.random.stateless_uniform([1 + _LONGEST, 4], seed)
     if policy == "randaug":
-        probability = 0.2 + 0.6 * draw[1]
+        probability = 0.2 + 0.6 * draws[0, 1]
         choices: list[list[Any]] = [[(name, probability, RANDAUGMENT_MAGNITUDE)] for name in RANDAUGMENT]
     else:
         choices = [list(steps) for steps in POLICIES[policy]]
-    index = tf.cast(draw[0] * len(choices), tf.int32)
-    return tf.switch_case(index, [lambda steps=steps: _chain(scene, steps, seed) for steps in choices])
+    index = tf.cast(draws[0, 0] * len(choices), tf.int32)
+    return tf.switch_case(index, [lambda steps=steps: chain(scene, steps, draws[1:], seed) for steps in choices])
 
 
-def _chain(scene: Scene, steps: list[Any], seed: tf.Tensor) -> Scene:
-    for number, (name, probability, magnitude) in enumerate(steps, start=1):
-        draw = tf.random.stateless_uniform([4], tf.random.experimental.stateless_fold_in(seed, number))
+def chain(scene: Scene, steps: list[Any], draws: tf.Tensor, seed: tf.Tensor) -> Scene:
+    """The steps (operation, probability, magnitude of 10) one after another, each with its probability.
+
+    `draws` [steps, 4] are uniform in 0..1; `seed` [2] is for what needs more of them.
+    """
+    for number, (name, probability, magnitude) in enumerate(steps):
+        draw, level = draws[number], magnitude / 10
         if name.endswith("_Only_BBoxes"):
-            key = tf.random.experimental.stateless_fold_in(seed, 100 + number)
-            scene = _only_boxes(scene, name.removesuffix("_Only_BBoxes"), probability, magnitude / 10, key)
-        else:
+            key = tf.random.experimental.stateless_fold_in(seed, number)
+            scene = _only_boxes(scene, name.removesuffix("_Only_BBoxes"), probability, level, key)
+        elif not isinstance(probability, float) or probability > 0:
             scene = tf.cond(
                 draw[0] < probability,
-                lambda scene=scene, name=name, draw=draw, level=magnitude / 10: operate(scene, name, level, draw),
+                lambda scene=scene, name=name, level=level, draw=draw: operate(scene, name, level, draw),
                 lambda scene=scene: scene,
             )
     return scene

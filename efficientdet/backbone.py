@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from efficientdet.backbone_tables import Backbone, Stage
-from efficientdet.layers import Style
+from efficientdet.layers import Part, Style
 
 # google/automl: normal with a variance of 2 / fan_out.
 KERNEL_INITIALIZER = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -47,16 +47,16 @@ class SqueezeExcite(keras.layers.Layer):
 
     def __init__(self, filters: int, reduced: int, style: Style, name: str) -> None:
         super().__init__(name=name)
-        self.activation = style.activation
+        self.style = style
         self.reduce = convolution(reduced, 1, 1, "conv2d", bias=True)
         self.expand = convolution(filters, 1, 1, "conv2d_1", bias=True)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, training: bool | None = None) -> Any:
         pooled = ops.mean(x, axis=(1, 2), keepdims=True)
-        return x * ops.sigmoid(self.expand(self.activation(self.reduce(pooled))))
+        return x * ops.sigmoid(self.expand(self.style.activate(self.reduce(pooled), training)))
 
 
-class Block(keras.layers.Layer):
+class Block(Part):
     """An inverted residual: expand, depthwise, squeeze-excite, project (MBConv).
 
     Fused, a plain convolution stands for expand and depthwise; with expansion 1 it is the only one, and activated.
@@ -65,8 +65,7 @@ class Block(keras.layers.Layer):
     def __init__(
         self, stage: Stage, filters_in: int, stride: int, survival_prob: float, style: Style, name: str
     ) -> None:
-        super().__init__(name=name)
-        self.activation = style.activation
+        super().__init__(style, name)
         names = Names()
         wide = filters_in * stage.expand
         only = stage.fused and stage.expand == 1
@@ -97,33 +96,32 @@ class Block(keras.layers.Layer):
         if self.residual and survival_prob < 1:
             self.drop = keras.layers.Dropout(1 - survival_prob, noise_shape=(None, 1, 1, 1), name="drop")
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def forward(self, inputs: Any, training: bool | None) -> Any:
         x = inputs
         if self.expand is not None:
-            x = self.activation(self.expand_bn(self.expand(x), training=training))
+            x = self.style.activate(self.expand_bn(self.expand(x), training=training), training)
         if self.depthwise is not None:
-            x = self.activation(self.depthwise_bn(self.depthwise(x), training=training))
+            x = self.style.activate(self.depthwise_bn(self.depthwise(x), training=training), training)
         if self.se is not None:
-            x = self.se(x)
+            x = self.se(x, training=training)
         x = self.project_bn(self.project(x), training=training)
         if self.activate_last:
-            x = self.activation(x)
+            x = self.style.activate(x, training)
         if self.residual:
             x = inputs + (self.drop(x, training=training) if self.drop is not None else x)
         return x
 
 
-class Stem(keras.layers.Layer):
+class Stem(Part):
     """The first convolution, to half the size."""
 
     def __init__(self, filters: int, style: Style, name: str) -> None:
-        super().__init__(name=name)
-        self.activation = style.activation
+        super().__init__(style, name)
         self.conv = convolution(filters, 3, 2, "conv2d")
         self.bn = style.batch_norm("tpu_batch_normalization")
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        return self.activation(self.bn(self.conv(images), training=training))
+    def forward(self, inputs: Any, training: bool | None) -> Any:
+        return self.style.activate(self.bn(self.conv(inputs), training=training), training)
 
 
 def build_backbone(table: Backbone, images: Any, style: Style) -> dict[int, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from efficientdet.layers import Style
+from efficientdet.layers import Part, Style
 
 
 def cell_nodes(num_levels: int) -> list[tuple[int, tuple[int, ...]]]:
@@ -85,7 +85,7 @@ class Node(keras.layers.Layer):
         self.size = size
         self.filters = filters
         self.weight_method = weight_method
-        self.activation = style.activation
+        self.style = style
         self.projections = [
             Project(filters, style, f"resample_{i}_{source}_{node_id}") if width != filters else None
             for i, (source, width) in enumerate(sources)
@@ -123,7 +123,7 @@ class Node(keras.layers.Layer):
             # Weights are no less than 0, so weighing before max pooling is weighing after; it is cheaper on a small map.
             inputs = [x * weight for x, weight in zip(inputs, self.fusion_weights(), strict=True)]
         fused = sum(resize(x, self.size) for x in inputs)
-        return self.after(self.activation(fused), training=training)
+        return self.after(self.style.activate(fused, training), training=training)
 
 
 class Combine(keras.layers.Layer):
@@ -138,7 +138,7 @@ class Combine(keras.layers.Layer):
         return self.bn(self.conv(x), training=training)
 
 
-class Cell(keras.layers.Layer):
+class Cell(Part):
     """One pass over the pyramid, down and up. From one feature a level (finest first) to one a level."""
 
     def __init__(
@@ -150,7 +150,7 @@ class Cell(keras.layers.Layer):
         style: Style,
         name: str,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(style, name)
         self.wiring = cell_nodes(len(sizes))
         all_widths = [*widths, *(filters for _ in self.wiring)]
         self.nodes = [
@@ -166,9 +166,9 @@ class Cell(keras.layers.Layer):
             for i, (level, sources) in enumerate(self.wiring)
         ]
 
-    def call(self, features: Sequence[Any], training: bool | None = None) -> list[Any]:
-        values = list(features)
-        outputs = list(features)
+    def forward(self, inputs: Sequence[Any], training: bool | None) -> list[Any]:
+        values = list(inputs)
+        outputs = list(inputs)
         for (level, sources), node in zip(self.wiring, self.nodes, strict=True):
             outputs[level] = node([values[source] for source in sources], training=training)
             values.append(outputs[level])

@@ -47,7 +47,8 @@ def deltas_to_yxyx(deltas: Tensor, anchors: Tensor) -> Tensor:
 
 def _centre_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:
     """((y, x), (height, width)), each [..., 2]."""
-    return (boxes[..., :2] + boxes[..., 2:]) / 2.0, boxes[..., 2:] - boxes[..., :2]
+    size = boxes[..., 2:] - boxes[..., :2]
+    return boxes[..., :2] + size / 2.0, size
 
 
 def clip(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:

@@ -91,6 +91,11 @@ class Detector(keras.Model):
             self.means[name].update_state(value * replicas)
         return total
 
+    def compute_metrics(
+        self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None
+    ) -> dict[str, Tensor]:
+        return devices.reducible(super().compute_metrics(x, y, y_pred, sample_weight))
+
     def watch_gradient(self) -> None:
         """Makes `gradient_norm` hold the L2 norm of the last gradient, over all devices and before clipping.
 

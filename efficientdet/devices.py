@@ -115,3 +115,16 @@ def local(distribution: Any, value: Any) -> np.ndarray:
     if distribution is None:
         return np.asarray(value)
     return np.concatenate([np.asarray(part) for part in distribution.experimental_local_results(value)])
+
+
+def reducible(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Metrics of a step in the shape in which Keras can take their mean over the replicas.
+
+    With several workers it reduces over axis 0 and fails at scalars (Keras 3.15, `reduce_per_replica`).
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            return {name: value[None] for name, value in metrics.items()}
+    return metrics

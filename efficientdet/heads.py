@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from efficientdet.layers import Style
+from efficientdet.layers import Part, Style
 
 # A class starts with a probability of 0.01 everywhere (Lin et al., 2017, section 4.1).
 PRIOR_BIAS = -math.log((1 - 0.01) / 0.01)
 
 
-class Head(keras.layers.Layer):
+class Head(Part):
     """Predicts from each level with the same convolutions; batch norm is each level's own.
 
     From features [B, h, w, F], finest first, to logits [B, h * w * anchors, values] a level, in float32.
@@ -32,8 +32,7 @@ class Head(keras.layers.Layer):
         style: Style,
         bias: float = 0.0,
     ) -> None:
-        super().__init__(name=f"{kind}_net")
-        self.activation = style.activation
+        super().__init__(style, f"{kind}_net")
         self.values = values
         initializer = "variance_scaling"
         self.convs = [style.conv3x3(filters, f"{kind}-{i}", initializer) for i in range(repeats)]
@@ -44,13 +43,13 @@ class Head(keras.layers.Layer):
         ]
         self.predict = style.conv3x3(num_anchors * values, f"{kind}-predict", initializer, bias)
 
-    def call(self, features: Sequence[Any], training: bool | None = None) -> list[Any]:
-        return [self._level(x, index, training) for index, x in enumerate(features)]
+    def forward(self, inputs: Sequence[Any], training: bool | None) -> list[Any]:
+        return [self._level(x, index, training) for index, x in enumerate(inputs)]
 
     def _level(self, x: Any, index: int, training: bool | None) -> Any:
         for i, conv in enumerate(self.convs):
             before = x
-            x = self.activation(self.bns[i][index](conv(x), training=training))
+            x = self.style.activate(self.bns[i][index](conv(x), training=training), training)
             if self.drops and i > 0:
                 x = before + self.drops[i](x, training=training)
         _, height, width, _ = x.shape
@@ -63,7 +62,7 @@ def _survival(last: float | None, repeats: int) -> list[float]:
     return [] if last is None else [1 - (1 - last) * i / repeats for i in range(repeats)]
 
 
-class SegmentationHead(keras.layers.Layer):
+class SegmentationHead(Part):
     """From the coarsest level up: a transposed convolution to the next level's size, then that level beside it.
 
     google/automl's, on the pyramid's features [B, h, w, F]: logits [B, H', W', classes] in float32 at half the stride
@@ -71,8 +70,7 @@ class SegmentationHead(keras.layers.Layer):
     """
 
     def __init__(self, levels: range, filters: int, classes: int, style: Style) -> None:
-        super().__init__(name="seg_net")
-        self.activation = style.activation
+        super().__init__(style, "seg_net")
         self.steps = [
             (
                 keras.layers.Conv2DTranspose(
@@ -86,9 +84,9 @@ class SegmentationHead(keras.layers.Layer):
             classes, 3, strides=2, padding="same", name="conv2d_transpose-predict"
         )
 
-    def call(self, features: Sequence[Any], training: bool | None = None) -> Any:
-        x = features[-1]
-        for (conv, bn), skip in zip(self.steps, features[-2::-1], strict=True):
+    def forward(self, inputs: Sequence[Any], training: bool | None) -> Any:
+        x = inputs[-1]
+        for (conv, bn), skip in zip(self.steps, inputs[-2::-1], strict=True):
             x = conv(x)[:, : skip.shape[1], : skip.shape[2], :]
-            x = ops.concatenate([self.activation(bn(x, training=training)), skip], axis=-1)
+            x = ops.concatenate([self.style.activate(bn(x, training=training), training), skip], axis=-1)
         return self.predict(x)

@@ -55,9 +55,14 @@ class Style:
     separable_conv: bool = True
     recompute: bool = False
 
-    @property
-    def activation(self) -> Callable[[Any], Any]:
-        return ACTIVATIONS[self.act_type]
+    def activate(self, x: Any, training: bool | None) -> Any:
+        """The activation; in training TensorFlow's swish has a fused gradient."""
+        activation = ACTIVATIONS[self.act_type]
+        if training and activation is ops.silu and keras.backend.backend() == "tensorflow":
+            from efficientdet.tensorflow_kernels import silu
+
+            return silu(x)
+        return activation(x)
 
     def batch_norm(self, name: str) -> BatchNormalization:
         return BatchNormalization(
@@ -75,3 +80,37 @@ class Style:
             kernels = {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
             return keras.layers.SeparableConv2D(filters, 3, **kernels, **settings)
         return keras.layers.Conv2D(filters, 3, kernel_initializer=initializer, **settings)
+
+
+class Part(keras.layers.Layer):
+    """A part of the network that can forget its activations and compute them again in the backward pass.
+
+    Subclasses define `forward(inputs, training)`. Recomputed, it runs as a pure function of its variables, so that
+    moving statistics are updated once and stochastic depth drops the same twice.
+    """
+
+    def __init__(self, style: Style, name: str) -> None:
+        super().__init__(name=name)
+        self.style = style
+        self.inside = False
+
+    def forward(self, inputs: Any, training: bool | None) -> Any:
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self.inside or not (self.style.recompute and training and self.built):
+            return self.forward(inputs, training)
+
+        def pure(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
+            self.inside = True
+            try:
+                return self.stateless_call(trainable, others, inputs, training=training)
+            finally:
+                self.inside = False
+
+        trainable = [variable.value for variable in self.trainable_variables]
+        others = [variable.value for variable in self.non_trainable_variables]
+        outputs, updated = keras.remat(pure)(trainable, others, inputs)
+        for variable, value in zip(self.non_trainable_variables, updated, strict=True):
+            variable.assign(value)
+        return outputs

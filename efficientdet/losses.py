@@ -55,9 +55,7 @@ def detection_loss(
     }
     total = terms["class_loss"] + train.box_loss_weight * terms["box_loss"]
     if train.iou_loss_type is not None:
-        terms["iou_loss"] = iou_loss(
-            targets, deltas, anchors, normalizer, train.iou_loss_type, train.reference
-        )
+        terms["iou_loss"] = iou_loss(targets, deltas, anchors, normalizer, train.iou_loss_type, train.reference)
         total = total + train.iou_loss_weight * terms["iou_loss"]
     return {**terms, "det_loss": total}
 
@@ -166,13 +164,9 @@ def _mask(targets: Targets, reference: bool) -> Tensor:
     return ops.cast(kept, "float32")
 
 
-def _corners(
-    low: Callable[..., Tensor], high: Callable[..., Tensor], boxes: Tensor, others: Tensor
-) -> Tensor:
+def _corners(low: Callable[..., Tensor], high: Callable[..., Tensor], boxes: Tensor, others: Tensor) -> Tensor:
     """Boxes [..., 4] from `low` of both upper left corners and `high` of both lower right ones."""
-    return ops.concatenate(
-        [low(boxes[..., :2], others[..., :2]), high(boxes[..., 2:], others[..., 2:])], axis=-1
-    )
+    return ops.concatenate([low(boxes[..., :2], others[..., :2]), high(boxes[..., 2:], others[..., 2:])], axis=-1)
 
 
 def _centre(boxes: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def assign(
     best_gt = ops.cast(ops.argmax(iou, axis=1), "int32")
     matched = ops.where(ops.max(iou, axis=1) >= iou_threshold, best_gt, -1)
     wanting = present if reference else ops.logical_and(present, ops.max(iou, axis=2) > 0)
-    forced = _first_come(ops.cast(ops.argmax(iou, axis=2), "int32"), wanting, gt_classes > 0, len(anchors))
+    forced = _first_come(ops.cast(ops.argmax(iou, axis=2), "int32"), wanting, gt_classes > 0, anchors.shape[0])
     matched = ops.where(forced >= 0, forced, matched)
 
     assigned = matched >= 0

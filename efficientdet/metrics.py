@@ -130,6 +130,14 @@ def mask_iou(confusion: np.ndarray) -> np.ndarray:
     return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
 
 
+def confusion(mask: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Counts int64 [S, S] of cells by their class in `mask` [B, h, w] and the best one in `logits` [B, >= h, >= w, S]."""
+    classes = logits.shape[-1]
+    predicted = np.argmax(logits[:, : mask.shape[1], : mask.shape[2]], axis=-1)
+    pairs = np.asarray(mask, np.int64) * classes + predicted
+    return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
+
+
 def _annotations(table: pd.DataFrame, label_map: Mapping[int, str]) -> list[dict[str, Any]]:
     ids = {name: key for key, name in label_map.items()}
     classes = table["class"].map(lambda value: ids.get(value, value))

@@ -37,9 +37,7 @@ class _Packed:
     and its decay is min(`average_decay`, (1 + t) / (10 + t)), so that it forgets them soon.
     """
 
-    def __init__(
-        self, *args: Any, clip_norm: float, l2: float, decay: float, average_decay: float, **kwargs: Any
-    ):
+    def __init__(self, *args: Any, clip_norm: float, l2: float, decay: float, average_decay: float, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.clip_norm = clip_norm
         self.l2 = l2
@@ -63,13 +61,8 @@ class _Packed:
             self.build(list(trainable_variables or []))
         missing = [v.path for g, v in zip(grads, self._trainable_variables, strict=True) if g is None]
         if missing:
-            warnings.warn(
-                f"{len(missing)} variables have no gradient and stay: {', '.join(missing)}", stacklevel=2
-            )
-        filled = [
-            ops.zeros(v.shape) if g is None else g
-            for g, v in zip(grads, self._trainable_variables, strict=True)
-        ]
+            warnings.warn(f"{len(missing)} variables have no gradient and stay: {', '.join(missing)}", stacklevel=2)
+        filled = [ops.zeros(v.shape) if g is None else g for g, v in zip(grads, self._trainable_variables, strict=True)]
         super().apply([self.packing.pack(filled)], [self.weights])  # type: ignore[misc]
 
     def update_step(self: Any, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
@@ -143,11 +136,11 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     Nothing changes without averages (`moving_average_decay: 0`) or before the first step.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not inner.built or inner.average is None or int(inner.iterations) == 0:
+    if not inner.built or inner.average is None or int(inner.iterations.numpy()) == 0:
         yield
         return
     variables = list(inner._trainable_variables)
-    raw = [ops.convert_to_numpy(variable) for variable in variables]
+    raw = [variable.numpy() for variable in variables]
     for variable, average in zip(variables, inner.packing.unpack(inner.average), strict=True):
         variable.assign(average)
     try:

@@ -63,9 +63,7 @@ def detect(
     return {"boxes": boxes, "scores": scores, "classes": classes, "valid_len": valid_len}
 
 
-def _candidates(
-    boxes: tf.Tensor, logits: tf.Tensor, max_nms_inputs: int
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _candidates(boxes: tf.Tensor, logits: tf.Tensor, max_nms_inputs: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Boxes [B, K, 4], logits [B, K] and 0-based classes int32 [B, K] that enter NMS.
 
     The best `max_nms_inputs` pairs of anchor and class; or, where that is 0, each anchor with its best class.
@@ -96,9 +94,7 @@ def _suppress(
     return tf.gather(tf.reshape(rows, [-1]), index), best, valid_len
 
 
-def _non_max_suppression(
-    boxes: tf.Tensor, scores: tf.Tensor, nms: NmsConfig
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _non_max_suppression(boxes: tf.Tensor, scores: tf.Tensor, nms: NmsConfig) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """TensorFlow's NMS, hard or soft (arXiv:1704.04503), padded to `max_output_size`.
 
     Its `soft_nms_sigma` is half the paper's sigma (tensorflow issue 40253).

@@ -25,3 +25,16 @@ def fused_batch_norm(
 def replicas() -> int:
     """Replicas that the current strategy keeps in sync."""
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+@tf.custom_gradient
+def silu(x: Any) -> tuple[Any, Any]:
+    """Swish with its gradient in one compiled pass over memory, where TensorFlow's own takes six."""
+    return tf.nn.silu(x), lambda upstream: _silu_gradient(x, upstream)
+
+
+@tf.function(jit_compile=True)
+def _silu_gradient(x: Any, upstream: Any) -> Any:
+    y = tf.cast(x, tf.float32)
+    gate = tf.sigmoid(y)
+    return tf.cast(tf.cast(upstream, tf.float32) * (gate + y * gate * (1 - gate)), x.dtype)

@@ -44,6 +44,7 @@ def warnings(project: Project) -> list[str]:
         return []
     content = json.loads(report.read_text(encoding="utf-8"))
     said = [balance["sentence"] for balance in content["balance"] if not balance["success"]]
+    said += content["shift"]
     said += [
         f"{outcome['name']}: {outcome['means']}: {outcome['failed']:,} of {outcome['checked']:,} do not"
         for outcome in content["outcomes"]

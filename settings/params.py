@@ -33,11 +33,8 @@ class SampleParams(Section):
         le=0.2,
         description="Share of bad annotations of each kind, to see the checks find them: 0.05 is 5% of each kind.",
     )
-    imbalance: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Share of plates from the most frequent province; null: as CCPD, where 皖 has most.",
+    imbalance: float = Field(
+        0.3, ge=0, le=1, description="Share of plates from the most frequent province; in CCPD it is 0.88."
     )
 
 
@@ -46,7 +43,7 @@ class DataParams(Section):
 
     root: str | None = Field(
         None,
-        description="Folder of CCPD photographs (CCPD2019, CCPD2020, one subset, both), only read; null: a generated sample.",
+        description="Folder of CCPD photographs: CCPD2019, CCPD2020, a subset, both. Only read; null: a sample.",
     )
     annotations: str | None = Field(
         None,
@@ -81,7 +78,7 @@ class SplitParams(Section):
 
     method: Literal["auto", "official", "plate"] = Field(
         "auto",
-        description="official: CCPD's own lists; plate: by a seeded hash of the plate; auto: official where there are lists.",
+        description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists where there are any.",
     )
     seed: int = Field(0, ge=0, description="Another seed puts plates on other sides.")
     val_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of plates for validation.")

@@ -17,10 +17,11 @@ def render() -> str:
     lines = [
         "# Hyperparameters",
         "",
-        "Made by `make docs` from the descriptions in `settings/params.py` and `efficientdet/config/`. Set one in",
-        "`params.yaml`, with `plates run --set KEY=VALUE`, for an experiment with `dvc exp run -S KEY=VALUE`, or take a",
-        "file in google/automl's own YAML: `plates run --hparams FILE`. `null` is the variant's own value unless the text",
-        "says otherwise.",
+        "Made by `make docs` from the descriptions in `settings/params.py` and `efficientdet/config/`.",
+        "",
+        "Set one in `params.yaml`, with `plates run --set KEY=VALUE`, for an experiment with `dvc exp run -S KEY=VALUE`,",
+        "or take a file in google/automl's own YAML: `plates run --hparams FILE`. `null` is the variant's own value unless",
+        "the text says otherwise.",
     ]
     for section, members in groupby(knobs(), lambda knob: knob[0].split(".")[0]):
         model: Any = Params.model_fields[section].annotation

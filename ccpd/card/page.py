@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ccpd.card import provinces
 from ccpd.card.numbers import SIDES, describe
-from ccpd.card.pictures import Picture, Sample, from_rows, from_samples
+from ccpd.card.pictures import Picture, from_rows
 from ccpd.card.plots import COLOURS, plots
 from lineage.files import atomic
 
@@ -27,7 +27,7 @@ def write(
     meanings: Mapping[str, str] | None = None,
     findings: Sequence[str] = (),
     shift: pd.DataFrame | None = None,
-    augmented: Sequence[Sample] = (),
+    augmented: Sequence[Picture] = (),
     title: str = "Dataset card",
     seed: int = 0,
 ) -> None:
@@ -51,7 +51,7 @@ def write(
         meanings=dict(meanings or {}),
         accepted_pictures=accepted(boxes, root, seed),
         rejected_pictures=set_aside(rejected, root),
-        augmented_pictures=from_samples(augmented),
+        augmented_pictures=list(augmented),
     )
     with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")

@@ -12,6 +12,8 @@ from ccpd.scenes.projection import FOCAL, Camera
 TOP_PROVINCE = PROVINCES[0]
 CIVIL_PROVINCES = PROVINCES[1:31]
 SAME_CAR = 0.12  # share of scenes that show a car which an earlier scene shows too
+RECENT = 100  # how many scenes back that car can be
+LOOSE = (0.06, 0.03)  # how much wider and higher than the plate an annotator may draw it
 EDGE = 6  # pixels that a plate keeps from the edge of the photograph
 
 # Share of each subset in a sample: every one that a delivery has, and mostly what a detector is trained on.
@@ -39,23 +41,21 @@ class View:
 
 
 VIEWS = {
-    "base": View(370, 0.34, 13, 5),
-    "blur": View(240, 0.42, 13, 7),
-    "db": View(270, 0.42, 16, 9),
-    "fn": View(250, 0.6, 18, 11),
+    "base": View(370, 0.34, 9, 4),
+    "blur": View(260, 0.38, 13, 7),
+    "db": View(290, 0.38, 16, 9),
+    "fn": View(280, 0.55, 17, 10),
     "rotate": View(290, 0.3, 12, 21),
     "tilt": View(290, 0.35, 25, 16),
-    "challenge": View(260, 0.45, 18, 11),
-    "green": View(270, 0.4, 13, 5),
+    "challenge": View(290, 0.4, 15, 9),
+    "green": View(280, 0.35, 10, 4),
     "np": View(330, 0.4, 13, 5),
 }
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One scene before it is painted. `corners` are pixels [4, 2] in CCPD's order, whole numbers; empty without a
-    plate.
-    """
+    """One scene before it is painted. `corners`, the label's, are pixels [4, 2] in CCPD's order; or none."""
 
     index: int
     subset: str
@@ -78,16 +78,19 @@ def lay_out(seed: int, index: int, imbalance: float) -> Layout:
     if subset == "np":
         return Layout(index, subset, "", "blue", _camera(VIEWS[subset], "blue", rng), np.empty((0, 2), int))
     plate_type = "green" if subset == "green" else "blue"
-    owner = int(rng.integers(index)) if index and rng.random() < SAME_CAR else index
+    again = bool(index) and rng.random() < SAME_CAR
+    owner = index - 1 - int(rng.integers(min(index, RECENT))) if again else index
     plate = _plate(np.random.default_rng([seed, owner, 1]), plate_type, imbalance)
     while True:
         camera = _camera(VIEWS[subset], plate_type, rng)
-        corners = camera(_edges(plate_type)).round().astype(int)
+        hand = 1 + rng.uniform((0, -0.01), LOOSE)
+        corners = camera(edges(plate_type) * hand).round().astype(int)
         if (corners >= EDGE).all() and (corners <= (IMAGE_WIDTH - EDGE, IMAGE_HEIGHT - EDGE)).all():
             return Layout(index, subset, plate, plate_type, camera, corners)
 
 
-def _edges(plate_type: str) -> np.ndarray:
+def edges(plate_type: str) -> np.ndarray:
+    """The corners [4, 2] of a plate in millimetres from its centre, in CCPD's order."""
     half_width, half_height = SIZES[plate_type][0] / 2, SIZES[plate_type][1] / 2
     return np.array(
         [(half_width, half_height), (-half_width, half_height), (-half_width, -half_height), (half_width, -half_height)]
@@ -110,6 +113,6 @@ def _camera(view: View, plate_type: str, rng: np.random.Generator) -> Camera:
         centre=(float(rng.normal(360, 45)), float(rng.normal(525, 55))),
         distance=FOCAL * SIZES[plate_type][0] / width,
         yaw=float(np.clip(rng.normal(0, view.yaw), -48, 48)),
-        pitch=float(np.clip(rng.normal(12, 8), -8, 38)),
+        pitch=float(np.clip(rng.normal(9, 7), -8, 32)),
         roll=float(np.clip(rng.normal(0, view.roll), -40, 40)),
     )

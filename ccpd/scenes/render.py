@@ -6,7 +6,7 @@ from PIL import Image, ImageChops
 from ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, tilt
 from ccpd.label import Label
 from ccpd.scenes.car import draw_car
-from ccpd.scenes.layout import Layout
+from ccpd.scenes.layout import Layout, edges
 from ccpd.scenes.photo import Light, develop, encode_jpeg
 from ccpd.scenes.plate import SIZES, draw_plate
 from ccpd.scenes.projection import Canvas, quad, rgb, warp
@@ -51,7 +51,7 @@ def _mount_plate(photo: Image.Image, layout: Layout, light: Light, rng: np.rando
     picture = draw_plate(layout.plate, layout.plate_type, rng)
     shade = rng.uniform(0.8, 1.25)
     picture = picture.point([min(255, round(v * shade)) for v in range(256)] * 3)
-    right_bottom, left_bottom, left_top, right_top = layout.corners.astype(float)
+    right_bottom, left_bottom, left_top, right_top = layout.camera(edges(layout.plate_type))
     corners = np.array([left_top, right_top, right_bottom, left_bottom])
     patch, origin = warp(picture, corners)
     mask, _ = warp(Image.new("L", picture.size, 255), corners)

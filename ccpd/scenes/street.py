@@ -115,10 +115,10 @@ def _stripe(canvas: Canvas, ground: float, rng: np.random.Generator) -> None:
     paint = paint * rng.uniform(0.65, 1.0)
     if rng.random() < 0.5:
         z, rise = rng.uniform(-800, -100), 4000 * turn
-        corners = [(-4000, z - half + rise), (4000, z - half - rise), (4000, z + half - rise), (-4000, z + half + rise)]
+        corners = [(-4e3, z - half + rise), (4e3, z - half - rise), (4e3, z + half - rise), (-4e3, z + half + rise)]
     else:
         far = offset + 3000 * turn
-        corners = [(offset - half, -900), (offset + half, -900), (far + half, 2100), (far - half, 2100)]
+        corners = [(offset - half, -900.0), (offset + half, -900.0), (far + half, 2100.0), (far - half, 2100.0)]
     points = [(x, ground, z) for x, z in corners]
     canvas.veil(np.array(points), paint, rng.uniform(0.6, 0.95))
 

@@ -7,7 +7,9 @@ import typer
 from rich.progress import Progress
 
 from lineage.errors import UserError
+from lineage.files import atomic, write_json
 from pipelines.cli.app import app, console
+from settings.project import Project
 
 
 @app.command()
@@ -16,13 +18,11 @@ def sample(
     count: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     bad: Annotated[float, typer.Option(min=0, max=0.2, help="Share of bad annotations of each kind.")] = 0.0,
-    imbalance: Annotated[float | None, typer.Option(min=0, max=1, help="Share of the most frequent province.")] = None,
+    imbalance: Annotated[float, typer.Option(min=0, max=1, help="Share of the most frequent province.")] = 0.3,
 ) -> None:
     """Draw CCPD-like photographs with correct CCPD names."""
     from ccpd.scenes import generate
 
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty. Name a new folder; nothing was written.")
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("scenes", total=count)
         generate(
@@ -31,6 +31,47 @@ def sample(
             seed=seed,
             bad=bad,
             imbalance=imbalance,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=lambda done: progress.advance(task, done),
         )
     console.print(f"{count} scenes in {folder}. Train on them: plates run --set data.root={folder}")
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A JPEG, a shard, a table of data/, or a folder of them.")],
+    picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("inspect.png"),
+    count: Annotated[int, typer.Option(min=1, help="Pictures shown at most.")] = 24,
+) -> None:
+    """Print what is in a photograph, shard, table or folder, and draw it with its boxes."""
+    from ccpd.card.inspect import inspect as look
+
+    seen = look(path, root=_photographs(), count=count)
+    for line in seen.lines:
+        console.print(line, highlight=False, markup=False)
+    with atomic(picture) as temporary:
+        seen.picture.save(temporary, "PNG")
+    console.print(f"picture: {picture}", highlight=False)
+
+
+@app.command()
+def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]) -> None:
+    """Write the accepted boxes as COCO JSON, with their ids and sides."""
+    import pandas as pd
+
+    from ccpd.coco import to_coco
+
+    project = Project.find()
+    tables = [project.path(f"data/{name}.parquet") for name in ("boxes", "splits")]
+    if missing := [str(table) for table in tables if not table.exists()]:
+        raise UserError(f"{', '.join(missing)} not there yet. Make it: plates run")
+    content = to_coco(*(pd.read_parquet(table) for table in tables))
+    write_json(target, content)
+    console.print(f"{len(content['annotations']):,} boxes on {len(content['images']):,} images in {target}")
+
+
+def _photographs() -> Path | None:
+    """The folder of the project's photographs; None outside a project, where only a table's pictures need it."""
+    try:
+        return Project.find().photographs
+    except UserError:
+        return None

@@ -1,0 +1,83 @@
+"""Aspect ratios and scales fitted to the training boxes by k-means on IoU, and the recall that they reach.
+
+`model.aspect_ratios: auto` makes the detector take them. Also measured: what the anchors that the model will use reach.
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from assets.stage import Run, asset
+from assets.truth import truth
+from lineage.errors import UserError
+from lineage.files import write_json
+
+
+@asset(deps=["splits"], group="data", kinds={"json", "numpy"}, description=__doc__)
+def anchors(run: Run) -> dict[str, Any]:
+    from efficientdet import anchor_fit
+    from efficientdet.family import resolve
+
+    model, params = run.params.model, run.params.anchors
+    boxes = truth(run.project, "train").dropna(subset=["class"])
+    if boxes.empty:
+        raise UserError("no training photograph has a box: look at `splits`, or plates inspect data/boxes.parquet")
+    geometry = resolve(model, num_classes=1, aspect_ratios=[1.0])
+    height, width = geometry.image_size
+    scale = np.minimum(height / boxes["height"].to_numpy(float), width / boxes["width"].to_numpy(float))[:, None]
+    low, high = boxes[["xmin", "ymin"]].to_numpy(float) * scale, boxes[["xmax", "ymax"]].to_numpy(float) * scale
+    sizes, centres = high - low, (low + high) / 2
+    held = {} if model.anchor_scale is None else {"anchor_scale": model.anchor_scale}
+    fit = anchor_fit.fit(
+        sizes,
+        geometry.image_size,
+        list(geometry.levels),
+        num_scales=model.num_scales,
+        max_ratios=params.max_ratios,
+        max_scales=params.max_scales,
+        centres=centres,
+        seed=params.seed,
+        **held,
+    )
+    spec = resolve(model, num_classes=1, aspect_ratios=fit.aspect_ratios)
+    layout = (spec.image_size, list(spec.levels), spec.num_scales, spec.aspect_ratios, spec.anchor_scale)
+    reached = anchor_fit.reach(sizes, centres, *layout)
+    content = json.loads(json.dumps(fit.to_json())) | {
+        "used": {
+            "aspect_ratios": spec.aspect_ratios,
+            "num_scales": spec.num_scales,
+            "anchor_scale": spec.anchor_scale,
+            "best_possible_recall": reached.recall,
+            "mean_best_iou": reached.mean_iou,
+            "positives_per_box": anchor_fit.positives_per_box(sizes, centres, *layout),
+        }
+    }
+    write_json(run.project.path("data/anchors.json"), content)
+    return {
+        "boxes": len(boxes),
+        "fitted ratios": ", ".join(f"{ratio:g}" for ratio in fit.aspect_ratios),
+        "fitted scale": str(fit.anchor_scale),
+        "recall of the fit": fit.best_possible_recall,
+        "recall of the model's anchors": reached.recall,
+        "mean best IoU of the model's anchors": reached.mean_iou,
+        "boxes over anchors": dg.MetadataValue.md(picture(fit, sizes)),
+    }
+
+
+def picture(fit: Any, sizes: np.ndarray) -> str:
+    """The boxes' sizes with the anchors over them, as Markdown that Dagster's UI shows."""
+    import tempfile
+    from pathlib import Path
+
+    from PIL import Image
+
+    from efficientdet.anchor_fit import draw
+    from efficientdet.report.pictures import data_uri
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "anchors.png"
+        draw(fit, sizes, path)
+        with Image.open(path) as image:
+            return f"![boxes over anchors]({data_uri(image)})"

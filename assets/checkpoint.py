@@ -1,0 +1,77 @@
+"""The fine-tuned detector: best and last weights, the effective parameters and the history of the run.
+
+A killed run goes on from its last saved state, exactly as if it had not been killed; a state of other data, parameters
+or weights is moved aside, never resumed. Training stops at the first step that cannot be learned from, and says why.
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+
+from assets.stage import Run, asset
+from lineage.errors import UserError
+from lineage.versions import content_hash
+
+
+@asset(deps=["tfrecords", "anchors"], group="model", kinds={"tensorflow", "keras"}, description=__doc__, pool="gpu")
+def checkpoint(run: Run) -> dict[str, Any]:
+    from efficientdet.family import resolve
+    from efficientdet.records import read_manifest
+    from efficientdet.report import curves
+    from efficientdet.training import train
+    from efficientdet.training_data import from_records
+
+    path, params = run.project.path, run.params
+    fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(path("data/tfrecords"))
+    check_label_map(params.model.label_map, manifest.label_map)
+    spec = resolve(params.model, num_classes=max(manifest.label_map), aspect_ratios=fitted["aspect_ratios"])
+    data = from_records(path("data/tfrecords"), spec, params.train, params.augment)
+    bar = run.progress("training steps")
+    result = train(
+        spec,
+        params.train,
+        data,
+        path("models/checkpoint"),
+        run.project.scratch / "training",
+        initialise=initialiser(run),
+        fingerprint={"records": content_hash(path("data/tfrecords")), "pretrained": params.model.pretrained},
+        say=run.log.info,
+        on_row=lambda row, steps: bar(row.step, steps),
+    )
+    for warning in result.warnings:
+        run.log.warning(warning)
+    return {
+        "steps": result.steps,
+        "best validation mAP": result.best if result.best is not None else "not evaluated",
+        "best step": result.best_step,
+        "loss": dg.MetadataValue.md(curves.as_markdown(curves.loss(result.history))),
+        "warnings": dg.MetadataValue.md("\n".join(f"- {warning}" for warning in result.warnings) or "none"),
+    }
+
+
+def check_label_map(wanted: dict[int, str] | None, found: dict[int, str]) -> None:
+    """`UserError` where `model.label_map` does not give the classes in the records the ids that they have there."""
+    if wanted is None or wanted == found:
+        return
+    wrong = [
+        f"{key} is {name!r} in the records, {wanted.get(key, 'missing')!r} in model.label_map"
+        for key, name in found.items()
+        if wanted.get(key) != name
+    ]
+    if wrong:
+        raise UserError(
+            f"model.label_map does not fit the records: {'; '.join(wrong)}. Remove it (the records bring "
+            f"their own), or write {found}"
+        )
+
+
+def initialiser(run: Run) -> Any:
+    """What fills the fresh network: `model.pretrained`; None for random weights."""
+    from efficientdet import checkpoints
+
+    model = run.params.model
+    if model.pretrained == "none":
+        return None
+    return lambda network: checkpoints.load_pretrained(network, model, cache=run.project.scratch / "weights").say()

@@ -1,0 +1,52 @@
+"""What the data looks like: numbers, plots, and contact sheets of accepted, rejected and augmented pictures."""
+
+import json
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.stage import Run, asset
+from ccpd.shift import between_sides
+
+AUGMENTED = 12
+
+
+@asset(deps=["tfrecords"], group="data", kinds={"html"}, description=__doc__)
+def dataset_card(run: Run) -> dict[str, Any]:
+    from ccpd import card
+    from efficientdet.family import resolve
+    from efficientdet.input import preview
+    from efficientdet.samples import Pictures
+
+    path, params = run.project.path, run.params
+    boxes = pd.read_parquet(path("data/boxes.parquet"))
+    rejected = pd.read_parquet(path("data/rejected.parquet"))
+    splits = pd.read_parquet(path("data/splits.parquet"))
+    report = json.loads(path("reports/validation.json").read_text(encoding="utf-8"))
+    spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
+    augmented = preview(
+        path("data/tfrecords"),
+        Pictures(spec.image_size, spec.mean_rgb),
+        params.augment,
+        AUGMENTED,
+        seed=params.train.seed,
+    )
+    card.write(
+        path("reports/dataset_card.html"),
+        root=run.project.photographs,
+        boxes=boxes,
+        rejected=rejected,
+        splits=splits,
+        meanings={outcome["name"]: outcome["means"] for outcome in report["outcomes"]},
+        findings=[balance["sentence"] for balance in report["balance"]],
+        shift=between_sides(boxes, splits, max_psi=params.split.max_psi),
+        augmented=card.from_samples(augmented),
+        title=f"Photographs of {params.data.root or 'the generated sample'}",
+    )
+    numbers = card.describe(boxes, rejected, splits)
+    return {
+        "card": dg.MetadataValue.path(str(path("reports/dataset_card.html"))),
+        "photographs": int(boxes["path"].nunique()),
+        "numbers": dg.MetadataValue.json(numbers.model_dump(mode="json")),
+    }

@@ -1,0 +1,51 @@
+"""The label in each file name, as typed columns; a name that does not parse is kept with the field and the reason.
+
+With `data.annotations`, the boxes come from that COCO JSON instead, and the rest of the pipeline is the same.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.stage import Run, asset
+from ccpd.coco import from_coco
+from ccpd.label_table import LABELS_SCHEMA, UNPARSED_SCHEMA, parse_labels
+from lineage.errors import UserError
+from lineage.files import write_parquet
+
+
+@asset(deps=["raw_images"], group="data", kinds={"parquet"}, description=__doc__)
+def labels(run: Run) -> dict[str, Any]:
+    params = run.params.data
+    images = pq.read_table(run.project.path("data/raw_images.parquet"))
+    if params.annotations:
+        imported = from_coco((run.project.root / Path(params.annotations).expanduser()).resolve(), images.to_pandas())
+        table = pa.Table.from_pandas(imported.labels, schema=LABELS_SCHEMA, preserve_index=False)
+        unparsed = UNPARSED_SCHEMA.empty_table()
+        left_out = {"crowds left out": imported.crowds, "images not listed": imported.unlisted}
+    else:
+        table, unparsed = parse_labels(images, params.class_by)
+        left_out = {}
+    write_parquet(run.project.path("data/unparsed.parquet"), unparsed)
+    share = len(unparsed) / max(len(images), 1)
+    if share > params.max_unparsed:
+        first = unparsed.slice(0, 3).to_pylist()
+        examples = "; ".join(f"{row['name']}: {row['field']}, {row['reason']}" for row in first)
+        raise UserError(
+            f"{len(unparsed):,} of {len(images):,} names ({share:.1%}) are no CCPD labels, more than data.max_unparsed "
+            f"({params.max_unparsed:.1%}): {examples}. All of them are in data/unparsed.parquet. For images "
+            "with COCO annotations: plates run --set data.annotations=FILE"
+        )
+    write_parquet(run.project.path("data/labels.parquet"), table)
+    counts = table.group_by("class").aggregate([("path", "count")]).to_pandas()
+    counts["class"] = counts["class"].fillna("no plate")
+    return {
+        "annotations": len(table),
+        "unparsed": len(unparsed),
+        "classes": dg.MetadataValue.md(counts.to_markdown(index=False, headers=["class", "annotations"])),
+        "first rows": dg.MetadataValue.md(table.slice(0, 5).to_pandas().T.to_markdown()),
+        **left_out,
+    }

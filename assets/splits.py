@@ -1,0 +1,49 @@
+"""Which photographs train, validate and test. No plate stands on two sides.
+
+CCPD's own lists decide where the delivery has them; else a seeded hash of the plate, so that a plate keeps its side
+when photographs are added.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow.parquet as pq
+
+from assets.stage import Run, asset
+from ccpd.split import split_by_plate, split_officially
+from ccpd.subsets import has_official_sides, official_lists
+from lineage.errors import UserError
+from lineage.files import write_parquet
+
+
+@asset(deps=["boxes"], group="data", kinds={"parquet"}, description=__doc__)
+def splits(run: Run) -> dict[str, Any]:
+    params, root = run.params.split, run.project.photographs
+    boxes = pq.read_table(run.project.path("data/boxes.parquet"))
+    official = params.method == "official" or (params.method == "auto" and has_official_sides(root, boxes))
+    if official:
+        lists = official_lists(root, boxes)
+        split = split_officially(boxes, lists)
+        said = {f"listed and not there: {name}": count for name, count in lists.missing.items()}
+        said |= {f"there and not listed: {subset}": count for subset, count in lists.unlisted.items()}
+    else:
+        split = split_by_plate(boxes, params.seed, params.val_fraction, params.test_fraction)
+        said = {}
+    frame: pd.DataFrame = split.table.to_pandas()
+    sides = frame["split"].value_counts()
+    if empty := [side for side in ("train", "val", "test") if not sides.get(side)]:
+        raise UserError(
+            f"no photograph is in {', '.join(empty)}: {len(frame):,} photographs, split "
+            f"{'by the official lists' if official else 'by plate'}. Add photographs, or change split.method, "
+            "split.val_fraction and split.test_fraction: plates run --set split.method=plate"
+        )
+    write_parquet(run.project.path("data/splits.parquet"), split.table)
+    table = pd.crosstab(frame["subset"], frame["split"], margins=True, margins_name="all")
+    return {
+        "method": "official lists" if official else "by plate",
+        **{side: int(count) for side, count in sides.items()},
+        "subsets": dg.MetadataValue.md(table.to_markdown()),
+        **split.counts,
+        **said,
+    }

@@ -1,0 +1,77 @@
+"""Scanning a tree: the first time, at the speed of reading; unchanged since, from the cache. And making scenes.
+
+    python benchmarks/scan.py [COUNT]
+
+The unchanged tree holds COUNT files of a few bytes, for only their number matters then. Target: 350,000 under 10 s.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import machine, measured, table
+from trees import make_tree
+
+from ccpd.scan import scan
+from ccpd.scenes.layout import lay_out
+from ccpd.scenes.render import render
+from lineage.files import write_json
+
+REAL = 2000
+SCENES = 200
+PER_FOLDER = 10_000
+
+
+def small_tree(root: Path, count: int) -> None:
+    """`count` files with names of CCPD's length, each too small to be a photograph."""
+    for number in range(count):
+        folder = root / f"{number // PER_FOLDER:02d}" / "ccpd_base"
+        if number % PER_FOLDER == 0:
+            folder.mkdir(parents=True)
+        name = f"025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-{number}.jpg"
+        (folder / name).write_bytes(b"\xff\xd8\xff\xd9")
+
+
+def scanning(root: Path, cache: Path) -> dict[str, float]:
+    return {"count": len(scan(root, cache).table)}
+
+
+def reading(root: Path) -> dict[str, float]:
+    """The same bytes read and thrown away."""
+    files = sorted(root.rglob("*.jpg"))
+    started = time.perf_counter()
+    for file in files:
+        file.read_bytes()
+    return {"count": len(files), "seconds": time.perf_counter() - started}
+
+
+def drawing(count: int) -> dict[str, float]:
+    """Scenes on one core, after the banks of textures are made."""
+    for index in range(20):
+        render(1, lay_out(1, index, 0.3))
+    started, cpu = time.perf_counter(), time.process_time()
+    for index in range(count):
+        render(0, lay_out(0, index, 0.3))
+    return {"count": count, "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+
+
+def main(count: int = 350_000) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        real, small, cache = Path(base, "real"), Path(base, "small"), Path(base, "cache.parquet")
+        make_tree(real, REAL)
+        small_tree(small, count)
+        rows = {
+            "photographs, only read": measured(reading, real),
+            "photographs, first scan": measured(scanning, real, Path(base, "real.parquet")),
+            "small files, first scan": measured(scanning, small, cache),
+            "small files, unchanged": measured(scanning, small, cache),
+        }
+    rows["scenes drawn"] = measured(drawing, SCENES)
+    table(rows, "files")
+    print(f"unchanged scan of {count:,} files: {rows['small files, unchanged']['seconds']:.1f} s")
+    write_json(Path(__file__).parent / "results" / "scan.json", {"machine": machine(), "figures": rows})
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

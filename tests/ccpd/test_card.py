@@ -1,0 +1,155 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from ccpd import card
+from ccpd.card.inspect import inspect
+from ccpd.card.page import set_aside
+from ccpd.card.plots import coverage
+from ccpd.label_table import LABELS_SCHEMA, parse_labels
+from ccpd.shift import between_sides
+from efficientdet.records.framing import frame
+from efficientdet.records.record import to_bytes
+from lineage.errors import UserError
+from lineage.files import write_parquet
+
+NAMES = (
+    "0166008141762-90_86-167&514_430&588-448&583_175&601_176&522_449&504-0_0_6_32_33_32_15-114-281.jpg",
+    "0359-5_21-151&285_417&398-417&398_179&377_151&285_389&306-0_0_4_33_32_25_12-59-4.jpg",
+    "0080-8_18-266&539_368&605-368&605_275&591_266&539_359&553-0_0_16_31_5_25_28-63-5.jpg",
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root" / "ccpd_base"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(NAMES):
+        Image.new("RGB", (720, 1160), (60 * number, 90, 120)).save(folder / name)
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def boxes(root) -> pd.DataFrame:
+    place = {"subset": "base", "sha256": "a" * 64, "width": 720, "height": 1160}
+    rows = [place | {"name": name, "path": f"ccpd_base/{name}"} for name in NAMES]
+    images = pa.Table.from_pylist(rows, schema=pa.schema(list(LABELS_SCHEMA)[:7]))
+    return parse_labels(images)[0].to_pandas()
+
+
+def test_numbers_add_up(boxes):
+    splits = pd.DataFrame({"path": boxes["path"], "split": ["train", "train", "test"]})
+    rejected = boxes.iloc[:2].assign(broken=[["a", "b"], ["a"]])
+
+    numbers = card.describe(boxes, rejected, splits)
+
+    assert (numbers.images, numbers.boxes, numbers.negatives, numbers.rejected) == (3, 3, 0, 2)
+    assert numbers.broken == {"a": 2, "b": 1}
+    assert [(side.name, side.images) for side in numbers.sides] == [("train", 2), ("test", 1)]
+    assert numbers.subsets == {"base": {"test": 1, "train": 2}}
+    assert numbers.sides[1].typical["median width (px)"] == 102
+
+
+def test_coverage_counts_the_boxes_over_each_cell():
+    boxes = pd.DataFrame(
+        {"xmin": [0, 5], "ymin": [0, 5], "xmax": [10, 10], "ymax": [10, 10], "width": [10, 10], "height": [10, 10]}
+    )
+
+    assert coverage(boxes, (2, 2)).tolist() == [[1, 1], [1, 2]]
+
+
+def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_path):
+    splits = pd.DataFrame({"path": boxes["path"], "split": ["train", "val", "test"]})
+    rejected = boxes.iloc[:1].assign(broken=[["box_inside_image"]])
+    pages = []
+    for name in ("first.html", "second.html"):
+        card.write(
+            tmp_path / name,
+            root=root,
+            boxes=boxes,
+            rejected=rejected,
+            splits=splits,
+            meanings={"box_inside_image": "the box lies inside the image"},
+            findings=["<b>88% of plates are from 皖</b>"],
+            shift=between_sides(boxes, splits),
+            augmented=card.from_samples(
+                [card.Sample(np.zeros((32, 20, 3), np.uint8), np.array([[2.0, 2, 9, 9]]), "flip")]
+            ),
+        )
+        pages.append((tmp_path / name).read_text(encoding="utf-8"))
+
+    assert pages[0] == pages[1]
+    assert "&lt;b&gt;88% of plates are from 皖" in pages[0]
+    assert "皖 Anhui" in pages[0]
+    assert "the box lies inside the image" in pages[0]
+    assert pages[0].count("data:image/jpeg;base64,") == 3 + 1 + 1
+    assert 'src="http' not in pages[0]
+
+
+def test_an_unlabelled_delivery_has_a_card_too(boxes, root, tmp_path):
+    empty = boxes.assign(**dict.fromkeys(LABELS_SCHEMA.names[7:])).astype({"class": "str", "plate": "str"})
+
+    card.write(tmp_path / "card.html", root=root, boxes=empty, rejected=boxes.iloc[:0].assign(broken=None))
+
+    assert "no plate" in (tmp_path / "card.html").read_text(encoding="utf-8")
+
+
+def test_the_box_is_drawn_where_it_stands():
+    image = card.draw(Image.new("RGB", (100, 100)), np.array([[20.0, 40, 60, 80], [np.nan] * 4]), height=200)
+
+    assert image.getpixel((40, 100)) == (46, 204, 113)
+    assert image.getpixel((80, 120)) == (0, 0, 0)
+
+
+def test_rejected_pictures_carry_their_reasons_and_unreadable_files_are_shown_as_such(boxes, root):
+    (root / boxes["path"][1]).write_bytes(b"")
+    rejected = boxes.iloc[:2].assign(broken=[["area_field_matches", "plate_complete"], ["image_decodes"]])
+
+    pictures = set_aside(rejected, root)
+
+    assert [picture.caption for picture in pictures] == ["area_field_matches, plate_complete", "image_decodes"]
+    assert pictures[1].image.getpixel((2, 2)) == (24, 24, 27)
+    assert card.contact_sheet(pictures).size[0] > pictures[0].image.width * 2
+
+
+def test_inspect_tells_a_photograph_a_folder_a_table_and_a_shard(boxes, root, tmp_path):
+    image = boxes.iloc[1]
+    record = {"image_id": 1, "path": image["path"], "sha256": image["sha256"], "width": 720, "height": 1160}
+    record |= {"class": ["license_plate"]} | {column: [image[column]] for column in LABELS_SCHEMA.names[8:20]}
+    encoded = io.BytesIO()
+    Image.new("RGB", (720, 1160)).save(encoded, "JPEG")
+    (tmp_path / "train.tfrecord").write_bytes(frame(to_bytes(record, encoded.getvalue(), {"license_plate": 1})))
+    write_parquet(tmp_path / "rejected.parquet", boxes.assign(broken=[["a"]] * 3))
+
+    photograph = inspect(root / boxes["path"][1])
+    folder = inspect(root)
+    table = inspect(tmp_path / "rejected.parquet", root=root)
+    shard = inspect(tmp_path / "train.tfrecord")
+
+    assert photograph.lines[1] == "plate 皖AE981N (blue), box 151, 285, 417, 398 px"
+    assert photograph.picture.size == (720, 1160)
+    assert folder.lines[0].startswith("3 JPEGs")
+    assert "3 images, 3 boxes, 0 images without a plate, 3 different plates" in folder.lines
+    assert "        3  a" in table.lines
+    assert shard.lines[0].startswith("1 records in train.tfrecord")
+    assert shard.lines[1] == "1 boxes, 0 images without one"
+    assert inspect(tmp_path).lines[-3:] == shard.lines
+
+
+def test_inspect_says_what_it_cannot_read(root, tmp_path):
+    (root / "ccpd_base" / "holiday.jpg").write_bytes((root / "ccpd_base" / NAMES[0]).read_bytes())
+    (root / "ccpd_base" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "none").mkdir()
+
+    lines = inspect(root).lines
+
+    assert any(line.startswith("1 names hold no label, such as holiday.jpg") for line in lines)
+    assert any(line.startswith("1 do not decode, such as empty.jpg") for line in lines)
+    for path in (tmp_path / "absent", tmp_path / "none", root / "ccpd_base" / "empty.jpg"):
+        with pytest.raises(UserError, match=path.name):
+            inspect(path)

@@ -1,0 +1,161 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccpd.split import SPLITS_SCHEMA, split_by_plate, split_officially
+from ccpd.subsets import OfficialLists, official_lists, subset_of
+from lineage.errors import UserError
+
+
+def boxes(rows: list[tuple[str, str | None]]) -> pa.Table:
+    """One row for each path and plate; the subset is the path's."""
+    return pa.table(
+        {
+            "path": [path for path, _ in rows],
+            "subset": [subset_of(path) for path, _ in rows],
+            "plate": pa.array([plate for _, plate in rows], pa.string()),
+            "sha256": [f"hash of {path}" for path, _ in rows],
+        }
+    )
+
+
+many = [(f"ccpd_base/{number:05d}.jpg", f"皖A{number % 2500:05d}") for number in range(5000)]
+
+
+def sides_of(table: pa.Table, by: str = "plate") -> dict[str, set[str]]:
+    sides: dict[str, set[str]] = {}
+    for row in table.to_pylist():
+        sides.setdefault(row[by], set()).add(row["split"])
+    return sides
+
+
+def test_no_plate_stands_on_two_sides_and_the_fractions_hold() -> None:
+    table = split_by_plate(boxes(many), seed=0, val_fraction=0.1, test_fraction=0.2).table
+    assert table.schema.equals(SPLITS_SCHEMA)
+    assert all(len(sides) == 1 for sides in sides_of(table).values())
+    sides = table["split"].to_pylist()
+    assert sides.count("test") / 5000 == pytest.approx(0.2, abs=0.02)
+    assert sides.count("val") / 5000 == pytest.approx(0.1, abs=0.02)
+    assert table["image_id"].to_pylist() == list(range(1, 5001))
+    assert table["path"].to_pylist() == sorted(table["path"].to_pylist())
+
+
+@given(st.sets(st.integers(0, 4999), min_size=1), st.integers(0, 3))
+@settings(max_examples=25)
+def test_data_that_is_added_never_moves_a_plate(kept: set[int], seed: int) -> None:
+    whole = sides_of(split_by_plate(boxes(many), seed).table)
+    part = sides_of(split_by_plate(boxes([many[number] for number in kept]), seed).table)
+    assert all(whole[plate] == side for plate, side in part.items())
+
+
+def test_the_seed_matters_and_the_order_of_rows_does_not() -> None:
+    first = split_by_plate(boxes(many), 0).table
+    assert split_by_plate(boxes(many[::-1]), 0).table.equals(first)
+    assert not split_by_plate(boxes(many), 1).table.equals(first)
+
+
+def test_sides_of_known_plates_never_change() -> None:
+    """Written down when the split was made: a change here moves every plate of every user."""
+    table = split_by_plate(boxes([(f"{plate}.jpg", plate) for plate in ("皖A00001", "皖A00002", "沪B12345")]), 0).table
+    assert dict(zip(table["plate"].to_pylist(), table["split"].to_pylist(), strict=True)) == KNOWN
+
+
+KNOWN = {"皖A00001": "val", "皖A00002": "train", "沪B12345": "train"}
+
+
+def test_negatives_are_split_too_and_a_photograph_has_one_row() -> None:
+    rows = [(f"ccpd_np/{number}.jpg", None) for number in range(400)]
+    table = split_by_plate(boxes([*rows, ("two.jpg", "皖A00001"), ("two.jpg", "皖A00002")]), 0).table
+    assert len(table) == 401
+    assert table["plate"].null_count == 400
+    assert set(table["split"].to_pylist()) == {"train", "val", "test"}
+
+
+def test_an_empty_table_and_bad_fractions() -> None:
+    assert len(split_by_plate(boxes([]), 0).table) == 0
+    with pytest.raises(UserError, match=r"split\.val_fraction"):
+        split_by_plate(boxes(many), 0, val_fraction=0.6, test_fraction=0.4)
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Path:
+    (tmp_path / "CCPD2019/split").mkdir(parents=True)
+    lists = {
+        "train": ["ccpd_base/a.jpg", "ccpd_base/b.jpg", "ccpd_base/gone.jpg", "ccpd_base/shared.jpg"],
+        "val": ["ccpd_base/c.jpg", "ccpd_base/b.jpg"],
+        "ccpd_db": ["ccpd_db/d.jpg", "ccpd_db/gone.jpg"],
+    }
+    for name, lines in lists.items():
+        (tmp_path / f"CCPD2019/split/{name}.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+OFFICIAL = [
+    ("CCPD2019/ccpd_base/a.jpg", "皖A00001"),
+    ("CCPD2019/ccpd_base/b.jpg", "皖A00002"),
+    ("CCPD2019/ccpd_base/c.jpg", "皖A00003"),
+    ("CCPD2019/ccpd_base/new.jpg", "皖A00004"),
+    ("CCPD2019/ccpd_base/shared.jpg", "皖A00005"),
+    ("CCPD2019/ccpd_db/d.jpg", "皖A00005"),
+    ("CCPD2019/ccpd_db/extra.jpg", "皖A00006"),
+    ("CCPD2019/ccpd_fn/f.jpg", "皖A00007"),
+    ("CCPD2020/ccpd_green/val/g.jpg", "皖AD00001"),
+]
+
+
+def test_official_lists_against_what_is_there(delivery: Path) -> None:
+    lists = official_lists(delivery, boxes(OFFICIAL))
+    assert lists.missing == {
+        "CCPD2019/split/train.txt": 1,
+        "CCPD2019/split/val.txt": 0,
+        "CCPD2019/split/ccpd_db.txt": 1,
+    }
+    assert lists.unlisted == {"base": 1, "db": 1}
+    assert lists.sides["CCPD2019/ccpd_base/b.jpg"] == "train"
+    assert lists.sides["CCPD2019/ccpd_fn/f.jpg"] == "test"
+    assert lists.sides["CCPD2020/ccpd_green/val/g.jpg"] == "val"
+
+
+def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
+    split = split_officially(boxes(OFFICIAL), official_lists(delivery, boxes(OFFICIAL)))
+    assert {row["path"].rpartition("/")[2]: row["split"] for row in split.table.to_pylist()} == {
+        "a.jpg": "train",
+        "b.jpg": "train",
+        "c.jpg": "val",
+        "d.jpg": "test",
+        "f.jpg": "test",
+        "g.jpg": "val",
+    }
+    assert split.counts["on no official list"] == 2
+    assert split.counts["of train, the plate is in test or val"] == 1
+    assert all(len(sides) == 1 for sides in sides_of(split.table).values())
+
+
+def test_lists_beside_the_subsets_of_the_root_itself(tmp_path: Path) -> None:
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits/train.txt").write_text("./ccpd_base/a.jpg\r\n\r\n")
+    lists = official_lists(tmp_path, boxes([("ccpd_base/a.jpg", "皖A00001")]))
+    assert lists == OfficialLists({"ccpd_base/a.jpg": "train"}, {"splits/train.txt": 0}, {})
+
+
+def test_no_lists_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no official lists"):
+        official_lists(tmp_path, boxes(OFFICIAL[:1]))
+
+
+@pytest.mark.parametrize(
+    ("path", "subset"),
+    [
+        ("CCPD2019/ccpd_base/a.jpg", "base"),
+        ("CCPD2020/ccpd_green/train/a.jpg", "green"),
+        ("ccpd_db/a.jpg", "db"),
+        ("CCPD_FN/a.jpg", "fn"),
+        ("cars/autumn/a.jpg", "autumn"),
+        ("a.jpg", ""),
+    ],
+)
+def test_the_subset_is_in_the_path(path: str, subset: str) -> None:
+    assert subset_of(path) == subset

@@ -1,0 +1,225 @@
+"""The toy is trained once for this module; what a run promises is then looked up in it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from efficientdet import balance, guards, resume, trained
+from efficientdet.history import History, Row
+from efficientdet.resume import Progress
+from efficientdet.training import number_of_steps, train
+from efficientdet.training_data import from_batches
+from lineage.errors import UserError
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import toy  # noqa: E402
+
+
+def run_toy(*arguments: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "run_toy.py"), *arguments],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def result(process: subprocess.Popen) -> list:
+    out, error = process.communicate(timeout=500)
+    assert process.returncode == 0, error[-2000:]
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def overfitted(tmp_path_factory):
+    """A run of 120 steps on 64 pictures, validated on the same ones, with all that it said."""
+    folder = tmp_path_factory.mktemp("run")
+    said = []
+    data = from_batches(toy.batches(8), validation=toy.batches(8), label_map={1: "plate"})
+    config = toy.train_config(steps=120, eval_every=60)
+    return train(toy.spec(), config, data, folder / "checkpoint", folder / "work", say=said.append), said, folder
+
+
+def test_toy_is_learnt(overfitted):
+    run, _, _ = overfitted
+    assert run.best > 0.5  # mAP of .50:.95; mAP50 is looked at in test_export.py
+    assert run.history["loss"].iloc[-10:].mean() < 0.2 * run.history["loss"].iloc[:10].mean()
+    assert run.warnings == []
+
+
+def test_checkpoint_folder_holds_averages_and_raw_weights(overfitted):
+    run, said, folder = overfitted
+    assert {path.name for path in run.checkpoint.iterdir()} == {
+        "best.weights.h5",
+        "last.weights.h5",
+        "model.json",
+        "history.csv",
+    }
+    assert not (folder / "work").exists()
+    best, last = trained.load(run.checkpoint), trained.load(run.checkpoint, trained.LAST)
+    assert best.spec == toy.spec()
+    assert best.label_map == {1: "plate"}
+    apart = [np.abs(a - b).max() for a, b in zip(best.network.get_weights(), last.network.get_weights(), strict=True)]
+    assert max(apart) > 1e-4
+    assert any("120 steps of 8 images" in line for line in said)
+
+
+def test_history_has_a_row_a_step(overfitted):
+    run, _, _ = overfitted
+    rows = History.read(run.checkpoint / "history.csv").rows
+    assert [row.step for row in rows] == list(range(1, 121))
+    assert rows[59].validation == pytest.approx(run.history["validation"].iloc[59])
+    assert np.isnan(rows[0].validation)
+    assert all(row.positives >= row.boxes == 1 for row in rows)
+    assert rows[0].gradient_norm > 0
+
+
+def test_killed_run_goes_on_as_if_it_had_not_been(tmp_path):
+    """Killed by signal 9 after step 6, state saved at 4: the resumed run repeats 5 and 6 and ends with the same weights."""
+    process = run_toy("killed", str(tmp_path), "6")
+    config = toy.train_config(steps=12, checkpoint_every=4, eval_every=6)
+    whole = train(toy.spec(), config, toy.data(), tmp_path / "whole", tmp_path / "other", say=lambda line: None)
+    process.communicate(timeout=500)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "checkpoint").exists()
+    said = []
+    resumed = train(toy.spec(), config, toy.data(), tmp_path / "checkpoint", tmp_path / "work", say=said.append)
+    assert "Going on after step 4 of 12." in said
+    columns = ["step", "loss", "cls", "box", "learning_rate", "validation"]
+    np.testing.assert_allclose(resumed.history[columns], whole.history[columns], rtol=1e-5)
+    for name in (trained.BEST, trained.LAST):
+        pairs = zip(
+            trained.load(tmp_path / "checkpoint", name).network.get_weights(),
+            trained.load(tmp_path / "whole", name).network.get_weights(),
+            strict=True,
+        )
+        for ours, theirs in pairs:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_stops_the_run_and_names_batch_term_and_cause(tmp_path):
+    config = toy.train_config(learning_rate=1e6, checkpoint_every=2, lr_warmup_epoch=3.0)
+    with pytest.raises(guards.TrainingDiverged) as caught:
+        train(toy.spec(), config, toy.data(), tmp_path / "checkpoint", tmp_path / "work", say=lambda line: None)
+    error = caught.value
+    assert "learning rate" in str(error)
+    assert error.term in guards.TERMS
+    position = (error.step - 1) % 8
+    assert error.image_ids == list(range(position * 8 + 1, position * 8 + 9))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def row(step: int = 1, **values: float) -> Row:
+    calm = {"loss": 1.0, "cls": 0.5, "box": 0.01, "iou": 0.0, "seg": 0.0, "l2": 0.0, "gradient_norm": 2.0}
+    counts = {"positives": 5.0, "boxes": 1.0, "ignored": 0.0, "learning_rate": 0.01}
+    return Row(step=step, **(calm | counts | values))
+
+
+def check(broken: Row, history: list[Row], batch=None, **config) -> None:
+    targets = (batch or toy.batches(1)[0])[1]
+    guards.check_step(broken, history, targets.get, toy.spec(), toy.train_config(**config), "Kept.")
+
+
+def test_nan_is_blamed_on_the_bad_box_and_its_image():
+    batch = toy.batches(1)[0]
+    batch[1]["gt_boxes"][3, 0] = np.nan
+    with pytest.raises(guards.TrainingDiverged, match="bad boxes .* in images 4\\. Kept") as caught:
+        check(row(7, loss=np.nan, box=np.nan), [row()], batch)
+    assert (caught.value.step, caught.value.term) == (7, "box")
+
+
+def test_nan_under_float16_is_blamed_on_overflow_and_an_infinite_gradient_is_not_an_error():
+    with pytest.raises(guards.TrainingDiverged, match="float16 overflows"):
+        check(row(7, loss=np.inf, cls=np.inf), [row()], mixed_precision="float16")
+    check(row(7, gradient_norm=np.inf), [row()], mixed_precision="float16")
+    with pytest.raises(guards.TrainingDiverged, match="gradient is not a number"):
+        check(row(7, gradient_norm=np.inf), [row()])
+
+
+def test_growing_loss_is_stopped_and_a_bump_is_not():
+    history = [row(step, loss=1.0) for step in range(1, 31)]
+    check(row(31, loss=50.0, box=1.0), history)
+    exploding = history + [row(step, loss=50.0, box=1.0) for step in range(31, 40)]
+    with pytest.raises(guards.TrainingDiverged, match="the loss grows: 50 .* after 1 at best, most of all the box loss"):
+        check(row(40, loss=50.0, box=1.0), exploding)
+
+
+def test_no_boxes_and_no_matches_are_named():
+    with pytest.raises(guards.NothingMatched, match="No image of the first 20 batches has a box"):
+        guards.check_matches([row(boxes=0.0, positives=0.0)] * 20, print, 100)
+    with pytest.raises(guards.NothingMatched, match="anchors fit nothing"):
+        guards.check_matches([row(positives=0.0)] * 20, print, 100)
+    said = []
+    guards.check_matches([row(positives=1.1)] * 20, said.append, 100)
+    assert "1.10 positives a box" in said[0]
+
+
+def test_state_of_another_configuration_is_moved_aside(tmp_path):
+    work = tmp_path / "work"
+    history = History([row(1), replace(row(2), validation=0.5)])
+    resume.save(work, {"a": np.arange(3.0)}, Progress(2, 0.5, 2, history, ["note"]), {"train": {"steps": 5}, "data": "x"})
+    same = resume.load(work, {"train": {"steps": 5}, "data": "x"}, print)
+    assert (same.step, same.best, same.best_step, same.notes) == (2, 0.5, 2, ["note"])
+    assert (same.history.rows[1].loss, same.history.rows[1].validation) == (1.0, 0.5)
+    said = []
+    assert resume.load(work, {"train": {"steps": 6}, "data": "x"}, said.append) is None
+    assert "train.steps" in said[0]
+    assert (tmp_path / "work.stale-1" / "state" / "state.json").is_file()
+    assert not work.exists()
+
+
+def test_damaged_weights_and_missing_folders_are_named(tmp_path):
+    with pytest.raises(UserError, match="No trained detector at"):
+        trained.load(tmp_path)
+    broken = tmp_path / "best.weights.h5"
+    broken.write_bytes(b"half a file")
+    trained.describe(tmp_path, toy.spec(), {1: "plate"}, {})
+    with pytest.raises(UserError, match="damaged, or of another variant"):
+        trained.load(tmp_path)
+
+
+def test_numbers_that_follow_from_the_run():
+    assert number_of_steps(toy.train_config(steps=None, num_epochs=3), images=20) == 8
+    assert [balance.batch_norm_momentum(steps) for steps in (10, 375, 750, 3750, 10**6)] == pytest.approx(
+        [0.9, 0.9, 0.95, 0.99, 0.99]
+    )
+    assert balance.class_weights([90, 10], "inverse") == pytest.approx([100 / 180, 5.0])
+    assert balance.class_weights([10, 10], "effective_number") == pytest.approx([1, 1])
+
+
+def test_batches_that_can_be_read_only_once_are_refused():
+    once = from_batches((batch for batch in toy.batches(1)), images=8)
+    endless = iter(once.training(0))
+    next(endless)
+    with pytest.raises(UserError, match="only once"):
+        next(endless)
+
+
+def test_a_step_gives_the_same_numbers_on_every_backend_and_number_of_devices():
+    """Three steps from the same weights: TensorFlow; its `fit`; JAX; two logical devices; two processes."""
+    cluster = {"worker": ["localhost:23461", "localhost:23462"]}
+    workers = [
+        run_toy("steps", "multiworker", TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}))
+        for i in range(2)
+    ]
+    others = {
+        "fit": run_toy("steps", "fit"),
+        "two devices": run_toy("steps", "gpus"),
+        "jax": run_toy("steps", "none", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0"),
+    }
+    expected = result(run_toy("steps", "none"))
+    assert expected[0][0] != pytest.approx(expected[2][0], rel=1e-2)
+    for worker in workers:
+        np.testing.assert_allclose(result(worker), expected, rtol=1e-4)
+    assert result(others["fit"]) == pytest.approx([row[0] for row in expected], rel=1e-4)
+    np.testing.assert_allclose(result(others["two devices"]), expected, rtol=1e-4)
+    np.testing.assert_allclose(result(others["jax"]), expected, rtol=1e-4)
