@@ -73,11 +73,11 @@ def picture(fit: Any, sizes: np.ndarray) -> str:
 
     from PIL import Image
 
-    from efficientdet.anchor_fit import draw
+    from efficientdet.anchor_fit import plot
     from efficientdet.report.pictures import data_uri
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "anchors.png"
-        draw(fit, sizes, path)
+        plot(fit, sizes, path)
         with Image.open(path) as image:
             return f"![boxes over anchors]({data_uri(image)})"

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from assets.detections import detections
+from assets.scores import scores
 from assets.stage import Run, asset
 from assets.truth import truth
 from lineage import record as records
@@ -29,15 +31,9 @@ def champion(run: Run) -> dict[str, Any]:
         }
 
     def rescore() -> Mapping[str, Any]:
-        from efficientdet.infer import Predictor
-
-        from assets.scores import scores
-
-        split = truth(run.project, run.params.evaluation.split)
-        predictor = Predictor(folder)
-        progress = run.progress("the champion, scored again")
-        found = predictor.predict_table(split, run.project.photographs, progress=progress)
-        return scores(found, split, predictor.label_map)[0]
+        split = run.params.evaluation.split
+        found, label_map = detections(run, folder / "checkpoint", split)
+        return scores(found, truth(run.project, split), label_map)[0]
 
     decision = decide(
         challenger,
@@ -51,7 +47,8 @@ def champion(run: Run) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     if decision.promoted:
         with atomic(folder) as temporary:
-            shutil.copytree(path("models/export/model"), temporary)
+            shutil.copytree(path("models/export/model"), temporary / "model")
+            shutil.copytree(path("models/checkpoint"), temporary / "checkpoint")
         current = challenger
     write_json(file, {**(current or {"record": None}), "decision": verdict})
     return {"reason": decision.reason, "promoted": decision.promoted, gate.metric: decision.challenger}

@@ -46,7 +46,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         "steps": result.steps,
         "best validation mAP": result.best if result.best is not None else "not evaluated",
         "best step": result.best_step,
-        "loss": dg.MetadataValue.md(curves.as_markdown(curves.loss(result.history))),
+        "loss": dg.MetadataValue.md(f"![loss]({curves.data_uri(curves.loss(result.history))})"),
         "warnings": dg.MetadataValue.md("\n".join(f"- {warning}" for warning in result.warnings) or "none"),
     }
 

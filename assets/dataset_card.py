@@ -25,7 +25,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
     splits = pd.read_parquet(path("data/splits.parquet"))
     report = json.loads(path("reports/validation.json").read_text(encoding="utf-8"))
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
-    augmented = preview(
+    seen = preview(
         path("data/tfrecords"),
         Pictures(spec.image_size, spec.mean_rgb),
         params.augment,
@@ -41,7 +41,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
         meanings={outcome["name"]: outcome["means"] for outcome in report["outcomes"]},
         findings=[balance["sentence"] for balance in report["balance"]],
         shift=between_sides(boxes, splits, max_psi=params.split.max_psi),
-        augmented=card.from_samples(augmented),
+        augmented=card.from_samples([card.Sample(image, boxes[:, [1, 0, 3, 2]]) for image, boxes, _ in seen]),
         title=f"Photographs of {params.data.root or 'the generated sample'}",
     )
     numbers = card.describe(boxes, rejected, splits)

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from assets.detections import detections
 from assets.scores import scores
 from assets.stage import Run, asset
 from assets.truth import identity, truth
@@ -16,26 +17,12 @@ from lineage.files import atomic, write_json, write_parquet
 
 @asset(deps=["checkpoint"], group="model", kinds={"tensorflow", "html"}, description=__doc__, pool="gpu")
 def evaluation(run: Run) -> dict[str, Any]:
-    from efficientdet import trained
-    from efficientdet.predict import predict
-
     path, params = run.project.path, run.params.evaluation
-    model = trained.load(path("models/checkpoint"))
     expected = truth(run.project, params.split)
-    found = predict(
-        model.network,
-        model.spec,
-        run.params.nms,
-        path("data/tfrecords"),
-        split=params.split,
-        batch_size=params.batch_size,
-        progress=run.progress(f"{params.split} photographs"),
-    )
-    places = expected.drop_duplicates("image_id")[["image_id", "subset"]]
-    found = found.merge(places, on="image_id", how="left", validate="many_to_one")
+    found, label_map = detections(run, path("models/checkpoint"), params.split)
     write_parquet(path("data/detections.parquet"), found)
 
-    figures, whole = scores(found, expected, model.label_map)
+    figures, whole = scores(found, expected, label_map)
     history = pd.read_csv(path("models/checkpoint/history.csv"))
     metrics = figures | {
         "split": params.split,

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,6 @@ def _timed(work: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, fl
     started, cpu = time.perf_counter(), time.process_time()
     found = work(*arguments) or {}
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
-    import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, **found}

@@ -214,7 +214,7 @@ def positives_per_box(
 
 
 def plot(found: AnchorFit, boxes_wh: np.ndarray, path: Path) -> None:
-    """Writes a picture (by the suffix: PNG, SVG): boxes by width and height, and the anchors of each level over them."""
+    """Writes a picture (by the suffix: PNG, SVG): boxes by width and height, each level's anchors over them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 7), layout="constrained")
@@ -223,7 +223,7 @@ def plot(found: AnchorFit, boxes_wh: np.ndarray, path: Path) -> None:
     shape = (found.num_scales, found.aspect_ratios, found.anchor_scale)
     every = _shapes(found.image_size, found.levels, *shape)
     for level, (_, _, shapes) in zip(found.levels, every, strict=True):
-        axes.scatter(*shapes.T, s=18, label=f"P{level}")
+        axes.scatter(shapes[:, 0], shapes[:, 1], s=18, label=f"P{level}")
     axes.set(xlabel="width (px of network input)", ylabel="height (px of network input)")
     axes.set_title(
         f"{found.boxes:,} boxes and {found.anchors_per_cell} anchors a cell: recall "

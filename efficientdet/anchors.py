@@ -23,7 +23,7 @@ AnchorScale = float | Sequence[float]
 
 def multipliers(aspect_ratios: AspectRatios) -> np.ndarray:
     """[R, 2] (width, height) factors: a ratio r of width to height keeps the area, a pair is taken as it is."""
-    pairs = [(r**0.5, r**-0.5) if np.isscalar(r) else r for r in aspect_ratios]
+    pairs = [(r**0.5, r**-0.5) if isinstance(r, int | float) else tuple(r) for r in aspect_ratios]
     return np.asarray(pairs, np.float64)
 
 
@@ -53,7 +53,7 @@ def per_level(
     Raises:
         UserError: `anchor_scale` is a list of another length than there are levels.
     """
-    scales = [anchor_scale] * len(levels) if np.isscalar(anchor_scale) else list(anchor_scale)  # type: ignore[arg-type]
+    scales = [anchor_scale] * len(levels) if isinstance(anchor_scale, int | float) else list(anchor_scale)
     if len(scales) != len(levels):
         raise UserError(
             f"model.anchor_scale has {len(scales)} values for the {len(levels)} levels P{levels[0]}..P{levels[-1]}: "

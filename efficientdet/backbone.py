@@ -28,9 +28,7 @@ class Names:
         return kind if self.seen[kind] == 1 else f"{kind}_{self.seen[kind] - 1}"
 
 
-def convolution(
-    filters: int, kernel: int, stride: int, name: str, *, bias: bool = False
-) -> keras.layers.Conv2D:
+def convolution(filters: int, kernel: int, stride: int, name: str, *, bias: bool = False) -> keras.layers.Conv2D:
     return keras.layers.Conv2D(
         filters,
         kernel,
@@ -87,9 +85,7 @@ class Block(Part):
             self.depthwise_bn = style.batch_norm(names("tpu_batch_normalization"))
         if stage.se_ratio:
             self.se = SqueezeExcite(wide, max(1, int(filters_in * stage.se_ratio)), style, "se")
-        self.project = convolution(
-            stage.filters, stage.kernel if only else 1, stride if only else 1, names("conv2d")
-        )
+        self.project = convolution(stage.filters, stage.kernel if only else 1, stride if only else 1, names("conv2d"))
         self.project_bn = style.batch_norm(names("tpu_batch_normalization"))
         self.activate_last = only
         self.drop = None

@@ -147,10 +147,13 @@ def _v2(scale: str) -> Backbone:
 
 
 def _tiny() -> Backbone:
-    """V1 at half width and half depth; the first three stages fused without squeeze-excite, as V2 has them."""
+    """V1 at half width and half depth; the first three stages fused as V2 has them: 3x3, expansion 4, no gates."""
     halved = [_scaled(stage, 0.5, 0.5) for stage in V1]
-    stages = tuple(replace(s, fused=True, se_ratio=0) if i < 3 else s for i, s in enumerate(halved))
-    return Backbone("efficientnet-tiny", 16, stages, survival_prob=0.0)
+    fused = [
+        replace(s, kernel=3, expand=min(s.expand, 4), se_ratio=0, fused=True) if i < 3 else s
+        for i, s in enumerate(halved)
+    ]
+    return Backbone("efficientnet-tiny", 16, tuple(fused), survival_prob=0.0)
 
 
 @cache

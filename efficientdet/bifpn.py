@@ -97,9 +97,7 @@ class Node(keras.layers.Layer):
         if self.weight_method != "sum":
             shape = (self.filters,) if self.weight_method.startswith("channel") else ()
             names = ["WSM", *(f"WSM_{i}" for i in range(1, len(input_shapes)))]
-            self.weights_of_inputs = [
-                self.add_weight(shape=shape, initializer="ones", name=name) for name in names
-            ]
+            self.weights_of_inputs = [self.add_weight(shape=shape, initializer="ones", name=name) for name in names]
         super().build(input_shapes)
 
     def fusion_weights(self) -> list[Any]:
@@ -120,7 +118,7 @@ class Node(keras.layers.Layer):
             for x, project in zip(inputs, self.projections, strict=True)
         ]
         if self.weight_method != "sum":
-            # Weights are no less than 0, so weighing before max pooling is weighing after; it is cheaper on a small map.
+            # No weight is under 0, so weighing before max pooling is weighing after.
             inputs = [x * weight for x, weight in zip(inputs, self.fusion_weights(), strict=True)]
         fused = sum(resize(x, self.size) for x in inputs)
         return self.after(self.style.activate(fused, training), training=training)

@@ -28,8 +28,8 @@ def yxyx_to_xyxy(boxes: Tensor) -> Tensor:
 def yxyx_to_deltas(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Boxes [..., A, 4] as (ty, tx, th, tw) of their anchors [A, 4]: offsets in anchor sizes, logs of size ratios.
 
-    Faster R-CNN's code (arXiv:1506.01497, section 3.1.2) without variances, as EfficientDet trains on. Keras has it too,
-    column by column; by halves it takes a third of the time.
+    Faster R-CNN's code (arXiv:1506.01497, section 3.1.2) without variances, as EfficientDet trains on. Keras has it
+    too, column by column; by halves it is faster.
     """
     centre, size = _centre_and_size(boxes)
     anchor_centre, anchor_size = _centre_and_size(anchors)
@@ -65,5 +65,5 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU [..., N, M] of each of `boxes` [..., N, 4] with each of `others` [..., M, 4]; one of them may be unbatched."""
+    """IoU [..., N, M] of each of `boxes` [..., N, 4] with each of `others` [..., M, 4]; one may be unbatched."""
     return bounding_boxes.compute_iou(boxes, others, bounding_box_format="yxyx")

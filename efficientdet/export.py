@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras import ops
 
 from efficientdet import anchors
+from efficientdet import network as networks
 from efficientdet.boxes import deltas_to_yxyx
 from efficientdet.config import ExportConfig, NmsConfig
 from efficientdet.family import Spec
@@ -55,20 +56,26 @@ def export(trained: Trained, nms: NmsConfig, config: ExportConfig, folder: Path)
         _saved_model(Predictor(trained.network, trained.spec, nms), folder / SAVED_MODEL)
         write_json(folder / SAVED_MODEL / "assets.extra" / "label_map.json", description["label_map"])
     for name in sorted(set(config.formats) & set(FILES)):
-        decoded(trained.network, trained.spec).export(folder / FILES[name], format=name, verbose=False)
+        model = decoded(trained.network, trained.spec)
+        model(np.zeros((1, *trained.spec.image_size, 3), np.float32))  # Keras exports only what was called
+        model.export(folder / FILES[name], format=name, verbose=False)
     write_json(folder / DESCRIPTION, description)
 
 
 def decoded(network: keras.Model, spec: Spec) -> keras.Model:
     """The network with `boxes` [B, A, 4] yxyx in pixels of its input and `scores` [B, A, C] as outputs, and its masks."""
-    outputs = network.output
+    # Keras's Normalization holds its numbers outside of the graph, where the ONNX converter makes them inputs.
+    bare = networks.build(spec, normalized_input=True)
+    bare.set_weights(network.get_weights())
+    images = keras.Input((*spec.image_size, 3), name="images")
+    outputs = bare((images - np.float32(spec.mean_rgb)) / np.float32(spec.stddev_rgb))
     found = {}
     if "class" in outputs:
         found["boxes"] = deltas_to_yxyx(outputs["box"], anchors.generate(spec))
         found["scores"] = ops.sigmoid(outputs["class"])
     if "segmentation" in outputs:
         found["masks"] = ops.softmax(outputs["segmentation"])
-    return keras.Model(network.input, found, name=f"{spec.name}_decoded")
+    return keras.Model(images, found, name=f"{spec.name}_decoded")
 
 
 def agreement(trained: Trained, folder: Path, jpegs: Sequence[bytes]) -> dict[str, dict[str, float]]:
@@ -117,7 +124,7 @@ def run_litert(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
 def _saved_model(predictor: Predictor, folder: Path) -> None:
     @tf.function(input_signature=[tf.TensorSpec([], tf.string, "image")])
     def single(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: value[0] for name, value in predictor.from_jpegs(image[None]).items()}
+        return {name: value[0] for name, value in predictor.on_jpegs(image[None]).items()}
 
     signatures: dict[str, Any] = {"serving_default": predictor.on_jpegs, "single": single}
     tf.saved_model.save(predictor, str(folder), signatures=signatures)

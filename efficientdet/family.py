@@ -30,9 +30,7 @@ class Variant:
     max_level: int = 7
 
 
-def _lite(
-    number: int, size: int, filters: int, cells: int, repeats: int, anchor_scale: float = 4.0
-) -> Variant:
+def _lite(number: int, size: int, filters: int, cells: int, repeats: int, anchor_scale: float = 4.0) -> Variant:
     return Variant(f"efficientnet-lite{number}", size, filters, cells, repeats, "sum", anchor_scale)
 
 
@@ -112,9 +110,7 @@ def variant(name: str) -> Variant:
     if name not in VARIANTS:
         near = difflib.get_close_matches(name, VARIANTS, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UserError(
-            f"no model is called {name!r}{hint}; `plates models` lists them: {', '.join(VARIANTS)}"
-        )
+        raise UserError(f"no model is called {name!r}{hint}; `plates models` lists them: {', '.join(VARIANTS)}")
     return VARIANTS[name]
 
 
@@ -130,9 +126,7 @@ def resolve(
     """
     base = variant(model.name)
     backbone = backbone_table(model.backbone or base.backbone)
-    chosen = {
-        field.name: _first(getattr(model, field.name), getattr(base, field.name)) for field in fields(Variant)
-    }
+    chosen = {field.name: _first(getattr(model, field.name), getattr(base, field.name)) for field in fields(Variant)}
     if chosen["min_level"] >= chosen["max_level"]:
         raise UserError(f"min_level {chosen['min_level']} must be under max_level {chosen['max_level']}")
     if chosen["aspect_ratios"] == "auto":
@@ -189,9 +183,7 @@ def _multipliers(ratio: float | Sequence[float]) -> tuple[float, float]:
 def _per_level(scale: float | Sequence[float], count: int) -> tuple[float, ...]:
     scales = tuple(scale) if isinstance(scale, Sequence) else (scale,) * count
     if len(scales) != count:
-        raise UserError(
-            f"model.anchor_scale has {len(scales)} entries for {count} levels; give one, or one for each"
-        )
+        raise UserError(f"model.anchor_scale has {len(scales)} entries for {count} levels; give one, or one for each")
     return tuple(float(s) for s in scales)
 
 

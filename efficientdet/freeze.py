@@ -24,9 +24,10 @@ class Frozen(NamedTuple):
 def apply(network: keras.Model, train: TrainConfig) -> Frozen:
     """Freezes what `train.var_freeze_expr` matches, and all batch norm where `train.is_training_bn` is false.
 
-    The expression is matched (`re.match`) at the start of the reference's names, as "efficientnet-b0/stem/conv2d/kernel",
-    "fpn_cells/cell_0/fnode0/WSM", "class_net/class-predict/bias". Batch norm that is frozen normalises by its moving
-    statistics and leaves them alone. With `train.reference` it goes on training, as in the reference.
+    The expression is matched (`re.match`) at the start of the reference's names, as
+    "efficientnet-b0/stem/conv2d/kernel", "fpn_cells/cell_0/fnode0/WSM", "class_net/class-predict/bias". Batch norm
+    that is frozen normalises by its moving statistics and leaves them alone. With `train.reference` it goes on
+    training, as in the reference.
 
     Call it before the optimizer is built. Raises `UserError` where the expression matches no variable, or all of them.
     """
@@ -55,6 +56,6 @@ def _complaint(expression: str, count: int, names: list[str]) -> str:
         return f"train.var_freeze_expr {expression!r} matches all {count} variables: nothing would be left to train."
     parts = sorted({name.split("/")[0] for name in names})
     return (
-        f"train.var_freeze_expr {expression!r} matches the start of none of the {len(names)} variables. Names start with "
-        f"{', '.join(parts)}; for example {names[0]}, {names[len(names) // 2]}, {names[-1]}."
+        f"train.var_freeze_expr {expression!r} matches the start of none of the {len(names)} variables. Names start "
+        f"with {', '.join(parts)}; for example {names[0]}, {names[len(names) // 2]}, {names[-1]}."
     )

@@ -1,7 +1,7 @@
 """What training minimises: focal loss for classes, Huber and IoU losses for boxes, L2 for kernels.
 
-Numbers agree with the reference (google/automl, `tf2/train_lib.py` and `iou_utils.py`); `reference=True` also brings back
-its quirks. Every sum is divided by `normalizer`: the positives of the whole batch, over all devices, plus one.
+Numbers agree with the reference (google/automl, `tf2/train_lib.py` and `iou_utils.py`); `reference=True` also brings
+back its quirks. Every sum is divided by `normalizer`: the positives of the whole batch, over all devices, plus one.
 """
 
 from __future__ import annotations

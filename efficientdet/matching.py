@@ -36,9 +36,9 @@ def assign(
 ) -> Targets:
     """Assigns every anchor to a ground truth, to the background, or to nobody.
 
-    An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`. Each ground truth then
-    takes its own best anchor whatever the IoU; where two want the same one, the first gets it. Equal IoUs go to the first
-    (google/automl, `object_detection/argmax_matcher.py` with one threshold and `force_match_for_each_row`).
+    An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`. Each ground truth
+    then takes its own best anchor whatever the IoU; where two want the same one, the first gets it. Equal IoUs go to
+    the first (google/automl, `object_detection/argmax_matcher.py` with one threshold and `force_match_for_each_row`).
 
     Anchors of ground truth to be ignored become `IGNORED`; it never takes an anchor from one that counts.
 

@@ -37,9 +37,9 @@ def build(
     x = images
     if not normalized_input:
         variance = [stddev**2 for stddev in spec.stddev_rgb]
-        x = keras.layers.Normalization(
-            mean=spec.mean_rgb, variance=variance, dtype="float32", name="normalization"
-        )(images)
+        x = keras.layers.Normalization(mean=spec.mean_rgb, variance=variance, dtype="float32", name="normalization")(
+            images
+        )
     features = pyramid(spec, x, style)
     return keras.Model(images, outputs(spec, features, style), name=spec.name)
 
@@ -57,9 +57,7 @@ def pyramid(spec: Spec, images: Any, style: Style) -> list[Any]:
     for i in range(spec.fpn_cell_repeats):
         widths = [feature.shape[-1] for feature in features]
         sizes = [spec.feature_size(level) for level in spec.levels]
-        features = Cell(sizes, widths, filters, spec.fpn_weight_method, style, f"fpn_cells.cell_{i}")(
-            features
-        )
+        features = Cell(sizes, widths, filters, spec.fpn_weight_method, style, f"fpn_cells.cell_{i}")(features)
     return features
 
 
@@ -76,9 +74,7 @@ def outputs(spec: Spec, features: list[Any], style: Style) -> dict[str, Any]:
             found[name] = keras.layers.Concatenate(axis=1, dtype="float32", name=name)(head(features))
     if "segmentation" in spec.heads:
         head = SegmentationHead(spec.levels, spec.fpn_num_filters, spec.seg_num_classes, style)
-        found["segmentation"] = keras.layers.Activation("linear", dtype="float32", name="segmentation")(
-            head(features)
-        )
+        found["segmentation"] = keras.layers.Activation("linear", dtype="float32", name="segmentation")(head(features))
     return found
 
 

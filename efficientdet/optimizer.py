@@ -33,8 +33,8 @@ class _Packed:
 
     `gradient_norm` is a variable with the norm of the last whole gradient, before clipping.
 
-    The optimizer's variables hold everything a resumed run needs. The average starts as the weights before the first step,
-    and its decay is min(`average_decay`, (1 + t) / (10 + t)), so that it forgets them soon.
+    The optimizer's variables hold everything a resumed run needs. The average starts as the weights before the first
+    step, and its decay is min(`average_decay`, (1 + t) / (10 + t)), so that it forgets them soon.
     """
 
     def __init__(self, *args: Any, clip_norm: float, l2: float, decay: float, average_decay: float, **kwargs: Any):
@@ -52,7 +52,7 @@ class _Packed:
         self.weights = self.add_variable(self.packing.shape, name="weights")
         self.average = self.add_variable(self.packing.shape, name="average") if self.average_decay else None
         self.gradient_norm = self.add_variable((), name="gradient_norm")
-        super().build([self.weights])  # type: ignore[safe-super]
+        super().build([self.weights])  # type: ignore[misc]
         self._trainable_variables.clear()
         self._trainable_variables.extend(variables)
 
@@ -111,8 +111,8 @@ class Adam(_Packed, keras.optimizers.Adam):
 def build(train: TrainConfig, learning_rate: Any) -> keras.optimizers.Optimizer:
     """The optimizer of a run, not yet built on variables.
 
-    Weight decay is L2 for sgd and adam, where it is part of the clipped gradient (do not add `losses.l2_loss` to the loss
-    that is differentiated: it is for the log), and decoupled for adamw (arXiv:1711.05101).
+    Weight decay is L2 for sgd and adam, where it is part of the clipped gradient (do not add `losses.l2_loss` to the
+    loss that is differentiated: it is for the log), and decoupled for adamw (arXiv:1711.05101).
 
     Args:
         learning_rate: a number or a Keras schedule.

@@ -1,8 +1,8 @@
 """Many small tensors as one matrix, so that one operation updates them all.
 
-An EfficientDet has some 500 trainable variables, most of them tiny. An optimizer that goes through them one by one makes
-tens of thousands of graph operations; through their packing it makes a few dozen, and about five for each variable to get
-it in and out.
+An EfficientDet has some 500 trainable variables, most of them tiny. An optimizer that goes through them one by one
+makes tens of thousands of graph operations; through their packing it makes a few dozen, and about ten for each variable
+to get it in and out.
 """
 
 from __future__ import annotations

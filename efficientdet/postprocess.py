@@ -44,7 +44,7 @@ def detect(
     boxes, logits, classes = _candidates(boxes, logits, nms.max_nms_inputs)
     num_classes = outputs["class"].shape[-1] if nms.per_class else 1
     rows, scores, valid_len = tf.map_fn(
-        lambda image: _suppress(*image, num_classes, nms),
+        lambda image: _suppress(image[0], image[1], image[2], num_classes, nms),
         (boxes, tf.math.sigmoid(logits), classes),
         fn_output_signature=(
             tf.TensorSpec([nms.max_output_size], tf.int32),

@@ -35,6 +35,8 @@ class Predictor(tf.Module):
         if keras.backend.backend() != "tensorflow":
             raise UserError("Predicting from files and exporting need the TensorFlow backend: unset KERAS_BACKEND.")
         self.network = network
+        # TensorFlow finds no variables in Keras's lists of lists of layers by itself, and a SavedModel needs them all.
+        self.all_variables = [variable.value for variable in network.variables]
         self.spec = spec
         self.nms = nms
         self.anchors = anchors.generate(spec)

@@ -34,7 +34,7 @@ class Progress:
 
 
 def collect(detector: keras.Model) -> dict[str, np.ndarray]:
-    """Every array that the next step depends on, by its place and name."""
+    """Every array that the next step depends on, by its place."""
     return {key: keras.ops.convert_to_numpy(variable) for key, variable in _variables(detector).items()}
 
 
@@ -93,7 +93,7 @@ def restore(work_dir: Path, detector: keras.Model) -> None:
         with np.load(path, allow_pickle=False) as arrays:
             found = set(arrays.files)
             if found != set(variables):
-                raise ValueError(f"{len(found ^ set(variables))} of {len(variables)} arrays differ in name")
+                raise ValueError(f"{len(found ^ set(variables))} of {len(variables)} arrays have no counterpart")
             for key, variable in variables.items():
                 variable.assign(arrays[key])
     except (ValueError, OSError, EOFError) as error:
@@ -103,10 +103,9 @@ def restore(work_dir: Path, detector: keras.Model) -> None:
 
 
 def _variables(detector: keras.Model) -> dict[str, keras.Variable]:
-    every = [*detector.network.variables, *detector.optimizer.variables]
-    return {
-        f"{place:05d}|{variable.path.replace('/', '|')}": variable for place, variable in enumerate(every)
-    }
+    """By place: Keras numbers names by how many objects the process has made before."""
+    parts = {"network": detector.network.variables, "optimizer": detector.optimizer.variables}
+    return {f"{part}.{place}": variable for part, variables in parts.items() for place, variable in enumerate(variables)}
 
 
 def _differences(ours: Any, theirs: Any, name: str = "") -> list[str]:

@@ -83,8 +83,8 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 def build(train: TrainConfig, steps_per_epoch: float, total_steps: int) -> WarmupDecay:
     """The schedule of a run of `total_steps` steps.
 
-    Rates are for a batch of 64 and scaled by batch_size / 64. The start of warm-up is scaled too; with `train.reference`
-    it is not, and 0.008 where unset.
+    Rates are for a batch of 64 and scaled by batch_size / 64. The start of warm-up is scaled too; with
+    `train.reference` it is not, and 0.008 where unset.
 
     Raises:
         UserError: warm-up would not end within the run.

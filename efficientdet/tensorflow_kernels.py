@@ -11,9 +11,7 @@ def fused_batch_norm(
     """(outputs in x's dtype, mean, variance): over the batch and unbiased where `training`, else the moving ones."""
     gamma, beta = (tf.cast(v.value, tf.float32) for v in (gamma, beta))
     if training:
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            x, gamma, beta, epsilon=epsilon, is_training=True
-        )
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon, is_training=True)
         return outputs, mean, variance
     moving_mean, moving_variance = (tf.cast(v.value, tf.float32) for v in (moving_mean, moving_variance))
     outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(

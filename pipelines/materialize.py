@@ -1,6 +1,6 @@
 """Running assets in this process, with their checks, on the project's Dagster instance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 from dagster._core.events import DagsterEventType
@@ -8,10 +8,10 @@ from dagster._core.events import DagsterEventType
 from lineage.errors import UserError
 
 
-def materialize(names: Sequence[str]) -> list[str]:
+def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Materializes the named assets in the order of the graph; returns what went wrong, in words, empty if nothing.
 
-    A failed check of severity ERROR counts as wrong; a warning is printed by the summary and does not.
+    A failed check of severity ERROR counts as wrong. `say` takes a line for each asset made and for each warning.
     """
     from pipelines.definitions import defs
 
@@ -29,13 +29,35 @@ def materialize(names: Sequence[str]) -> list[str]:
         )
     failures = []
     for event in result.all_events:
-        if event.event_type == DagsterEventType.STEP_FAILURE:
+        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            say(_line(event))
+        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key in names:
             failures.append(f"{event.step_key}: {_reason(event)}")
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
+            said = f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}"
             if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
-                failures.append(f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}")
+                failures.append(said)
+            elif not check.passed:
+                say(f"  warning: {said}")
     return failures
+
+
+def _line(event: dg.DagsterEvent) -> str:
+    """The asset and its figures: what of its metadata is one number or one word."""
+    made = event.step_materialization_data.materialization
+    plain = (dg.IntMetadataValue, dg.FloatMetadataValue, dg.TextMetadataValue)
+    figures = {name: value.value for name, value in made.metadata.items() if isinstance(value, plain)}
+    seconds = figures.pop("seconds")
+    shown = ", ".join(
+        f"{name} {value:,}"
+        if isinstance(value, int)
+        else f"{name} {value:.3g}"
+        if isinstance(value, float)
+        else f"{name} {value}"
+        for name, value in figures.items()
+    )
+    return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {shown}"
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -18,3 +18,5 @@ def use_instance(found: Project) -> None:
     store.mkdir(exist_ok=True)
     os.environ.setdefault("DAGSTER_HOME", str(found.root))
     os.environ.setdefault("PLATES_DAGSTER", str(store))
+    # TensorFlow writes a page about drivers and processor flags at every start.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -16,9 +16,7 @@ def parse_image_size(value: int | str) -> tuple[int, int]:
     width = int(match[1])
     height = int(match[2] or match[1])
     if min(height, width) < SMALLEST_SIDE:
-        raise ValueError(
-            f"image_size {value} is too small for the pyramid: a side must be at least {SMALLEST_SIDE} px"
-        )
+        raise ValueError(f"image_size {value} is too small for the pyramid: a side must be at least {SMALLEST_SIDE} px")
     return height, width
 
 

@@ -120,13 +120,11 @@ class ModelConfig(Section):
     )
     separable_conv: bool = Field(
         True,
-        description="Separable convolutions in BiFPN and heads. False: plain 3x3, several times the "
-        "parameters.",
+        description="Separable convolutions in BiFPN and heads. False: plain 3x3, several times the parameters.",
     )
     mean_rgb: float | list[float] | None = Field(
         None,
-        description="Mean of the pixels in 0 to 255, one or three (R, G, B). Must be that of the "
-        "pretrained weights.",
+        description="Mean of the pixels in 0 to 255, one or three (R, G, B). Must be that of the pretrained weights.",
     )
     stddev_rgb: float | list[float] | None = Field(
         None, description="Standard deviation of the pixels in 0 to 255, one or three (R, G, B)."
@@ -136,9 +134,7 @@ class ModelConfig(Section):
         description="Recompute activations in the backward pass: about half the memory for about a third "
         "more time. Turn it on where the batch does not fit.",
     )
-    seg_num_classes: int = Field(
-        2, ge=2, description="Classes of the segmentation head, background included."
-    )
+    seg_num_classes: int = Field(2, ge=2, description="Classes of the segmentation head, background included.")
 
     @field_validator("image_size")
     @classmethod

@@ -12,8 +12,7 @@ class NmsConfig(Section):
 
     method: Literal["gaussian", "hard"] = Field(
         "gaussian",
-        description="gaussian lowers the scores of overlapping boxes (soft NMS), hard drops them and is "
-        "faster.",
+        description="gaussian lowers the scores of overlapping boxes (soft NMS), hard drops them and is faster.",
     )
     iou_thresh: float | None = Field(
         None,
@@ -25,8 +24,7 @@ class NmsConfig(Section):
         0.0,
         ge=0,
         le=1,
-        description="Lowest score kept. 0 (0.001 for gaussian) for mAP, which wants them all; higher is "
-        "faster.",
+        description="Lowest score kept. 0 (0.001 for gaussian) for mAP, which wants them all; higher is faster.",
     )
     sigma: float | None = Field(
         None,

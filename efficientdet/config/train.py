@@ -20,12 +20,9 @@ class TrainConfig(Section):
     num_epochs: float | None = Field(
         None,
         gt=0,
-        description="Length of the run in passes over the training images, where steps is None. The "
-        "reference: 300.",
+        description="Length of the run in passes over the training images, where steps is None. The reference: 300.",
     )
-    batch_size: int = Field(
-        8, ge=1, description="Images in a step, over all devices. As many as memory holds."
-    )
+    batch_size: int = Field(8, ge=1, description="Images in a step, over all devices. As many as memory holds.")
     learning_rate: float = Field(
         0.024,
         gt=0,
@@ -55,15 +52,9 @@ class TrainConfig(Section):
     lr_decay_method: Literal["cosine", "stepwise", "polynomial"] = Field(
         "cosine", description="How the rate falls after warm-up. cosine needs no other knob."
     )
-    first_lr_drop_epoch: float = Field(
-        200.0, ge=0, description="stepwise: epoch at which the rate falls to a tenth."
-    )
-    second_lr_drop_epoch: float = Field(
-        250.0, ge=0, description="stepwise: epoch at which it falls to a hundredth."
-    )
-    poly_lr_power: float = Field(
-        0.9, gt=0, description="polynomial: exponent of the remaining share of the run."
-    )
+    first_lr_drop_epoch: float = Field(200.0, ge=0, description="stepwise: epoch at which the rate falls to a tenth.")
+    second_lr_drop_epoch: float = Field(250.0, ge=0, description="stepwise: epoch at which it falls to a hundredth.")
+    poly_lr_power: float = Field(0.9, gt=0, description="polynomial: exponent of the remaining share of the run.")
     clip_gradients_norm: float = Field(
         10.0,
         ge=0,
@@ -82,12 +73,8 @@ class TrainConfig(Section):
         lt=1,
         description="Class targets move this share of the way to 0.5. Try 0.1 with noisy labels.",
     )
-    alpha: float = Field(
-        0.25, ge=0, le=1, description="Focal loss: weight of positives. Raise it if recall is low."
-    )
-    gamma: float = Field(
-        1.5, ge=0, description="Focal loss: how much easy anchors count for less. 0 is cross-entropy."
-    )
+    alpha: float = Field(0.25, ge=0, le=1, description="Focal loss: weight of positives. Raise it if recall is low.")
+    gamma: float = Field(1.5, ge=0, description="Focal loss: how much easy anchors count for less. 0 is cross-entropy.")
     delta: float = Field(
         0.1, gt=0, description="Huber loss: offset (in anchor sides) at which it turns from square to linear."
     )
@@ -98,8 +85,7 @@ class TrainConfig(Section):
     )
     iou_loss_type: Literal["iou", "giou", "diou", "ciou"] | None = Field(
         None,
-        description="An IoU loss beside Huber. Turn on ciou where boxes must be tight (mAP75, CCPD's IoU "
-        "0.7).",
+        description="An IoU loss beside Huber. Turn on ciou where boxes must be tight (mAP75, CCPD's IoU 0.7).",
     )
     iou_loss_weight: float = Field(1.0, ge=0, description="Weight of the IoU loss.")
     var_freeze_expr: str | None = Field(
@@ -144,8 +130,7 @@ class TrainConfig(Section):
     )
     class_weights: Literal["inverse", "effective_number"] | None = Field(
         None,
-        description="Weigh classes by rarity: by inverse count, or by effective number. For unbalanced "
-        "classes.",
+        description="Weigh classes by rarity: by inverse count, or by effective number. For unbalanced classes.",
     )
     balanced_sampling: bool = Field(
         False, description="Draw images so that each class is seen equally often. For unbalanced classes."
@@ -168,11 +153,7 @@ class TrainConfig(Section):
     @classmethod
     def _reference_spelling(cls, value: Any) -> Any:
         """google/automl writes mixed_precision as a boolean (float16 on GPUs) and no strategy as ''."""
-        return (
-            {True: "float16", False: None, "": None}.get(value, value)
-            if isinstance(value, bool | str)
-            else value
-        )
+        return {True: "float16", False: None, "": None}.get(value, value) if isinstance(value, bool | str) else value
 
     @field_validator("var_freeze_expr")
     @classmethod
@@ -213,8 +194,7 @@ class AugmentConfig(Section):
         0.3,
         ge=0,
         le=1,
-        description="Share of a box's area that must stay in the crop; a box with less is dropped, and "
-        "counted.",
+        description="Share of a box's area that must stay in the crop; a box with less is dropped, and counted.",
     )
     min_box_side: float = Field(
         4.0,

@@ -1,5 +1,6 @@
 """Curves of an evaluation as SVG."""
 
+import base64
 import io
 
 import pandas as pd
@@ -24,7 +25,12 @@ def loss(history: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def _axes(x: str, y: str):  # type: ignore[no-untyped-def]
+def data_uri(svg: str) -> str:
+    """The SVG as a data URI, for Markdown."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _axes(x: str, y: str):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.2), layout="constrained")
@@ -34,7 +40,7 @@ def _axes(x: str, y: str):  # type: ignore[no-untyped-def]
     return figure, axis
 
 
-def _svg(figure) -> str:  # type: ignore[no-untyped-def]
+def _svg(figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()

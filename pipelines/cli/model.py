@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from lineage.errors import UserError
 from pipelines.cli.app import app, console
 from settings.project import Project
 
@@ -23,14 +22,14 @@ def predict(
     model: Annotated[Path | None, typer.Option(help="Exported model; the project's own where not given.")] = None,
 ) -> None:
     """Find plates with the exported model: JSON on standard output, pictures with --draw."""
-    from efficientdet.infer import Predictor
+    from efficientdet import infer
 
     folder = model or Project.find().path("models/export/model")
-    if not folder.is_dir():
-        raise UserError(f"{folder} does not exist. Make it: plates run")
-    predictor = Predictor(folder)
-    for found in predictor.predict_files(images, score_threshold=score, draw_to=draw):
+    for found in infer.Model(folder).predict(images, min_score=score):
         print(json.dumps(found, ensure_ascii=False))
+        if draw:
+            draw.mkdir(parents=True, exist_ok=True)
+            infer.draw(found, draw / Path(found["image"]).name)
 
 
 @app.command()

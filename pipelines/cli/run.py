@@ -56,7 +56,7 @@ def materialize(
     use_instance(project)
     from pipelines.materialize import materialize as run_assets
 
-    failures = run_assets(names)
+    failures = run_assets(names, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
     for failure in failures:
         complain(failure)
     if failures:

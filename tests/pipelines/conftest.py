@@ -21,7 +21,10 @@ PARTS = (
     ),
     *(".gitignore", "requirements.lock"),
 )
-SMALL = ("data.sample.count=80", "model.image_size=96x160", "train.steps=12", "train.batch_size=4")
+SMALL = (
+    *("data.sample.count=80", "model.image_size=96x160", "anchors.min_recall=0.5"),
+    *("train.steps=12", "train.batch_size=4", "gate.min_value=0"),
+)
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from efficientdet import losses, matching, network, optimizer
+from efficientdet import losses, network, optimizer
 from efficientdet.config import ModelConfig, TrainConfig
 from efficientdet.family import resolve
 from efficientdet.matching import Targets
