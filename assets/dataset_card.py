@@ -12,7 +12,7 @@ from ccpd.shift import between_sides
 AUGMENTED = 12
 
 
-@asset(deps=["tfrecords"], group="data", kinds={"html"}, description=__doc__)
+@asset(deps=["tfrecords"], group="data", kinds={"html", "tensorflow"}, description=__doc__)
 def dataset_card(run: Run) -> dict[str, Any]:
     from ccpd import card
     from efficientdet.family import resolve

@@ -14,6 +14,7 @@ import dagster as dg
 import yaml
 
 from assets.progress import Progress
+from efficientdet.quiet import import_tensorflow
 from lineage.dvc_stage import commit
 from lineage.errors import UserError
 from lineage.versions import content_hash
@@ -121,6 +122,8 @@ def asset(
             run = Run(project, context.log)
             try:
                 require(project, stage)
+                if "tensorflow" in kinds:
+                    import_tensorflow()
                 metadata = dict(body(run))
             except UserError as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error

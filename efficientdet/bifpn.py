@@ -1,6 +1,7 @@
 """BiFPN: the weighted bi-directional feature pyramid (EfficientDet, section 3; google/automl's nodes)."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import keras
@@ -102,13 +103,12 @@ class Node(keras.layers.Layer):
 
     def fusion_weights(self) -> list[Any]:
         """The inputs' weights: fastattn relu(w) / (sum + 1e-4), attn their softmax."""
-        weights = [ops.convert_to_tensor(weight) for weight in self.weights_of_inputs]
         if self.weight_method.endswith("fastattn"):
-            weights = [ops.relu(weight) for weight in weights]
+            weights = [ops.relu(weight) for weight in self.weights_of_inputs]
             total = sum(weights) + 1e-4
         else:
-            largest = ops.max(ops.stack(weights), axis=0)
-            weights = [ops.exp(weight - largest) for weight in weights]
+            largest = reduce(ops.maximum, self.weights_of_inputs)
+            weights = [ops.exp(weight - largest) for weight in self.weights_of_inputs]
             total = sum(weights)
         return [weight / total for weight in weights]
 

@@ -11,6 +11,7 @@ from keras import ops
 from efficientdet.config import TrainConfig
 from lineage.errors import UserError
 
+LONGEST_WARMUP = 0.2
 REFERENCE_WARMUP_INIT = 0.008
 
 
@@ -83,15 +84,17 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 def build(train: TrainConfig, steps_per_epoch: float, total_steps: int) -> WarmupDecay:
     """The schedule of a run of `total_steps` steps.
 
-    Rates are for a batch of 64 and scaled by batch_size / 64. The start of warm-up is scaled too; with
-    `train.reference` it is not, and 0.008 where unset.
+    Rates are for a batch of 64 and scaled by batch_size / 64. The start of warm-up is scaled too, and warm-up takes a
+    fifth of the run at most. With `train.reference` neither: the start is 0.008 where unset.
 
     Raises:
-        UserError: warm-up would not end within the run.
+        UserError: with `train.reference`, warm-up would not end within the run.
     """
     scale = train.batch_size / 64
     warmup_steps = int(train.lr_warmup_epoch * steps_per_epoch)
-    if warmup_steps >= total_steps:
+    if not train.reference:
+        warmup_steps = min(warmup_steps, int(total_steps * LONGEST_WARMUP))
+    elif warmup_steps >= total_steps:
         raise UserError(
             f"train.lr_warmup_epoch={train.lr_warmup_epoch:g} is {warmup_steps} steps of warm-up, and the run has "
             f"{total_steps} steps: the rate would never fall. Lower train.lr_warmup_epoch (under "

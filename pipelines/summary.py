@@ -67,13 +67,13 @@ def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
 def _seconds(project: Project, instance: dg.DagsterInstance) -> Table:
     from pipelines.definitions import defs
 
-    table = Table(title="seconds an asset took when it last ran")
-    values = []
+    table = Table(title="when it last ran")
+    table.add_column("asset")
+    table.add_column("seconds", justify="right")
     for key in defs.resolve_asset_graph().toposorted_asset_keys:
         event = instance.get_latest_materialization_event(key)
         if event is None or event.asset_materialization is None:
             continue
-        table.add_column(key.to_user_string(), justify="right", overflow="fold")
-        values.append(f"{event.asset_materialization.metadata['seconds'].value:.1f}")
-    table.add_row(*values)
+        seconds = event.asset_materialization.metadata["seconds"].value
+        table.add_row(key.to_user_string(), f"{seconds:.1f}")
     return table

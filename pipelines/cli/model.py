@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from efficientdet.quiet import import_tensorflow
 from pipelines.cli.app import app, console
 from settings.project import Project
 
@@ -22,6 +23,7 @@ def predict(
     model: Annotated[Path | None, typer.Option(help="Exported model; the project's own where not given.")] = None,
 ) -> None:
     """Find plates with the exported model: JSON on standard output, pictures with --draw."""
+    import_tensorflow()
     from efficientdet import infer
 
     folder = model or Project.find().path("models/export/model")

@@ -1,9 +1,10 @@
 """Trains the toy in a process of its own, which a test can kill or give another backend or more devices.
 
-    python run_toy.py steps none|gpus|multiworker|fit     three steps from fixed weights; prints their losses as JSON
+    python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
     python run_toy.py killed FOLDER STEP                  a run in FOLDER that kills itself after STEP
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import toy
 
-GLOBAL_BATCHES = 3
+STEPS = 3
+TARGETS = ("gt_boxes", "gt_classes")
 
 
 def fixed_weights(network) -> None:
@@ -26,37 +28,38 @@ def fixed_weights(network) -> None:
             variable.assign(random.normal(0, fan_in**-0.5, variable.shape).astype(np.float32))
 
 
-def steps(strategy: str) -> list[float]:
-    import keras
+def steps(how: str) -> list:
+    """[loss, class loss, box loss, positives] of three steps; `fit`: [loss] alone."""
+    from efficientdet import devices
+    from efficientdet.training import build
 
-    if keras.backend.backend() == "tensorflow":
+    if how == "gpus":
         import tensorflow as tf
 
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from efficientdet import devices
-    from efficientdet.training import build
-
-    config = toy.train_config(steps=GLOBAL_BATCHES, lr_warmup_epoch=0.0, learning_rate=0.01)
-    batches = [(images, {k: t[k] for k in ("gt_boxes", "gt_classes")}) for images, t in toy.batches(GLOBAL_BATCHES)]
-    if strategy in ("gpus", "multiworker"):
-        distribution = devices.strategy(strategy)
-        with distribution.scope():
-            detector = build(toy.spec(), config, toy.data(), config.steps, synchronized=True)
-            fixed_weights(detector.network)
-        stacked = [np.concatenate([images for images, _ in batches])]
-        targets = {k: np.concatenate([t[k] for _, t in batches]) for k in ("gt_boxes", "gt_classes")}
-        dataset = tf.data.Dataset.from_tensor_slices((stacked[0], targets)).batch(config.batch_size)
-        feed = distribution.experimental_distribute_dataset(dataset)
-        logs = [detector.train_on_batch(*batch, return_dict=True) for batch in feed]
-    else:
-        detector = build(toy.spec(), config, toy.data(), config.steps)
+    config = toy.train_config(steps=STEPS, lr_warmup_epoch=0.0, learning_rate=0.01)
+    batches = [(images, {name: targets[name] for name in TARGETS}) for images, targets in toy.batches(STEPS)]
+    distribution = devices.strategy(how if how in ("gpus", "multiworker") else None)
+    with distribution.scope() if distribution else contextlib.nullcontext():
+        detector = build(toy.spec(), config, toy.data(), STEPS, synchronized=distribution is not None)
         fixed_weights(detector.network)
-        if strategy == "fit":
-            history = detector.fit((batch for batch in batches), steps_per_epoch=1, epochs=GLOBAL_BATCHES, verbose=0).history
-            return history["loss"]
-        logs = [detector.train_on_batch(*batch, return_dict=True) for batch in batches]
+    if how == "fit":
+        feed = (batch for batch in batches)
+        history = detector.fit(feed, steps_per_epoch=1, epochs=STEPS, verbose=0).history
+        return [[loss] for loss in history["loss"]]
+    feed = distribute(distribution, batches, config.batch_size) if distribution else batches
+    logs = [detector.train_on_batch(*batch, return_dict=True) for batch in feed]
     return [[float(log[name]) for name in ("loss", "cls", "box", "positives")] for log in logs]
+
+
+def distribute(distribution, batches, batch_size):
+    import tensorflow as tf
+
+    images = np.concatenate([images for images, _ in batches])
+    targets = {name: np.concatenate([targets[name] for _, targets in batches]) for name in TARGETS}
+    dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(batch_size)
+    return distribution.experimental_distribute_dataset(dataset)
 
 
 def killed(folder: Path, step: int) -> None:

@@ -52,9 +52,14 @@ def test_both_formats_fill_every_variable_exactly(model, folder, archive):
 
 
 def test_object_keys_are_the_references_own(model, folder):
+    """Their list was matched by value, so that equal scalars (WSM) are mixed up in it: those are compared by value."""
     expected = json.loads((folder / "object_ckpt_key_to_name.json").read_text())
+    weights = np.load(folder / "weights.npz")
     names = {variable_name(variable) for variable in model.weights}
-    assert {object_key(name, names, 3): name for name in names} == expected
+    found = {object_key(name, names, 3): name for name in names}
+    assert found.keys() == expected.keys()
+    for key, name in found.items():
+        assert name == expected[key] or ("WSM" in key and weights[name] == weights[expected[key]])
     assert all(key.endswith(SUFFIX) for key in expected)
 
 
