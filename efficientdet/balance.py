@@ -21,9 +21,7 @@ def class_weights(counts: Sequence[int], method: str) -> list[float]:
     gets the weight of one with a single box.
     """
     numbers = [max(count, 1) for count in counts]
-    if method == "inverse":
-        weights = [1 / n for n in numbers]
-    else:
-        weights = [(1 - 0.999) / (1 - 0.999**n) for n in numbers]
+    rarity = {"inverse": lambda n: 1 / n, "effective_number": lambda n: (1 - 0.999) / (1 - 0.999**n)}[method]
+    weights = [rarity(n) for n in numbers]
     mean = sum(w * n for w, n in zip(weights, numbers, strict=True)) / sum(numbers)
     return [w / mean for w in weights]

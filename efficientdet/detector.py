@@ -9,6 +9,7 @@ alone. `Detector.fit` takes any dataset of such batches.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -91,9 +92,7 @@ class Detector(keras.Model):
             self.means[name].update_state(value * replicas)
         return total
 
-    def compute_metrics(
-        self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None
-    ) -> dict[str, Tensor]:
+    def compute_metrics(self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> dict[str, Tensor]:
         return devices.reducible(super().compute_metrics(x, y, y_pred, sample_weight))
 
     def watch_gradient(self) -> None:
@@ -101,7 +100,7 @@ class Detector(keras.Model):
 
         It is a variable of the optimizer, which must be compiled in and not yet built.
         """
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         norm = optimizer.add_variable((), name="gradient_norm")
         update = optimizer.update_step
 

@@ -45,8 +45,8 @@ def ignored_boxes(rows: Sequence[Row], say: Say) -> None:
     boxes, ignored = sum(row.boxes for row in rows), sum(row.ignored for row in rows)
     if ignored > 0.1 * (ignored + boxes):
         say(
-            f"Warning: augmentation: {ignored / (ignored + boxes):.0%} of the boxes are under augment.min_box_side after "
-            "scaling and are not learnt. Raise augment.jitter_min or model.image_size."
+            f"Warning: augmentation: {ignored / (ignored + boxes):.0%} of the boxes are under augment.min_box_side "
+            "after scaling and are not learnt. Raise augment.jitter_min or model.image_size."
         )
 
 
@@ -69,7 +69,7 @@ def batch_norm(detector: Detector, batch: Batch, row: Row, momentum: float, say:
     inference = float(detector.compute_loss(images, targets, outputs, training=False))
     if inference > 2.0 * row.loss + 0.2:
         say(
-            f"Warning: batch norm: on the last batch the loss is {row.loss:.3g} in training mode and {inference:.3g} in "
-            f"inference mode: the running statistics (momentum {momentum:.3g}) have not settled. Lower "
+            f"Warning: batch norm: on the last batch the loss is {row.loss:.3g} in training mode and {inference:.3g} "
+            f"in inference mode: the running statistics (momentum {momentum:.3g}) have not settled. Lower "
             "train.batch_norm_momentum, train for more steps, or use larger batches."
         )

@@ -63,12 +63,12 @@ def export(trained: Trained, nms: NmsConfig, config: ExportConfig, folder: Path)
 
 
 def decoded(network: keras.Model, spec: Spec) -> keras.Model:
-    """The network with `boxes` [B, A, 4] yxyx in pixels of its input and `scores` [B, A, C] as outputs, and its masks."""
+    """The network with `boxes` [B, A, 4] yxyx in pixels of its input and `scores` [B, A, C] as outputs, masks too."""
     # Keras's Normalization holds its numbers outside of the graph, where the ONNX converter makes them inputs.
     bare = networks.build(spec, normalized_input=True)
     bare.set_weights(network.get_weights())
     images = keras.Input((*spec.image_size, 3), name="images")
-    outputs = bare((images - np.float32(spec.mean_rgb)) / np.float32(spec.stddev_rgb))
+    outputs = bare((images - np.asarray(spec.mean_rgb, np.float32)) / np.asarray(spec.stddev_rgb, np.float32))
     found = {}
     if "class" in outputs:
         found["boxes"] = deltas_to_yxyx(outputs["box"], anchors.generate(spec))
@@ -94,7 +94,9 @@ def agreement(trained: Trained, folder: Path, jpegs: Sequence[bytes]) -> dict[st
         images = tf.constant(list(jpegs))
         expected = {name: value.numpy() for name, value in predictor.on_jpegs(images).items()}
         served = tf.saved_model.load(str(folder / SAVED_MODEL)).signatures["serving_default"](images=images)
-        found["saved_model"] = _compare("saved_model", expected, {name: value.numpy() for name, value in served.items()})
+        found["saved_model"] = _compare(
+            "saved_model", expected, {name: value.numpy() for name, value in served.items()}
+        )
     if set(description["formats"]) & set(FILES):
         pixels = np.stack([predictor.load(jpeg)[0] for jpeg in jpegs]).astype(np.float32)
         model = decoded(trained.network, trained.spec)

@@ -68,7 +68,9 @@ def check_step(
     else:
         return
     ids = _image_ids(target)
-    bad = [i for i, is_bad in zip(ids, bad_boxes(target("gt_boxes"), target("gt_classes"), spec), strict=True) if is_bad]
+    bad = [
+        i for i, is_bad in zip(ids, bad_boxes(target("gt_boxes"), target("gt_classes"), spec), strict=True) if is_bad
+    ]
     values = ", ".join(f"{name} {getattr(row, name):.3g}" for name in TERMS)
     raise TrainingDiverged(
         f"Step {row.step}: {what} ({values}). The batch: images {_list(ids)}. "
@@ -96,7 +98,7 @@ def check_matches(rows: Sequence[Row], say: Callable[[str], None], steps: int) -
         )
     if positives == 0:
         raise NothingMatched(
-            f"The anchors fit nothing: {boxes:.1f} boxes an image over {len(rows)} batches, and not one anchor matched: "
+            f"The anchors fit nothing: {boxes:.1f} boxes an image over {len(rows)} batches, and no anchor matched: "
             "the boxes lie outside of the network's input. Check that they are in pixels of model.image_size."
         )
     if positives / boxes < 1.5:

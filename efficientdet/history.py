@@ -62,12 +62,7 @@ class History:
             records = list(csv.DictReader(stream))
         return cls(
             [
-                Row(
-                    **{
-                        key: int(text) if key == "step" else float(text or "nan")
-                        for key, text in record.items()
-                    }
-                )
+                Row(step=int(record.pop("step")), **{key: float(text or "nan") for key, text in record.items()})
                 for record in records
             ]
         )

@@ -38,8 +38,8 @@ class Model:
     def predict(self, files: Sequence[Path], min_score: float = 0.0) -> Iterator[dict[str, Any]]:
         """What is in each file, in their order, as `json` takes it.
 
-        Yields {"image", "detections": [{"class", "name", "score", "xmin", "ymin", "xmax", "ymax"}, ...]}, best first, in
-        pixels of the file; scores under the exported threshold or `min_score` are left out.
+        Yields {"image", "detections": [{"class", "name", "score", "xmin", "ymin", "xmax", "ymax"}, ...]}, best first,
+        in pixels of the file; scores under the exported threshold or `min_score` are left out.
 
         Raises:
             UserError: a file that cannot be read or is no JPEG.

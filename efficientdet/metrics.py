@@ -53,9 +53,7 @@ class Evaluation:
     curves: pd.DataFrame
 
 
-def evaluate(
-    detections: pd.DataFrame, ground_truth: pd.DataFrame, label_map: Mapping[int, str]
-) -> Evaluation:
+def evaluate(detections: pd.DataFrame, ground_truth: pd.DataFrame, label_map: Mapping[int, str]) -> Evaluation:
     """Scores `detections` (image_id, class, score, xmin, ymin, xmax, ymax) against `ground_truth`.
 
     Args:
@@ -88,9 +86,7 @@ def evaluate(
         )
         evaluator.evaluate()
         evaluator.accumulate()
-    precision = evaluator.eval[
-        "precision"
-    ]  # [IoU, recall, class, size, max detections]; -1 where no ground truth
+    precision = evaluator.eval["precision"]  # [IoU, recall, class, size, max detections]; -1 where no ground truth
     scored = [i for i, k in enumerate(evaluator.params.catIds) if (precision[:, :, i, 0, -1] > -1).any()]
     recall = evaluator.eval["recall"][:, :, 0, -1]
     metrics = Metrics(
@@ -131,7 +127,7 @@ def mask_iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def confusion(mask: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Counts int64 [S, S] of cells by their class in `mask` [B, h, w] and the best one in `logits` [B, >= h, >= w, S]."""
+    """Counts int64 [S, S] of cells by class in `mask` [B, h, w] and the best one in `logits` [B, >= h, >= w, S]."""
     classes = logits.shape[-1]
     predicted = np.argmax(logits[:, : mask.shape[1], : mask.shape[2]], axis=-1)
     pairs = np.asarray(mask, np.int64) * classes + predicted

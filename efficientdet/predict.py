@@ -14,8 +14,9 @@ import tensorflow as tf
 from efficientdet import anchors, metrics, postprocess, preprocess
 from efficientdet.config import NmsConfig
 from efficientdet.family import Spec
-from efficientdet.input import Pictures, evaluation_batches
+from efficientdet.input import evaluation_batches
 from efficientdet.records.record import Record
+from efficientdet.training_data import pictures
 from efficientdet.validation import table
 from lineage.errors import UserError
 
@@ -44,7 +45,7 @@ class Predictor(tf.Module):
 
     def load(self, jpeg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One file as the network sees it: uint8 [H, W, 3], and original pixels per pixel of that."""
-        return preprocess.load(jpeg, self.spec.image_size, self.spec.mean_rgb)
+        return preprocess.load(jpeg, self.spec.image_size, pictures(self.spec).mean_rgb)
 
     def from_jpegs(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Detections in JPEG files: `images` string [B], the files' bytes, of any sizes.
@@ -98,9 +99,9 @@ def detect(predictor: Predictor, records: Iterable[Record]) -> pd.DataFrame:
 
 
 def mask_iou(network: keras.Model, spec: Spec, folder: Path, split: str) -> dict[str, float]:
-    """IoU of the masks over a split of a folder of TFRecords: of each class that occurs (0: background), and the mean."""
+    """IoU of the masks over a split of a folder of TFRecords: of each class there is (0: background), and the mean."""
     confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)
-    for batch in evaluation_batches(folder, Pictures(spec.image_size, spec.mean_rgb, mask=True), BATCH, split):
+    for batch in evaluation_batches(folder, pictures(spec), BATCH, split):
         logits = network.predict_on_batch(batch["images"])["segmentation"]
         confusion += metrics.confusion(batch["mask"].numpy(), logits)
     iou = metrics.mask_iou(confusion)

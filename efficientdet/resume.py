@@ -1,7 +1,8 @@
 """The state of a run, so that a killed one goes on exactly where it was: the same weights as if it never stopped.
 
-`work_dir/state/` holds `state.npz` (raw weights, batch-norm statistics, random states, the optimizer with its moments,
-averages and step), `state.json` (step, best evaluation so far, fingerprint) and `history.csv`. It is replaced as a whole.
+`work_dir/state/` holds `state.npz` (raw weights, batch-norm statistics, random states, the optimizer with its
+moments, averages and step), `state.json` (step, best evaluation so far, fingerprint) and `history.csv`. It is
+replaced as a whole.
 """
 
 from __future__ import annotations
@@ -38,9 +39,7 @@ def collect(detector: keras.Model) -> dict[str, np.ndarray]:
     return {key: keras.ops.convert_to_numpy(variable) for key, variable in _variables(detector).items()}
 
 
-def save(
-    work_dir: Path, arrays: dict[str, np.ndarray], progress: Progress, fingerprint: dict[str, Any]
-) -> None:
+def save(work_dir: Path, arrays: dict[str, np.ndarray], progress: Progress, fingerprint: dict[str, Any]) -> None:
     """Replaces the state in `work_dir`."""
     with atomic(work_dir / STATE) as folder:
         folder.mkdir()
@@ -105,7 +104,9 @@ def restore(work_dir: Path, detector: keras.Model) -> None:
 def _variables(detector: keras.Model) -> dict[str, keras.Variable]:
     """By place: Keras numbers names by how many objects the process has made before."""
     parts = {"network": detector.network.variables, "optimizer": detector.optimizer.variables}
-    return {f"{part}.{place}": variable for part, variables in parts.items() for place, variable in enumerate(variables)}
+    return {
+        f"{part}.{place}": variable for part, variables in parts.items() for place, variable in enumerate(variables)
+    }
 
 
 def _differences(ours: Any, theirs: Any, name: str = "") -> list[str]:

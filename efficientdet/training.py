@@ -1,7 +1,7 @@
 """Training a detector: the loop, and what happens around its steps.
 
-Keras's own training step runs on each batch (`Detector.train_on_batch`), so a step that fails is known together with its
-batch. `Detector.fit` trains the same; this adds resuming, evaluation, guards and the history.
+Keras's own training step runs on each batch (`Detector.train_on_batch`), so a step that fails is known together with
+its batch. `Detector.fit` trains the same; this adds resuming, evaluation, guards and the history.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from efficientdet.config import TrainConfig
 from efficientdet.detector import COUNTS, TERMS, Detector
 from efficientdet.family import Spec
 from efficientdet.history import Row
-from efficientdet.resume import Progress
 from efficientdet.optimizer import averaged_weights
+from efficientdet.resume import Progress
 from efficientdet.training_data import TARGETS, Batch, Data
 from lineage.files import atomic
 
@@ -120,9 +120,7 @@ def train(
     )
 
 
-def build(
-    spec: Spec, config: TrainConfig, data: Data, steps: int, *, synchronized: bool = False
-) -> Detector:
+def build(spec: Spec, config: TrainConfig, data: Data, steps: int, *, synchronized: bool = False) -> Detector:
     """A detector ready for its first step: frozen as asked, compiled, the optimizer built.
 
     Building the optimizer here instead of in the first step halves what Keras and TensorFlow trace.
@@ -148,8 +146,15 @@ def number_of_steps(config: TrainConfig, images: int) -> int:
     return max(1, math.ceil(config.num_epochs * images / config.batch_size))
 
 
-def _plan(spec: Spec, config: TrainConfig, data: Data, work_dir: Path, fingerprint: dict[str, Any], say: Say,
-          on_row: Callable[[Row, int], None]) -> Plan:
+def _plan(
+    spec: Spec,
+    config: TrainConfig,
+    data: Data,
+    work_dir: Path,
+    fingerprint: dict[str, Any],
+    say: Say,
+    on_row: Callable[[Row, int], None],
+) -> Plan:
     steps = number_of_steps(config, data.images)
     eval_every = config.eval_every or math.ceil(steps / EVALUATIONS)
     return Plan(
@@ -179,9 +184,7 @@ def _noting(plan: Plan, progress: Progress) -> Say:
     return note
 
 
-def _begin(
-    plan: Plan, progress: Progress, detector: Detector, initialise: Callable[[keras.Model], str] | None
-) -> None:
+def _begin(plan: Plan, progress: Progress, detector: Detector, initialise: Callable[[keras.Model], str] | None) -> None:
     if initialise is not None:
         plan.say(initialise(detector.network))
     plan.say(

@@ -59,18 +59,18 @@ def from_records(
             f"The data has classes {beyond} and the network only {spec.num_classes}: "
             f"set model.num_classes: {max(manifest.label_map)}."
         )
-    pictures = input.Pictures(spec.image_size, spec.mean_rgb, mask="segmentation" in spec.heads)
+    seen = pictures(spec)
 
     def training(start: int) -> tf.data.Dataset:
         batches = input.training_batches(
-            folder, pictures, train.batch_size, augment,
+            folder, seen, train.batch_size, augment,
             seed=train.seed, start_step=start, balanced=train.balanced_sampling,
         )  # fmt: skip
         return batches.map(as_batch)
 
     validation: Iterable[Batch] = ()
     if "val" in manifest.splits and manifest.split("val").images:
-        batches = input.evaluation_batches(folder, pictures, train.batch_size)
+        batches = input.evaluation_batches(folder, seen, train.batch_size)
         validation = batches.take(-(-max_validation_images // train.batch_size)).map(as_batch)
     counts = manifest.class_counts["train"]
     return Data(
@@ -81,6 +81,12 @@ def from_records(
         tuple(counts.get(manifest.label_map.get(key, ""), 0) for key in range(1, spec.num_classes + 1)),
         {"manifest": content_hash(folder / FILE_NAME), "augment": augment.model_dump(mode="json")},
     )
+
+
+def pictures(spec: Spec) -> input.Pictures:
+    """How the network of `spec` wants its pictures, with masks where it has that head."""
+    red, green, blue = spec.mean_rgb
+    return input.Pictures(spec.image_size, (red, green, blue), mask="segmentation" in spec.heads)
 
 
 def as_batch(sample: dict[str, Any]) -> Batch:

@@ -36,7 +36,7 @@ def draw(photograph: Path, truth: pd.DataFrame, found: pd.DataFrame, caption: st
         image = opened.convert("RGB")
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=max(14, image.height // 40))
-    width = max(3, image.height // 300)
+    width = max(3, image.height // 160)
     for row in truth.itertuples():
         pen.rectangle((row.xmin, row.ymin, row.xmax, row.ymax), outline=TRUTH, width=width)
     for row in found.itertuples():

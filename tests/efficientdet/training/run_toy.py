@@ -1,7 +1,7 @@
 """Trains the toy in a process of its own, which a test can kill or give another backend or more devices.
 
-    python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
-    python run_toy.py killed FOLDER STEP                  a run in FOLDER that kills itself after STEP
+python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
+python run_toy.py killed FOLDER STEP                 `toy.train_both` in FOLDER, killing itself after STEP
 """
 
 import contextlib
@@ -63,13 +63,11 @@ def distribute(distribution, batches, batch_size):
 
 
 def killed(folder: Path, step: int) -> None:
-    from efficientdet.training import train
-
     def kill(row, total):
         if row.step == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    train(toy.spec(), toy.train_config(steps=12, checkpoint_every=4, eval_every=6), toy.data(), folder / "checkpoint", folder / "work", on_row=kill)
+    toy.train_both(folder, on_row=kill)
 
 
 if __name__ == "__main__":

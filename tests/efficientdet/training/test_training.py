@@ -8,8 +8,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import run_toy as toy_steps
+import toy
 
 from efficientdet import balance, guards, resume, trained
 from efficientdet.history import History, Row
@@ -19,15 +22,12 @@ from efficientdet.training_data import from_batches
 from lineage.errors import UserError
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-import run_toy as run_toy_steps  # noqa: E402
-import toy  # noqa: E402
 
 
 def run_toy(*arguments: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, str(HERE / "run_toy.py"), *arguments],
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -40,71 +40,64 @@ def result(process: subprocess.Popen) -> list:
     return json.loads(out.splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
-def overfitted(tmp_path_factory):
-    """A run of 120 steps on 64 pictures, validated on the same ones, with all that it said."""
-    folder = tmp_path_factory.mktemp("run")
-    said = []
-    data = from_batches(toy.batches(8), validation=toy.batches(8), label_map={1: "plate"})
-    config = toy.train_config(steps=120, eval_every=60)
-    return train(toy.spec(), config, data, folder / "checkpoint", folder / "work", say=said.append), said, folder
+def arrays(file: Path) -> dict[str, np.ndarray]:
+    found = {}
+    with h5py.File(file) as h5:
+        h5.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
 
 
-def test_toy_is_learnt(overfitted):
-    run, _, _ = overfitted
-    assert run.best > 0.5  # mAP of .50:.95; mAP50 is looked at in test_export.py
-    assert run.history["loss"].iloc[-10:].mean() < 0.2 * run.history["loss"].iloc[:10].mean()
-    assert run.warnings == []
+def test_toy_is_learnt(run):
+    result, said = run
+    assert result.best > 0.4  # mAP .50:.95; mAP50 is looked at in test_export.py
+    assert result.history["loss"].iloc[-10:].mean() < 0.2 * result.history["loss"].iloc[:10].mean()
+    assert result.history["seg"].iloc[-1] < 0.5 * result.history["seg"].iloc[0]
+    assert result.warnings == []
+    assert any("120 steps of 8 images" in line for line in said)
 
 
-def test_checkpoint_folder_holds_averages_and_raw_weights(overfitted):
-    run, said, folder = overfitted
-    assert {path.name for path in run.checkpoint.iterdir()} == {
+def test_checkpoint_folder_holds_averages_and_raw_weights(run):
+    folder = run[0].checkpoint
+    assert {path.name for path in folder.iterdir()} == {
         "best.weights.h5",
         "last.weights.h5",
         "model.json",
         "history.csv",
     }
-    assert not (folder / "work").exists()
-    best, last = trained.load(run.checkpoint), trained.load(run.checkpoint, trained.LAST)
-    assert best.spec == toy.spec()
-    assert best.label_map == {1: "plate"}
-    apart = [np.abs(a - b).max() for a, b in zip(best.network.get_weights(), last.network.get_weights(), strict=True)]
-    assert max(apart) > 1e-4
-    assert any("120 steps of 8 images" in line for line in said)
+    assert not (folder.parent / "work").exists()
+    best, last = arrays(folder / trained.BEST), arrays(folder / trained.LAST)
+    assert best.keys() == last.keys()
+    assert max(np.abs(best[name] - last[name]).max() for name in best) > 1e-4
+    loaded = trained.load(folder)
+    assert (loaded.spec.heads, loaded.label_map) == (("object_detection", "segmentation"), {1: "plate"})
+    assert sum(weight.size for weight in loaded.network.get_weights()) == sum(array.size for array in best.values())
 
 
-def test_history_has_a_row_a_step(overfitted):
-    run, _, _ = overfitted
-    rows = History.read(run.checkpoint / "history.csv").rows
+def test_history_has_a_row_a_step(run):
+    result = run[0]
+    rows = History.read(result.checkpoint / "history.csv").rows
     assert [row.step for row in rows] == list(range(1, 121))
-    assert rows[59].validation == pytest.approx(run.history["validation"].iloc[59])
+    assert rows[59].validation == pytest.approx(result.history["validation"].iloc[59])
     assert np.isnan(rows[0].validation)
     assert all(row.positives >= row.boxes == 1 for row in rows)
     assert rows[0].gradient_norm > 0
 
 
-def test_killed_run_goes_on_as_if_it_had_not_been(tmp_path):
-    """Killed by signal 9 after step 6, state saved at 4: the resumed run repeats 5 and 6 and ends with the same weights."""
+def test_killed_run_goes_on_as_if_it_had_not_been(run, tmp_path):
+    """Killed by signal 9 after step 6, state saved at 4: resumed, it repeats 5 and 6 and ends with the same weights."""
     process = run_toy("killed", str(tmp_path), "6")
-    config = toy.train_config(steps=12, checkpoint_every=4, eval_every=6)
-    whole = train(toy.spec(), config, toy.data(), tmp_path / "whole", tmp_path / "other", say=lambda line: None)
     process.communicate(timeout=500)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "checkpoint").exists()
     said = []
-    resumed = train(toy.spec(), config, toy.data(), tmp_path / "checkpoint", tmp_path / "work", say=said.append)
-    assert "Going on after step 4 of 12." in said
-    columns = ["step", "loss", "cls", "box", "learning_rate", "validation"]
-    np.testing.assert_allclose(resumed.history[columns], whole.history[columns], rtol=1e-5)
+    resumed = toy.train_both(tmp_path, said.append)
+    assert "Going on after step 4 of 120." in said
+    columns = ["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]
+    np.testing.assert_allclose(resumed.history[columns], run[0].history[columns], rtol=1e-3)
     for name in (trained.BEST, trained.LAST):
-        pairs = zip(
-            trained.load(tmp_path / "checkpoint", name).network.get_weights(),
-            trained.load(tmp_path / "whole", name).network.get_weights(),
-            strict=True,
-        )
-        for ours, theirs in pairs:
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+        whole = arrays(run[0].checkpoint / name)
+        for key, array in arrays(resumed.checkpoint / name).items():
+            np.testing.assert_allclose(array, whole[key], rtol=1e-3, atol=1e-4)
 
 
 def test_divergence_stops_the_run_and_names_batch_term_and_cause(tmp_path):
@@ -133,7 +126,7 @@ def check(broken: Row, history: list[Row], batch=None, **config) -> None:
 def test_nan_is_blamed_on_the_bad_box_and_its_image():
     batch = toy.batches(1)[0]
     batch[1]["gt_boxes"][3, 0] = np.nan
-    with pytest.raises(guards.TrainingDiverged, match="bad boxes .* in images 4\\. Kept") as caught:
+    with pytest.raises(guards.TrainingDiverged, match=r"bad boxes .* in images 4\. Kept") as caught:
         check(row(7, loss=np.nan, box=np.nan), [row()], batch)
     assert (caught.value.step, caught.value.term) == (7, "box")
 
@@ -150,7 +143,9 @@ def test_growing_loss_is_stopped_and_a_bump_is_not():
     history = [row(step, loss=1.0) for step in range(1, 31)]
     check(row(31, loss=50.0, box=1.0), history)
     exploding = history + [row(step, loss=50.0, box=1.0) for step in range(31, 40)]
-    with pytest.raises(guards.TrainingDiverged, match="the loss grows: 50 .* after 1 at best, most of all the box loss"):
+    with pytest.raises(
+        guards.TrainingDiverged, match=r"the loss grows: 50 .* after 1 at best, most of all the box loss"
+    ):
         check(row(40, loss=50.0, box=1.0), exploding)
 
 
@@ -167,7 +162,9 @@ def test_no_boxes_and_no_matches_are_named():
 def test_state_of_another_configuration_is_moved_aside(tmp_path):
     work = tmp_path / "work"
     history = History([row(1), replace(row(2), validation=0.5)])
-    resume.save(work, {"a": np.arange(3.0)}, Progress(2, 0.5, 2, history, ["note"]), {"train": {"steps": 5}, "data": "x"})
+    resume.save(
+        work, {"a": np.arange(3.0)}, Progress(2, 0.5, 2, history, ["note"]), {"train": {"steps": 5}, "data": "x"}
+    )
     same = resume.load(work, {"train": {"steps": 5}, "data": "x"}, print)
     assert (same.step, same.best, same.best_step, same.notes) == (2, 0.5, 2, ["note"])
     assert (same.history.rows[1].loss, same.history.rows[1].validation) == (1.0, 0.5)
@@ -211,9 +208,9 @@ def test_a_step_gives_the_same_numbers_on_every_backend_and_number_of_devices():
     tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
     many = [run_toy("steps", "multiworker", TF_CONFIG=task) for task in tasks] + [run_toy("steps", "gpus")]
     jax = run_toy("steps", "fit", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
-    expected = np.array(run_toy_steps.steps("one"))
+    expected = np.array(toy_steps.steps("one"))
     assert expected[0, 0] != pytest.approx(expected[2, 0], rel=1e-2)
-    np.testing.assert_allclose(run_toy_steps.steps("fit"), expected[:, :1], rtol=1e-4)
+    np.testing.assert_allclose(toy_steps.steps("fit"), expected[:, :1], rtol=1e-4)
     for process in many:
         np.testing.assert_allclose(result(process), expected, rtol=1e-4)
     np.testing.assert_allclose(result(jax), expected[:, :1], rtol=1e-4)

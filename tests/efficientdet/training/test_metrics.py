@@ -22,9 +22,7 @@ def truth(*rows):
 
 def found(*rows):
     columns = ["image_id", "class", "score", "xmin", "ymin", "xmax", "ymax"]
-    return pd.DataFrame(rows, columns=columns).astype(
-        {"image_id": "int64", "class": "int32", "score": "float32"}
-    )
+    return pd.DataFrame(rows, columns=columns).astype({"image_id": "int64", "class": "int32", "score": "float32"})
 
 
 def test_perfect_detections_score_one():
@@ -39,9 +37,7 @@ def test_perfect_detections_score_one():
 
 def test_iou_of_0_8_passes_seven_of_ten_thresholds():
     """Boxes 100 wide, 80 of them shared: IoU .8 passes .50 ... .80, so AP is 7 / 10."""
-    metrics = evaluate(
-        found((1, 1, 0.9, 0, 0, 80, 50)), truth((1, "a", "license_plate", 0, 0, 100, 50)), PLATE
-    ).metrics
+    metrics = evaluate(found((1, 1, 0.9, 0, 0, 80, 50)), truth((1, "a", "license_plate", 0, 0, 100, 50)), PLATE).metrics
     assert metrics.mAP == pytest.approx(0.7)
     assert (metrics.mAP50, metrics.mAP75) == pytest.approx((1, 1))
 
@@ -122,10 +118,7 @@ def test_agrees_with_pycocotools_reading_files(tmp_path):
     ]
     categories = [{"id": key, "name": name} for key, name in label_map.items()]
     images = [{"id": image} for image in range(1, 21)]
-    results = [
-        {"image_id": row[0], "category_id": row[1], "score": row[2], "bbox": corner_and_size(row)}
-        for row in dt
-    ]
+    results = [{"image_id": row[0], "category_id": row[1], "score": row[2], "bbox": corner_and_size(row)} for row in dt]
     (tmp_path / "gt.json").write_text(
         json.dumps({"images": images, "annotations": annotations, "categories": categories, "info": {}})
     )
