@@ -19,6 +19,7 @@ $(READY): requirements.lock pyproject.toml
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo 'DAGSTER_HOME=$(CURDIR)' > .env
 	@touch $@
 
 run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCPD2019 for real photographs

@@ -129,8 +129,7 @@ def rows(num_classes: int = 90) -> Iterator[dict[str, Any]]:
             "backbone": spec.backbone,
             "input (WxH)": f"{width}x{height}",
             "parameters": f"{(counted.parameters - counted.fixed) / 1e6:.1f}M",
-            "FLOPs (multiply-adds)": f"{counted.multiply_adds / 1e9:.2f}B",
+            "FLOPs": f"{counted.multiply_adds / 1e9:.2f}B",
             "levels": f"P{spec.min_level}-P{spec.max_level}",
-            "anchors": f"{cells * spec.num_anchors} ({spec.num_anchors} a cell)",
-            "BiFPN": f"{spec.fpn_cell_repeats} x {spec.fpn_num_filters}",
+            "anchors": cells * spec.num_anchors,
         }

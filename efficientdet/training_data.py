@@ -59,6 +59,11 @@ def from_records(
             f"The data has classes {beyond} and the network only {spec.num_classes}: "
             f"set model.num_classes: {max(manifest.label_map)}."
         )
+    if "segmentation" in spec.heads and spec.seg_num_classes <= max(manifest.label_map):
+        raise UserError(
+            f"The masks have classes 0 (background) to {max(manifest.label_map)}, and the segmentation head only "
+            f"{spec.seg_num_classes}: set model.seg_num_classes: {max(manifest.label_map) + 1}."
+        )
     seen = pictures(spec)
 
     def training(start: int) -> tf.data.Dataset:

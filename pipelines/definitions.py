@@ -10,14 +10,21 @@ import checks
 from pipelines import jobs, resources, schedules, sensors
 
 
-def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The definitions, with `overrides` in place of resources of the same name."""
+def build_defs(
+    overrides: Mapping[str, Any] | None = None, executor: dg.ExecutorDefinition = dg.in_process_executor
+) -> dg.Definitions:
+    """The definitions, with `overrides` in place of resources of the same name.
+
+    A run's steps share one process: to start one for each asset and check takes longer than most of them. Give another
+    of Dagster's executors to spread them over processes or machines.
+    """
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         asset_checks=dg.load_asset_checks_from_package_module(checks),
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate],
         schedules=[schedules.weekly_retrain],
         sensors=[sensors.new_photographs],
+        executor=executor,
         resources={"project": resources.project(), **(overrides or {})},
     )
 

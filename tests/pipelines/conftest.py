@@ -38,6 +38,7 @@ def clone(folder: Path) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "records_*", "*.json"))
         else:
             shutil.copy2(source, target)
+    (folder / ".env").write_text(f"DAGSTER_HOME={folder}\n")
     for command in (
         ["init", "--quiet"],
         ["config", "user.email", "test@example.com"],
@@ -51,18 +52,18 @@ def clone(folder: Path) -> Path:
 
 def commands(folder: Path) -> Command:
     """Runs a command of the virtual environment in `folder`, as a user would."""
-    environment = {
-        key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "PLATES_DAGSTER", "DVC_STAGE")
-    } | {
+    environment = {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "DVC_STAGE")} | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
         "COLUMNS": "200",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
 
-    def call(*words: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def call(
+        *words: str, check: bool = True, timeout: float = 600, cwd: Path = folder
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            words, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+            words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")

@@ -56,7 +56,7 @@ def test_predict_prints_json_and_draws(finished, tmp_path: Path) -> None:
     photograph = next(root.glob("data/sample/ccpd_base/*.jpg"))
     done = call("plates", "predict", str(photograph), "--score", "0", "--draw", str(tmp_path))
     found = json.loads(done.stdout.splitlines()[0])
-    assert found["path"].endswith(photograph.name)
+    assert found["image"] == str(photograph)
     assert len(list(tmp_path.glob("*"))) == 1
 
 

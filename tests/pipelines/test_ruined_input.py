@@ -1,0 +1,111 @@
+"""What is wrong with the input is said in words, with an exit code, and nothing is half-written."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+NAME = "0133812260536-79_96-297&458_439&560-437&531_307&558_293&485_423&458-0_0_33_33_33_8_27-85-29.jpg"
+
+
+def photograph(path: Path, size: tuple[int, int] = (720, 1160)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (90, 110, 130)).save(path, "JPEG")
+    return path
+
+
+def written(root: Path) -> set[str]:
+    return {path.name for path in (root / "data").glob("*")} if (root / "data").exists() else set()
+
+
+def set_root(call, root: Path, photographs: Path) -> None:
+    from settings import edit
+
+    edit.write(root / "params.yaml", {"data.root": str(photographs)})
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "a file"])
+def test_a_root_without_photographs(fresh, tmp_path: Path, kind: str) -> None:
+    root, call = fresh
+    photographs = tmp_path / "photographs"
+    if kind == "empty":
+        photographs.mkdir()
+    elif kind == "a file":
+        photographs.write_text("no folder")
+    set_root(call, root, photographs)
+    done = call("plates", "materialize", "raw_images", check=False)
+    assert done.returncode == 1
+    assert str(photographs) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert written(root) == set()
+
+
+def test_names_that_are_no_labels(fresh, tmp_path: Path) -> None:
+    root, call = fresh
+    photograph(tmp_path / "photographs/ccpd_base/holiday.jpg")
+    photograph(tmp_path / "photographs/ccpd_base" / NAME)
+    set_root(call, root, tmp_path / "photographs")
+    done = call("plates", "materialize", "raw_images", "labels", check=False)
+    assert done.returncode == 1
+    assert "1 of 2 names" in done.stderr
+    assert "holiday.jpg" in done.stderr
+    assert written(root) == {"raw_images.parquet", "unparsed.parquet", ".gitignore"}
+
+
+def test_truncated_and_foreign_files_are_set_aside_with_the_reason(fresh, tmp_path: Path) -> None:
+    import pandas as pd
+
+    root, call = fresh
+    folder = tmp_path / "photographs/ccpd_base"
+    whole = photograph(folder / NAME)
+    truncated = folder / NAME.replace("0133812260536", "013")
+    truncated.write_bytes(whole.read_bytes()[:-2000])
+    foreign = folder / NAME.replace("0133812260536", "0133")
+    foreign.write_text("<html>404</html>")
+    set_root(call, root, tmp_path / "photographs")
+    from settings import edit
+
+    edit.write(root / "params.yaml", {"validation.max_rejected_fraction": 1})
+    call("plates", "materialize", "raw_images", "labels", "boxes")
+    rejected = pd.read_parquet(root / "data/rejected.parquet").set_index("path")
+    for path in (truncated, foreign):
+        assert "image_decodes" in list(rejected.loc[f"ccpd_base/{path.name}", "broken"])
+    assert f"ccpd_base/{whole.name}" not in rejected.index
+
+
+def test_too_many_rejects_stop_the_run_before_anything_downstream(fresh, tmp_path: Path) -> None:
+    root, call = fresh
+    photograph(tmp_path / "photographs/ccpd_base" / NAME.replace("297&458_439&560", "439&560_297&458"))
+    set_root(call, root, tmp_path / "photographs")
+    done = call("plates", "materialize", "raw_images", "labels", "boxes", check=False)
+    assert done.returncode == 1
+    assert "validation.max_rejected_fraction" in done.stderr
+    assert "boxes.parquet" not in written(root)
+    assert "rejected.parquet" in written(root)
+
+
+def test_an_unknown_setting_stops_everything(fresh) -> None:
+    root, call = fresh
+    params = root / "params.yaml"
+    params.write_text(
+        params.read_text(encoding="utf-8").replace("  learning_rate:", "  learning_rat:"), encoding="utf-8"
+    )
+    for command in (["plates", "materialize", "raw_images"], ["plates", "run"]):
+        done = call(*command, check=False)
+        assert done.returncode == 1
+        assert "did you mean train.learning_rate?" in done.stderr
+    assert written(root) == set()
+
+
+def test_an_asset_before_its_inputs_says_what_is_missing(fresh) -> None:
+    _, call = fresh
+    done = call("plates", "materialize", "splits", check=False)
+    assert done.returncode == 1
+    assert "data/boxes.parquet, which is not there yet" in done.stderr
+
+
+def test_outside_a_project(fresh, tmp_path: Path) -> None:
+    _, call = fresh
+    done = call("plates", "run", check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not inside a plates project" in done.stderr
