@@ -17,8 +17,8 @@ from lineage.files import write_json
 
 @asset(deps=["splits"], group="data", kinds={"json", "numpy"}, description=__doc__)
 def anchors(run: Run) -> dict[str, Any]:
-    from efficientdet import anchor_fit
-    from efficientdet.family import resolve
+    from efficientdet.model import anchor_fit
+    from efficientdet.model.family import resolve
 
     model, params = run.params.model, run.params.anchors
     boxes = truth(run.project, "train").dropna(subset=["class"])
@@ -73,8 +73,8 @@ def picture(fit: Any, sizes: np.ndarray) -> str:
 
     from PIL import Image
 
-    from efficientdet.anchor_fit import plot
-    from efficientdet.report.pictures import data_uri
+    from efficientdet.evaluation.report.pictures import data_uri
+    from efficientdet.model.anchor_fit import plot
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "anchors.png"

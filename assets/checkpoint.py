@@ -16,11 +16,11 @@ from lineage.versions import content_hash
 
 @asset(deps=["tfrecords", "anchors"], group="model", kinds={"tensorflow", "keras"}, description=__doc__, pool="gpu")
 def checkpoint(run: Run) -> dict[str, Any]:
-    from efficientdet.family import resolve
-    from efficientdet.records import read_manifest
-    from efficientdet.report import curves
-    from efficientdet.training import train
-    from efficientdet.training_data import from_records
+    from efficientdet.data.records import read_manifest
+    from efficientdet.evaluation.report import curves
+    from efficientdet.model.family import resolve
+    from efficientdet.training.data import from_records
+    from efficientdet.training.loop import train
 
     path, params = run.project.path, run.params
     fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))

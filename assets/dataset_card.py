@@ -15,9 +15,9 @@ AUGMENTED = 12
 @asset(deps=["tfrecords"], group="data", kinds={"html", "tensorflow"}, description=__doc__)
 def dataset_card(run: Run) -> dict[str, Any]:
     from ccpd import card
-    from efficientdet.family import resolve
-    from efficientdet.input import preview
-    from efficientdet.samples import Pictures
+    from efficientdet.data.input import preview
+    from efficientdet.model.family import resolve
+    from efficientdet.training.data import pictures
 
     path, params = run.project.path, run.params
     boxes = pd.read_parquet(path("data/boxes.parquet"))
@@ -25,13 +25,8 @@ def dataset_card(run: Run) -> dict[str, Any]:
     splits = pd.read_parquet(path("data/splits.parquet"))
     report = json.loads(path("reports/validation.json").read_text(encoding="utf-8"))
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
-    seen = preview(
-        path("data/tfrecords"),
-        Pictures(spec.image_size, spec.mean_rgb),
-        params.augment,
-        AUGMENTED,
-        seed=params.train.seed,
-    )
+    shown = pictures(spec)
+    seen = preview(path("data/tfrecords"), shown, params.augment, AUGMENTED, seed=params.train.seed)
     card.write(
         path("reports/dataset_card.html"),
         root=run.project.photographs,

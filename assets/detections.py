@@ -10,10 +10,10 @@ from assets.stage import Run
 
 def detections(run: Run, folder: Path, split: str) -> tuple[pd.DataFrame, dict[int, str]]:
     """All that the checkpoint in `folder` finds, in the columns of `data/detections.parquet`, and its label map."""
-    from efficientdet import trained
-    from efficientdet.predict import Predictor, detect
-    from efficientdet.records import read, read_manifest
-    from efficientdet.records.record import Record
+    from efficientdet.data.records import read, read_manifest
+    from efficientdet.data.records.record import Record
+    from efficientdet.inference import trained
+    from efficientdet.inference.predict import Predictor, detect
 
     model = trained.load(folder)
     shards = run.project.path("data/tfrecords")

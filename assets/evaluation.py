@@ -51,7 +51,7 @@ def report(
 ) -> None:
     """Writes the page with the curves and the most telling photographs."""
     from ccpd.score import best_boxes
-    from efficientdet.report import pictures, write
+    from efficientdet.evaluation.report import pictures, write
 
     outcomes = best_boxes(expected, found)
     worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)

@@ -17,7 +17,7 @@ TOLERANCE = 1e-3
 
 @asset(deps=["checkpoint"], group="model", kinds={"tensorflow"}, description=__doc__, pool="gpu")
 def exported_model(run: Run) -> dict[str, Any]:
-    from efficientdet import export, trained
+    from efficientdet.inference import export, trained
 
     path = run.project.path
     model = trained.load(path("models/checkpoint"))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ccpd.score import ccpd_score
-from efficientdet.metrics import Evaluation, evaluate, evaluate_slices
+from efficientdet.evaluation.metrics import Evaluation, evaluate, evaluate_slices
 
 HEADLINES = ("mAP", "mAP50", "mAP75")
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from assets.stage import Run, asset
 from ccpd.label_table import label_map
-from efficientdet import records
+from efficientdet.data import records
 
 
 @asset(deps=["boxes", "splits"], group="data", kinds={"tfrecord"}, description=__doc__)

@@ -40,7 +40,7 @@ def exporting(name: str, classes: int, reference: float | None, folder: Path) ->
 def answering(name: str, classes: int, reference: float | None, folder: Path, form: str) -> dict[str, float]:
     """Runs of one format after a warm-up: a prepared picture to all boxes and scores, before NMS."""
     from efficientdet.config import ModelConfig
-    from efficientdet.family import resolve
+    from efficientdet.model.family import resolve
 
     size = resolve(ModelConfig(name=name), num_classes=classes).image_size
     pixels = np.random.default_rng(0).integers(0, 255, (1, *size, 3)).astype(np.float32)
@@ -54,10 +54,10 @@ def answering(name: str, classes: int, reference: float | None, folder: Path, fo
 
 
 def _model(name: str, classes: int) -> Any:
-    from efficientdet import network
     from efficientdet.config import ModelConfig
-    from efficientdet.export import decoded
-    from efficientdet.family import resolve
+    from efficientdet.inference.export import decoded
+    from efficientdet.model import network
+    from efficientdet.model.family import resolve
 
     spec = resolve(ModelConfig(name=name), num_classes=classes)
     return decoded(network.build(spec), spec)

@@ -16,7 +16,7 @@ from measure import machine, measured, table
 from trees import make_tree
 
 from efficientdet.config import AugmentConfig
-from efficientdet.records import write
+from efficientdet.data.records import write
 from lineage.files import write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -34,7 +34,7 @@ CASES = {
 
 def reading(folder: Path, size: tuple[int, int], cache_mib: int, augment: dict, images: int) -> dict[str, float]:
     """Batches of 8 after a warm-up that covers tracing and, where there is one, filling the cache."""
-    from efficientdet.input import Pictures, training_batches
+    from efficientdet.data.input import Pictures, training_batches
 
     batches = iter(training_batches(folder, Pictures(size), 8, AugmentConfig(**augment), cache_mib=cache_mib))
     for _ in range(images // 8 if cache_mib else 8):

@@ -14,7 +14,7 @@ import pandas as pd
 from measure import machine, measured, table
 from trees import make_tree
 
-from efficientdet.records import verify, write
+from efficientdet.data.records import verify, write
 from lineage.files import write_json
 
 LABELS = {1: "license_plate"}

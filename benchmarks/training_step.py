@@ -28,11 +28,11 @@ CASES = {
 
 def stepping(name: str, size: str | int, batch: int, classes: int, reference: float | None) -> dict[str, float]:
     """Steps on one random batch, matching of anchors inside."""
-    from efficientdet import devices
     from efficientdet.config import ModelConfig, TrainConfig
-    from efficientdet.family import resolve
-    from efficientdet.training import build
-    from efficientdet.training_data import Data
+    from efficientdet.model.family import resolve
+    from efficientdet.training import devices
+    from efficientdet.training.data import Data
+    from efficientdet.training.loop import build
 
     started = time.perf_counter()
     devices.skip_graph_optimisation()

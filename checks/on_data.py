@@ -106,7 +106,7 @@ def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     asset="tfrecords", blocking=True, description="Every record decodes in full and equals the table it came from."
 )
 def records_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from efficientdet.records import verify
+    from efficientdet.data.records import verify
 
     report = verify(
         project.path("data/tfrecords"),

@@ -78,7 +78,7 @@ class SplitParams(Section):
 
     method: Literal["auto", "official", "plate"] = Field(
         "auto",
-        description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists where there are any.",
+        description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists, if any.",
     )
     seed: int = Field(0, ge=0, description="Another seed puts plates on other sides.")
     val_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of plates for validation.")

@@ -19,9 +19,9 @@ def render() -> str:
         "",
         "Made by `make docs` from the descriptions in `settings/params.py` and `efficientdet/config/`.",
         "",
-        "Set one in `params.yaml`, with `plates run --set KEY=VALUE`, for an experiment with `dvc exp run -S KEY=VALUE`,",
-        "or take a file in google/automl's own YAML: `plates run --hparams FILE`. `null` is the variant's own value unless",
-        "the text says otherwise.",
+        "Set one in `params.yaml`, with `plates run --set KEY=VALUE`, or for an experiment with",
+        "`dvc exp run -S KEY=VALUE`. A file in google/automl's own YAML works too: `plates run --hparams FILE`.",
+        "`null` is the variant's own value unless the text says otherwise.",
     ]
     for section, members in groupby(knobs(), lambda knob: knob[0].split(".")[0]):
         model: Any = Params.model_fields[section].annotation

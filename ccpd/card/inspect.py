@@ -19,9 +19,9 @@ from ccpd.columns import BOX, CORNERS
 from ccpd.label import explain
 from ccpd.label_table import LABELS_SCHEMA, parse_labels
 from ccpd.subsets import subset_of
-from efficientdet.records.framing import payloads
-from efficientdet.records.manifest import FILE_NAME, read_manifest
-from efficientdet.records.record import Record, from_bytes
+from efficientdet.data.records.framing import payloads
+from efficientdet.data.records.manifest import FILE_NAME, read_manifest
+from efficientdet.data.records.record import Record, from_bytes
 from lineage.errors import UserError
 
 IMAGES = {".jpg", ".jpeg"}

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from efficientdet.backbone_tables import Backbone, backbone_table
 from efficientdet.checkpoints.download import fetch
 from efficientdet.checkpoints.report import LoadReport
 from efficientdet.checkpoints.stored import Stored, read
 from efficientdet.config import ModelConfig
-from efficientdet.family import variant
-from efficientdet.network import variable_name
+from efficientdet.model.backbone_tables import Backbone, backbone_table
+from efficientdet.model.family import variant
+from efficientdet.model.network import variable_name
 from lineage.errors import UserError
 
 COCO = "https://storage.googleapis.com/cloud-tpu-checkpoints/efficientdet/coco"

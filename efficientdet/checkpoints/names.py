@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from efficientdet.backbone_tables import Backbone
+from efficientdet.model.backbone_tables import Backbone
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 AVERAGE = "/ExponentialMovingAverage"

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from efficientdet.backbone_tables import Backbone
 from efficientdet.checkpoints import names
 from efficientdet.checkpoints.keras_files import positions, read_keras
 from efficientdet.checkpoints.tensorflow_files import read_checkpoint
-from efficientdet.network import variable_name
+from efficientdet.model.backbone_tables import Backbone
+from efficientdet.model.network import variable_name
 from lineage.errors import UserError
 
 NAME_BASED = "name-based checkpoint, averages"

@@ -26,7 +26,7 @@ def predict(
 ) -> None:
     """Find plates with the exported model: JSON on standard output, pictures with --draw."""
     import_tensorflow()
-    from efficientdet import infer
+    from efficientdet.inference import infer
 
     folder = model or Project.find().path("models/export/model")
     for found in infer.Model(folder).predict(images, min_score=score):
@@ -54,7 +54,7 @@ def inspect(
 def models() -> None:
     """The family: input size, parameters, FLOPs, levels and anchors of every variant."""
     import_tensorflow()
-    from efficientdet.models_table import rows
+    from efficientdet.model.models_table import rows
 
     print_rows(rows())
 

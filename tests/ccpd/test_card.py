@@ -13,8 +13,8 @@ from ccpd.card.page import set_aside
 from ccpd.card.plots import coverage
 from ccpd.label_table import LABELS_SCHEMA, parse_labels
 from ccpd.shift import between_sides
-from efficientdet.records.framing import frame
-from efficientdet.records.record import to_bytes
+from efficientdet.data.records.framing import frame
+from efficientdet.data.records.record import to_bytes
 from lineage.errors import UserError
 from lineage.files import write_parquet
 

@@ -6,16 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from efficientdet import network
-from efficientdet.backbone import build_backbone
-from efficientdet.backbone_tables import backbone_table
 from efficientdet.checkpoints import load_pretrained
 from efficientdet.checkpoints.names import keras_layers
 from efficientdet.checkpoints.stored import KERAS_BACKBONE
 from efficientdet.config import ModelConfig
-from efficientdet.family import resolve
-from efficientdet.layers import Style
-from efficientdet.network import variable_name
+from efficientdet.model import network
+from efficientdet.model.backbone import build_backbone
+from efficientdet.model.backbone_tables import backbone_table
+from efficientdet.model.family import resolve
+from efficientdet.model.layers import Style
+from efficientdet.model.network import variable_name
 from lineage.errors import UserError
 
 TINY = {"name": "efficientdet-tiny", "image_size": 64, "num_classes": 1}

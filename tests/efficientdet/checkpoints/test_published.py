@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from efficientdet import network
 from efficientdet.checkpoints import inspect, load_pretrained, read
 from efficientdet.checkpoints.names import SUFFIX, object_key
 from efficientdet.config import ModelConfig
-from efficientdet.family import resolve
-from efficientdet.network import variable_name
+from efficientdet.model import network
+from efficientdet.model.family import resolve
+from efficientdet.model.network import variable_name
 from lineage.errors import UserError
 
 D0 = {"name": "efficientdet-d0", "image_size": 256, "num_classes": 1}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from efficientdet import anchors
+from efficientdet.model import anchors
 
 
 def test_the_defaults_are_exact(published):

@@ -10,17 +10,17 @@ import keras
 import numpy as np
 import pytest
 
-from efficientdet import network
 from efficientdet.config import ModelConfig
-from efficientdet.family import resolve
-from efficientdet.network import variable_name
+from efficientdet.model import network
+from efficientdet.model.family import resolve
+from efficientdet.model.network import variable_name
 
 CLASSES = {256: 1, 512: 90}
 ON_ANOTHER_BACKEND = """
 import json, sys, keras, numpy as np
-from efficientdet import network
+from efficientdet.model import network
 from efficientdet.config import ModelConfig
-from efficientdet.family import resolve
+from efficientdet.model.family import resolve
 folder = sys.argv[1]
 spec = resolve(ModelConfig(name="efficientdet-d0", image_size=256, num_classes=1))
 model = network.build(spec, normalized_input=True)

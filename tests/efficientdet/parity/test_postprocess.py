@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from efficientdet import postprocess
 from efficientdet.config import NmsConfig
+from efficientdet.inference import postprocess
 
 TOP = {"max_nms_inputs": 5000}
 VARIANTS = {

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from efficientdet import losses, matching, schedule
 from efficientdet.config import TrainConfig
-from efficientdet.matching import Targets
+from efficientdet.training import losses, matching, schedule
+from efficientdet.training.matching import Targets
 
 LOSSES = {"cls_loss": "class_loss", "box_loss": "box_loss", "box_iou_loss": "iou_loss", "det_loss": "det_loss"}
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from efficientdet import losses, network, optimizer
 from efficientdet.config import ModelConfig, TrainConfig
-from efficientdet.family import resolve
-from efficientdet.matching import Targets
-from efficientdet.network import variable_name
+from efficientdet.model import network
+from efficientdet.model.family import resolve
+from efficientdet.model.network import variable_name
+from efficientdet.training import losses, optimizer
+from efficientdet.training.matching import Targets
 
 TRAIN = TrainConfig(optimizer="sgd", reference=True)
 

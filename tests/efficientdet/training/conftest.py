@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import toy
 
-from efficientdet.training import Result
+from efficientdet.training.loop import Result
 
 
 @pytest.fixture(scope="session")

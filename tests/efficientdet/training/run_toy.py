@@ -30,8 +30,8 @@ def fixed_weights(network) -> None:
 
 def steps(how: str) -> list:
     """[loss, class loss, box loss, positives] of three steps; `fit`: [loss] alone."""
-    from efficientdet import devices
-    from efficientdet.training import build
+    from efficientdet.training import devices
+    from efficientdet.training.loop import build
 
     if how == "gpus":
         import tensorflow as tf

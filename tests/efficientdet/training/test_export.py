@@ -10,11 +10,12 @@ import pytest
 import toy
 from PIL import Image
 
-from efficientdet import infer, metrics, trained
 from efficientdet.config import ExportConfig, NmsConfig
-from efficientdet.export import agreement, export
-from efficientdet.predict import Predictor, detect
-from efficientdet.records.record import Record
+from efficientdet.data.records.record import Record
+from efficientdet.evaluation import metrics
+from efficientdet.inference import infer, trained
+from efficientdet.inference.export import agreement, export
+from efficientdet.inference.predict import Predictor, detect
 from lineage.errors import UserError
 
 NMS = NmsConfig()

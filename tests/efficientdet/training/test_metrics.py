@@ -10,7 +10,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from efficientdet.metrics import evaluate, evaluate_slices, mask_iou
+from efficientdet.evaluation.metrics import evaluate, evaluate_slices, mask_iou
 from lineage.errors import UserError
 
 PLATE = {1: "license_plate"}

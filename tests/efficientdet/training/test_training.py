@@ -14,11 +14,12 @@ import pytest
 import run_toy as toy_steps
 import toy
 
-from efficientdet import balance, guards, resume, trained
-from efficientdet.history import History, Row
-from efficientdet.resume import Progress
-from efficientdet.training import number_of_steps, train
-from efficientdet.training_data import from_batches
+from efficientdet.inference import trained
+from efficientdet.training import balance, guards, resume
+from efficientdet.training.data import from_batches
+from efficientdet.training.history import History, Row
+from efficientdet.training.loop import number_of_steps, train
+from efficientdet.training.resume import Progress
 from lineage.errors import UserError
 
 HERE = Path(__file__).parent

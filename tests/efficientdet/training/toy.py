@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from efficientdet.config import ModelConfig, TrainConfig
-from efficientdet.family import Spec, resolve
-from efficientdet.training import Result, train
-from efficientdet.training_data import Data, from_batches
+from efficientdet.model.family import Spec, resolve
+from efficientdet.training.data import Data, from_batches
+from efficientdet.training.loop import Result, train
 
 SIDE = 64
 

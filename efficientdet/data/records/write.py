@@ -1,0 +1,165 @@
+"""Writing shards: each one atomically into a work folder, and the whole folder in one move at the end.
+
+A killed run leaves its finished shards in the work folder beside the target, named by a hash of all that goes
+into them; the next run takes those over whose SHA-256 still agrees. Threads, not processes: reading, hashing
+and writing release the GIL, so nothing has to be started, and the bytes do not depend on how many there are.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from efficientdet.data.records import plan, record
+from efficientdet.data.records.framing import frame
+from efficientdet.data.records.manifest import FILE_NAME, Manifest, Shard, SplitRecords
+from lineage.errors import UserError
+from lineage.files import atomic, remove, write_json
+
+Progress = Callable[[int, int], None]
+MEBI = 2**20
+_FORMAT = 1
+_RECORD_OVERHEAD = 700
+
+
+def write(
+    boxes: pa.Table | pd.DataFrame,
+    splits: pa.Table | pd.DataFrame,
+    label_map: dict[int, str],
+    root: Path,
+    folder: Path,
+    *,
+    seed: int = 0,
+    shard_mib: float = 128,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Writes `folder` with the shards and `manifest.json` of all images in `splits`, and returns the
+    manifest.
+
+    `boxes` has the columns of `labels.parquet` (a row with class null is an image without a plate), `splits`
+    those of `splits.parquet`; both name the same images, relative to `root`. Shards are about `shard_mib`
+    MiB; `workers` are threads (None: one a core). `progress(images done, images in all)` is called after
+    every shard, on this thread.
+
+    Raises `UserError`: tables that disagree; files that are missing, changed since the scan, no JPEG or
+    outside `root`; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the
+    next run.
+    """
+    images = plan.images_table(boxes, splits, label_map)
+    planned = plan.shards(images, root, seed, round(shard_mib * MEBI))
+    work = folder.with_name(f".{folder.name}.work")
+    work.mkdir(parents=True, exist_ok=True)
+    needed = sum(shard.bytes + len(shard.images) * _RECORD_OVERHEAD for shard in planned)
+    _check_space(work, needed)
+    ids = {name: number for number, name in label_map.items()}
+    done: dict[str, tuple[Path, Shard]] = {}
+    written = 0
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        tasks = {pool.submit(_shard, shard, ids, root, work): shard for shard in planned}
+        try:
+            for task in as_completed(tasks):
+                shard = tasks[task]
+                done[shard.file] = task.result()
+                written += len(shard.images)
+                if progress:
+                    progress(written, len(images))
+        except BaseException as error:
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _full(work, needed) from error
+            raise
+    manifest = _manifest(planned, {file: shard for file, (_, shard) in done.items()}, label_map)
+    with atomic(folder) as temporary:
+        temporary.mkdir()
+        for file, (path, _) in done.items():
+            path.rename(temporary / file)
+        write_json(temporary / FILE_NAME, manifest.model_dump(mode="json"))
+    remove(work)
+    return manifest
+
+
+def _shard(shard: plan.PlannedShard, ids: dict[str, int], root: Path, work: Path) -> tuple[Path, Shard]:
+    rows = shard.images.to_pylist()
+    content = json.dumps([_FORMAT, ids, rows], sort_keys=True, default=float).encode()
+    path = work / f"{hashlib.sha256(content).hexdigest()}.tfrecord"
+    note = path.with_suffix(".json")
+    if path.exists() and note.exists():
+        kept = Shard.model_validate_json(note.read_text())
+        if path.stat().st_size == kept.bytes and _sha256(path) == kept.sha256:
+            return path, kept.model_copy(update={"file": shard.file})
+    digest = hashlib.sha256()
+    with atomic(path) as temporary, temporary.open("wb", buffering=0) as stream:
+        for row in rows:
+            framed = frame(record.to_bytes(row, _photograph(root, row), ids))
+            digest.update(framed)
+            _write_all(stream, framed)
+        size = stream.tell()
+    finished = Shard(file=shard.file, records=len(rows), bytes=size, sha256=digest.hexdigest())
+    write_json(note, finished.model_dump())
+    return path, finished
+
+
+def _write_all(stream: Any, data: bytes) -> None:
+    written = stream.write(data)
+    while written < len(data):
+        written += stream.write(data[written:])
+
+
+def _photograph(root: Path, row: dict[str, Any]) -> bytes:
+    rescan = "run `plates materialize raw_images`"
+    try:
+        with open(root / row["path"], "rb", buffering=0) as stream:
+            encoded = stream.read()
+    except OSError as error:
+        raise UserError(f"{row['path']} cannot be read ({error.strerror}), and could at the scan: {rescan}") from error
+    if hashlib.sha256(encoded).hexdigest() != row["sha256"]:
+        raise UserError(f"{row['path']} has changed since the scan (its SHA-256 differs): {rescan}")
+    if not encoded.startswith(b"\xff\xd8\xff"):
+        raise UserError(f"{row['path']} is not a JPEG, whatever its name says: take it out of {root}, then {rescan}")
+    return encoded
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_space(work: Path, needed: int) -> None:
+    reusable = sum(file.stat().st_size for file in work.glob("*.tfrecord"))
+    if shutil.disk_usage(work).free + reusable < needed:
+        raise _full(work, needed)
+
+
+def _full(work: Path, needed: int) -> UserError:
+    free = shutil.disk_usage(work).free
+    return UserError(
+        f"the disk of {work.parent} is full: the TFRecords need {needed / MEBI:.0f} MiB and "
+        f"{free / MEBI:.0f} MiB are free. Make room and run again; finished shards in {work} are taken over"
+    )
+
+
+def _manifest(planned: list[plan.PlannedShard], done: dict[str, Shard], label_map: dict[int, str]) -> Manifest:
+    splits, class_counts = {}, {}
+    for split in plan.SPLITS:
+        parts = [shard for shard in planned if shard.split == split]
+        per_image = [names for part in parts for names in part.images["class"].to_pylist()]
+        names = Counter(name for image in per_image for name in image)
+        splits[split] = SplitRecords(
+            images=len(per_image),
+            boxes=names.total(),
+            negatives=sum(not image for image in per_image),
+            max_boxes=max(map(len, per_image), default=0),
+            shards=[done[part.file] for part in parts],
+        )
+        class_counts[split] = {name: names[name] for name in label_map.values()}
+    return Manifest(label_map=label_map, splits=splits, class_counts=class_counts)

@@ -1,0 +1,43 @@
+"""Putting the page together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from efficientdet.evaluation.report import curves
+from efficientdet.evaluation.report.pictures import Picture
+from lineage.files import atomic
+
+
+def write(
+    path: Path,
+    *,
+    title: str,
+    metrics: Mapping[str, Any],
+    facts: Mapping[str, str],
+    precision_recall: pd.DataFrame,
+    history: pd.DataFrame,
+    worst: Sequence[Picture],
+    best: Sequence[Picture],
+) -> None:
+    """Writes the report: no file beside it is needed to read it.
+
+    `metrics` holds the headline figures (`mAP`, `mAP50`, `mAP75`, `ccpd_score`) and `by_subset`, a list of rows.
+    """
+    environment = Environment(
+        loader=PackageLoader("efficientdet.evaluation.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    html = environment.get_template("page.html.j2").render(
+        title=title,
+        metrics=metrics,
+        facts=facts,
+        precision_recall=curves.precision_recall(precision_recall),
+        loss=curves.loss(history),
+        worst=worst,
+        best=best,
+    )
+    with atomic(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")

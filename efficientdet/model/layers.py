@@ -1,0 +1,114 @@
+"""What all parts of the network are made of: activations, batch norm, convolutions with their published settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from efficientdet.model.batch_norm import BatchNormalization
+
+SRELU_BETA = 20.0**4
+
+
+def hswish(x: Any) -> Any:
+    """x * relu6(x + 3) / 6 (MobileNetV3)."""
+    return x * ops.relu6(x + 3.0) / 6.0
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    return x * ops.tanh(ops.softplus(x))
+
+
+def srelu(x: Any) -> Any:
+    """A smooth relu, x - log(beta x + 1) / beta over 0, with google/automl's beta."""
+    positive = ops.relu(x)
+    return positive - ops.log1p(SRELU_BETA * positive) / SRELU_BETA
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "swish": ops.silu,
+    "silu": ops.silu,
+    "swish_native": ops.silu,
+    "hswish": hswish,
+    "relu": ops.relu,
+    "relu6": ops.relu6,
+    "mish": mish,
+    "srelu": srelu,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is the same everywhere in one network.
+
+    `bn_momentum` is Keras's: the share of the old moving statistics that is kept each step. `bn_synchronized` takes
+    the batch's statistics over all replicas. `recompute` forgets activations inside blocks, cells and heads and
+    computes them again in the backward pass.
+    """
+
+    act_type: str = "swish"
+    bn_momentum: float = 0.99
+    bn_synchronized: bool = False
+    separable_conv: bool = True
+    recompute: bool = False
+
+    def activate(self, x: Any, training: bool | None) -> Any:
+        """The activation; in training TensorFlow's swish has a fused gradient."""
+        activation = ACTIVATIONS[self.act_type]
+        if training and activation is ops.silu and keras.backend.backend() == "tensorflow":
+            from efficientdet.model.tensorflow_kernels import silu
+
+            return silu(x)
+        return activation(x)
+
+    def batch_norm(self, name: str) -> BatchNormalization:
+        return BatchNormalization(momentum=self.bn_momentum, epsilon=1e-3, synchronized=self.bn_synchronized, name=name)
+
+    def conv3x3(self, filters: int, name: str, initializer: str, bias: float = 0.0) -> keras.layers.Layer:
+        """A 3x3 convolution with bias, separable where the network's are."""
+        settings: dict[str, Any] = {
+            "padding": "same",
+            "bias_initializer": keras.initializers.Constant(bias),
+            "name": name,
+        }
+        if self.separable_conv:
+            kernels = {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+            return keras.layers.SeparableConv2D(filters, 3, **kernels, **settings)
+        return keras.layers.Conv2D(filters, 3, kernel_initializer=initializer, **settings)
+
+
+class Part(keras.layers.Layer):
+    """A part of the network that can forget its activations and compute them again in the backward pass.
+
+    Subclasses define `forward(inputs, training)`. Recomputed, it runs as a pure function of its variables, so that
+    moving statistics are updated once and stochastic depth drops the same twice.
+    """
+
+    def __init__(self, style: Style, name: str) -> None:
+        super().__init__(name=name)
+        self.style = style
+        self.inside = False
+
+    def forward(self, inputs: Any, training: bool | None) -> Any:
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self.inside or not (self.style.recompute and training and self.built):
+            return self.forward(inputs, training)
+
+        def pure(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
+            self.inside = True
+            try:
+                return self.stateless_call(trainable, others, inputs, training=training)
+            finally:
+                self.inside = False
+
+        trainable = [variable.value for variable in self.trainable_variables]
+        others = [variable.value for variable in self.non_trainable_variables]
+        outputs, updated = keras.remat(pure)(trainable, others, inputs)
+        for variable, value in zip(self.non_trainable_variables, updated, strict=True):
+            variable.assign(value)
+        return outputs

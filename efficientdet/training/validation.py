@@ -1,0 +1,74 @@
+"""A quick score during training, to choose the best weights by. The evaluation proper is `predict` and `metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from efficientdet.config import NmsConfig
+from efficientdet.evaluation import metrics
+from efficientdet.inference import postprocess
+from efficientdet.model.family import Spec
+from efficientdet.training.data import Batch
+from efficientdet.training.detector import Detector
+
+NMS = NmsConfig(method="hard", score_thresh=0.01)
+
+
+def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | None:
+    """mAP of the detector's present weights, in pixels of the network's input; mean mask IoU where it finds masks only.
+
+    None: there are no batches, or nothing to find in them.
+    """
+    found, truth = [], []
+    confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)
+    for number, (images, targets) in enumerate(batches):
+        count = len(images)
+        outputs = {name: value[:count] for name, value in detector.predict_on_batch(images).items()}
+        ids = np.arange(count) + 1 + number * 1_000_000
+        if "segmentation" in outputs:
+            confusion += metrics.confusion(np.asarray(targets["mask"]), outputs["segmentation"])
+        if "class" in outputs:
+            scales = np.ones(count, np.float32)
+            detections = postprocess.detect(outputs, detector.anchors, scales, spec.image_size, NMS)
+            found.append(table(ids, {name: value.numpy() for name, value in detections.items()}))
+            truth.append(_truth(ids, targets))
+    if not found:
+        return float(np.nanmean(metrics.mask_iou(confusion))) if confusion.any() else None
+    ground_truth = pd.concat(truth)
+    if ground_truth["class"].isna().all():
+        return None
+    label_map = {key: str(key) for key in range(1, spec.num_classes + 1)}
+    return metrics.evaluate(pd.concat(found), ground_truth, label_map).metrics.mAP
+
+
+def table(ids: np.ndarray, detections: dict[str, Any]) -> pd.DataFrame:
+    """The arrays of `postprocess.detect` as rows (image_id, class, score, xmin, ymin, xmax, ymax), best first."""
+    keep = np.arange(detections["scores"].shape[1]) < detections["valid_len"][:, None]
+    ymin, xmin, ymax, xmax = detections["boxes"][keep].T
+    return pd.DataFrame(
+        {
+            "image_id": np.repeat(np.asarray(ids, np.int64), keep.sum(axis=1)),
+            "class": detections["classes"][keep],
+            "score": detections["scores"][keep],
+            "xmin": xmin,
+            "ymin": ymin,
+            "xmax": xmax,
+            "ymax": ymax,
+        }
+    )
+
+
+def _truth(ids: np.ndarray, targets: dict[str, Any]) -> pd.DataFrame:
+    """The batch's ground truth as `metrics.evaluate` takes it: boxes to ignore are crowds, empty images stay."""
+    boxes, classes = np.asarray(targets["gt_boxes"]), np.asarray(targets["gt_classes"])
+    images, rows = np.nonzero(classes)
+    ymin, xmin, ymax, xmax = boxes[images, rows].T
+    labels = classes[images, rows]
+    columns = {"class": np.abs(labels), "iscrowd": labels < 0, "xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax}
+    present = pd.DataFrame({"image_id": ids[images], **columns})
+    empty = np.setdiff1d(ids, ids[images])
+    return pd.concat([present, pd.DataFrame({"image_id": empty})]) if len(empty) else present
