@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from lineage.gate import METRICS
 from pipelines.resources import use_instance
 from settings.project import Project
 
@@ -21,7 +22,7 @@ def show(project: Project, console: Console) -> None:
     with dg.DagsterInstance.get() as instance:
         console.print(_seconds(project, instance))
     for sentence in warnings(project):
-        console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False)
+        console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     champion = json.loads(project.path("models/champion.json").read_text(encoding="utf-8"))
     for label, text in (
         ("champion", champion["decision"]["reason"]),
@@ -34,6 +35,7 @@ def show(project: Project, console: Console) -> None:
         "next      plates predict PHOTO.jpg --draw found   |   make ui   |   plates lineage   |   "
         "make run DATA=/path/to/CCPD2019",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -57,10 +59,11 @@ def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
     splits = pd.read_parquet(project.path("data/splits.parquet"), columns=["split"])
     rejected = len(pd.read_parquet(project.path("data/rejected.parquet"), columns=["path"]))
     table = Table(title=f"{project.params.model.name} on {metrics['images']:,} {metrics['split']} photographs")
-    for column in ("images", "rejected", "mAP", "mAP50", "mAP75", "CCPD score"):
+    known = [name for name in METRICS if metrics.get(name) is not None]
+    titles = {"ccpd_score": "CCPD score", "mask_iou": "mask IoU"}
+    for column in ("images", "rejected", *(titles.get(name, name) for name in known)):
         table.add_column(column, justify="right")
-    values = (f"{metrics[name]:.3f}" for name in ("mAP", "mAP50", "mAP75", "ccpd_score"))
-    table.add_row(f"{len(splits):,}", f"{rejected:,}", *values)
+    table.add_row(f"{len(splits):,}", f"{rejected:,}", *(f"{metrics[name]:.3f}" for name in known))
     return table
 
 

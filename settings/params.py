@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from efficientdet.config import AugmentConfig, ExportConfig, ModelConfig, NmsConfig, TrainConfig
 from lineage.errors import UserError
@@ -127,7 +127,9 @@ class EvaluationParams(Section):
 class GateParams(Section):
     """When a challenger may take the champion's place."""
 
-    metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score"] = Field("mAP", description="The figure that decides.")
+    metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou"] = Field(
+        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
+    )
     min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
     tolerance: float = Field(
         0.005,
@@ -152,6 +154,17 @@ class Params(Section):
     evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
     export: ExportConfig = Field(default_factory=ExportConfig)
     gate: GateParams = Field(default_factory=GateParams)
+
+    @model_validator(mode="after")
+    def _the_gate_has_its_figure(self) -> "Params":
+        by_masks = self.gate.metric == "mask_iou"
+        if by_masks and "segmentation" not in self.model.heads:
+            raise ValueError("gate.metric mask_iou needs segmentation in model.heads; set gate.metric: mAP")
+        if not by_masks and "object_detection" not in self.model.heads:
+            raise ValueError(
+                f"gate.metric {self.gate.metric} needs object_detection in model.heads; set gate.metric: mask_iou"
+            )
+        return self
 
 
 def load(path: Path) -> Params:
@@ -203,4 +216,6 @@ def _explain(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         hint = nearest(key)
         return f"{key}: no such setting" + (f"; did you mean {hint}?" if hint else "")
+    if not key:
+        return str(item["msg"])
     return f"{key}: {item['msg']}; found {item['input']!r}"

@@ -37,6 +37,12 @@ class Project:
         return (self.root / Path(root).expanduser()).resolve() if root else self.root / "data" / "sample"
 
     @property
+    def annotations(self) -> Path | None:
+        """The COCO JSON of `data.annotations`, where it is set."""
+        given = self.params.data.annotations
+        return (self.root / Path(given).expanduser()).resolve() if given else None
+
+    @property
     def scratch(self) -> Path:
         """Caches and unfinished work, which no asset depends on."""
         return self.root / ".plates"

@@ -6,14 +6,13 @@ import typer
 from rich.table import Table
 
 from lineage import record as records
+from lineage.gate import METRICS
 from lineage.restore import restore as bring_back
 from pipelines.cli.app import app, console
 from settings.project import Project
 
 commands = typer.Typer(help="Which data produced which mAP.", invoke_without_command=True)
 app.add_typer(commands, name="lineage")
-
-METRICS = ("mAP", "mAP50", "mAP75", "ccpd_score")
 
 
 @commands.callback()
@@ -33,7 +32,7 @@ def overview(context: typer.Context) -> None:
         table.add_row(
             record.id[:8],
             record.time[:16].replace("T", " "),
-            *(f"{record.metrics[name]:.3f}" for name in METRICS),
+            *("" if record.metrics.get(name) is None else f"{record.metrics[name]:.3f}" for name in METRICS),
             f"{record.params['model']['name']}, {record.metrics['steps']} steps",
             f"{record.metrics['images']:,}",
             record.outputs["data/raw_images.parquet"][:8],
@@ -69,7 +68,8 @@ def restore(record: Annotated[str, typer.Argument(help="The beginning of a recor
     root = Project.find().root
     found = records.find(root, record)
     kept = bring_back(root, found)
+    figures = ", ".join(f"{n} {found.metrics[n]:.3f}" for n in METRICS if found.metrics.get(n) is not None)
     console.print(
-        f"params.yaml, dvc.lock, data and models are those of {found.id[:8]} (mAP {found.metrics['mAP']:.3f}).\n"
+        f"params.yaml, dvc.lock, data and models are those of {found.id[:8]} ({figures}).\n"
         f"What was here before: {kept.relative_to(root)}"
     )

@@ -1,4 +1,4 @@
-"""`plates models`, `plates weights`, `plates predict`: looking at detectors and using one."""
+"""`plates models`, `plates anchors`, `plates weights`, `plates predict`: looking at detectors and using one."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from efficientdet.quiet import import_tensorflow
+from lineage.files import atomic
 from pipelines.cli.app import app, console
 from settings.project import Project
 
@@ -57,6 +58,50 @@ def models() -> None:
     from efficientdet.model.models_table import rows
 
     print_rows(rows())
+
+
+@app.command()
+def anchors(
+    picture: Annotated[Path, typer.Option(help="Where the picture of boxes over anchors goes; PNG or SVG.")] = Path(
+        "reports/anchors.png"
+    ),
+) -> None:
+    """Fit anchors to the project's training boxes, and compare them with the model's own. Changes nothing."""
+    from assets.anchors import measure
+    from assets.stage import require, stages
+    from efficientdet.model.anchor_fit import plot
+
+    project = Project.find()
+    require(project, stages(project.root)["anchors"])
+    found = measure(project)
+    fit = {**found.fit.to_json(), "anchor_scale": found.fit.anchor_scale}
+    print_rows(_reach(whose, anchors) for whose, anchors in (("fitted", fit), ("the model's", found.used)))
+    target = project.path(str(picture))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
+        plot(found.fit, found.sizes, temporary)
+    console.print(
+        f"{found.fit.boxes:,} training boxes at {found.fit.image_size[1]} x {found.fit.image_size[0]} px. "
+        f"Take the fitted ratios: plates run --set model.aspect_ratios=auto\nboxes over anchors  {target}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _reach(whose: str, anchors: Mapping[str, Any]) -> dict[str, Any]:
+    ratios = [ratio[0] / ratio[1] if isinstance(ratio, list | tuple) else ratio for ratio in anchors["aspect_ratios"]]
+    scales = anchors["anchor_scale"]
+    scales = sorted(set(scales)) if isinstance(scales, list | tuple) else [scales]
+    return {
+        "anchors": whose,
+        "ratios": ", ".join(f"{ratio:.3g}" for ratio in ratios),
+        "scales": str(anchors["num_scales"]),
+        "anchor_scale": ", ".join(f"{scale:g}" for scale in scales),
+        "recall": f"{anchors['best_possible_recall']:.3f}",
+        "mean best IoU": f"{anchors['mean_best_iou']:.3f}",
+        "positives per box": f"{anchors['positives_per_box']:.1f}",
+    }
 
 
 def print_rows(found: Iterable[Mapping[str, Any]]) -> None:

@@ -1,0 +1,69 @@
+"""Copies of the project for tests that run it, each in a Git repository of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = (
+    *("assets", "ccpd", "checks", "efficientdet", "lineage", "pipelines", "settings"),
+    *(
+        "params.yaml",
+        "dvc.yaml",
+        "dagster.yaml",
+        "workspace.yaml",
+        "pyproject.toml",
+        ".dvc/config",
+        ".dvcignore",
+    ),
+    *(".gitignore", "requirements.lock"),
+)
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def clone(folder: Path) -> Path:
+    """A copy of the project in a Git repository of its own, with DVC set up and nothing run."""
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "records_*", "*.json"))
+        else:
+            shutil.copy2(source, target)
+    (folder / ".env").write_text(f"DAGSTER_HOME={folder}\n")
+    for command in (
+        ["init", "--quiet"],
+        ["config", "user.email", "test@example.com"],
+        ["config", "user.name", "test"],
+        ["add", "--all"],
+        ["commit", "--quiet", "-m", "start"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def commands(folder: Path) -> Command:
+    """Runs a command of the virtual environment in `folder`, as a user would."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "DVC_STAGE")} | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder),
+        "COLUMNS": "200",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+    def call(
+        *words: str, check: bool = True, timeout: float = 600, cwd: Path = folder
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done
+
+    return call

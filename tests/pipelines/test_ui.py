@@ -1,0 +1,94 @@
+"""Dagster's UI on a finished project, in a real browser."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def address(finished) -> Iterator[str]:
+    """`plates ui` on a free port."""
+    root, _ = finished
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), "DAGSTER_HOME": str(root)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "ui", "--port", str(port)],
+        cwd=root,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not listening(port):
+            assert process.poll() is None, "plates ui ended by itself"
+            assert time.monotonic() < deadline, "plates ui did not listen within two minutes"
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1500, "height": 900})
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        yield page
+        browser.close()
+
+
+def test_an_asset_shows_its_figures_and_checks(page: Page, address: str) -> None:
+    page.goto(f"{address}/assets/evaluation")
+    expect(page.get_by_text("ccpd_score").first).to_be_visible()
+    page.goto(f"{address}/assets/boxes?view=checks")
+    expect(page.get_by_text("classes_are_balanced").first).to_be_visible()
+
+
+def test_the_schedule_and_the_sensor_wait_to_be_switched_on(page: Page, address: str) -> None:
+    page.goto(f"{address}/automation")
+    for name in ("weekly_retrain", "new_photographs"):
+        expect(page.get_by_text(name).first).to_be_visible()
+    switches = page.get_by_role("switch")
+    expect(switches.first).to_be_visible()
+    assert not any(switch.is_checked() for switch in switches.all())
+
+
+def test_materializing_in_the_browser_runs_the_asset(page: Page, address: str, finished) -> None:
+    root, call = finished
+    before = (root / "data/splits.parquet").stat().st_mtime_ns
+    page.goto(f"{address}/assets/splits")
+    page.get_by_role("button", name="Materialize").first.click()
+    deadline = time.monotonic() + 180
+    while (root / "data/splits.parquet").stat().st_mtime_ns == before:
+        assert time.monotonic() < deadline, "the run that the button started wrote nothing within three minutes"
+        time.sleep(1)
+    page.goto(f"{address}/runs")
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=180_000)
+    assert "changed" not in call("dvc", "status", "splits").stdout
