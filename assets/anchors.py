@@ -4,6 +4,8 @@
 """
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,15 +15,45 @@ from assets.stage import Run, asset
 from assets.truth import truth
 from lineage.errors import UserError
 from lineage.files import write_json
+from settings.project import Project
 
 
 @asset(deps=["splits"], group="data", kinds={"json", "numpy"}, description=__doc__)
 def anchors(run: Run) -> dict[str, Any]:
+    found = measure(run.project)
+    write_json(
+        run.project.path("data/anchors.json"), json.loads(json.dumps(found.fit.to_json())) | {"used": found.used}
+    )
+    return {
+        "boxes": len(found.sizes),
+        "fitted ratios": ", ".join(f"{ratio:g}" for ratio in found.fit.aspect_ratios),
+        "fitted scale": str(found.fit.anchor_scale),
+        "recall of the fit": found.fit.best_possible_recall,
+        "recall of the model's anchors": found.used["best_possible_recall"],
+        "mean best IoU of the model's anchors": found.used["mean_best_iou"],
+        "boxes over anchors": dg.MetadataValue.md(picture(found)),
+    }
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`fit` (an `AnchorFit`), what the model's own anchors reach in `used`, and the `sizes` [N, 2] of the boxes.
+
+    Sizes are (width, height) in pixels of the network's input.
+    """
+
+    fit: Any
+    used: dict[str, Any]
+    sizes: np.ndarray
+
+
+def measure(project: Project) -> Measured:
+    """Fits anchors to the project's training boxes, and measures those that its model will use."""
     from efficientdet.model import anchor_fit
     from efficientdet.model.family import resolve
 
-    model, params = run.params.model, run.params.anchors
-    boxes = truth(run.project, "train").dropna(subset=["class"])
+    model, params = project.params.model, project.params.anchors
+    boxes = truth(project, "train").dropna(subset=["class"])
     if boxes.empty:
         raise UserError("no training photograph has a box: look at `splits`, or plates inspect data/boxes.parquet")
     geometry = resolve(model, num_classes=1, aspect_ratios=[1.0])
@@ -44,32 +76,21 @@ def anchors(run: Run) -> dict[str, Any]:
     spec = resolve(model, num_classes=1, aspect_ratios=fit.aspect_ratios)
     layout = (spec.image_size, list(spec.levels), spec.num_scales, spec.aspect_ratios, spec.anchor_scale)
     reached = anchor_fit.reach(sizes, centres, *layout)
-    content = json.loads(json.dumps(fit.to_json())) | {
-        "used": {
-            "aspect_ratios": spec.aspect_ratios,
-            "num_scales": spec.num_scales,
-            "anchor_scale": spec.anchor_scale,
-            "best_possible_recall": reached.recall,
-            "mean_best_iou": reached.mean_iou,
-            "positives_per_box": anchor_fit.positives_per_box(sizes, centres, *layout),
-        }
+    sample = np.random.default_rng(params.seed).choice(len(sizes), min(len(sizes), anchor_fit.GRID_SAMPLE), False)
+    used = {
+        "aspect_ratios": spec.aspect_ratios,
+        "num_scales": spec.num_scales,
+        "anchor_scale": spec.anchor_scale,
+        "best_possible_recall": reached.recall,
+        "mean_best_iou": reached.mean_iou,
+        "positives_per_box": anchor_fit.positives_per_box(sizes[sample], centres[sample], *layout),
     }
-    write_json(run.project.path("data/anchors.json"), content)
-    return {
-        "boxes": len(boxes),
-        "fitted ratios": ", ".join(f"{ratio:g}" for ratio in fit.aspect_ratios),
-        "fitted scale": str(fit.anchor_scale),
-        "recall of the fit": fit.best_possible_recall,
-        "recall of the model's anchors": reached.recall,
-        "mean best IoU of the model's anchors": reached.mean_iou,
-        "boxes over anchors": dg.MetadataValue.md(picture(fit, sizes)),
-    }
+    return Measured(fit, used, sizes)
 
 
-def picture(fit: Any, sizes: np.ndarray) -> str:
+def picture(found: Measured) -> str:
     """The boxes' sizes with the anchors over them, as Markdown that Dagster's UI shows."""
     import tempfile
-    from pathlib import Path
 
     from PIL import Image
 
@@ -78,6 +99,6 @@ def picture(fit: Any, sizes: np.ndarray) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "anchors.png"
-        plot(fit, sizes, path)
+        plot(found.fit, found.sizes, path)
         with Image.open(path) as image:
             return f"![boxes over anchors]({data_uri(image)})"

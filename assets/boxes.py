@@ -8,28 +8,36 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 
 from assets.stage import Run, asset
 from ccpd import shift
+from ccpd.label_table import LABELS_SCHEMA, REJECTED_SCHEMA
+from ccpd.subsets import SUBSETS
 from checks.annotations import validate
 from checks.balance import imbalance
 from checks.delivery import Delivery
 from lineage.files import write_json, write_parquet
 
+PICTURES = 6
+
 
 @asset(deps=["labels"], group="data", kinds={"parquet", "greatexpectations"}, description=__doc__)
 def boxes(run: Run) -> dict[str, Any]:
+    from ccpd import card
+
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))
     memory, remembered = run.project.scratch / "delivery.json", run.project.scratch / "delivery.parquet"
     previous = Delivery.model_validate_json(memory.read_text(encoding="utf-8")) if memory.exists() else None
-    verdict = validate(labels, previous=previous, data_docs=path("reports/data_docs"))
-    write_parquet(path("data/rejected.parquet"), verdict.rejected)
+    known = labels["subset"].unique() if run.params.data.annotations else SUBSETS
+    verdict = validate(labels, previous=previous, subsets=known, data_docs=path("reports/data_docs"))
+    write_parquet(path("data/rejected.parquet"), typed(verdict.rejected, REJECTED_SCHEMA))
     verdict.require(limits.max_rejected_fraction)
     balances = imbalance(verdict.accepted, limits.max_class_share, limits.max_imbalance_ratio)
     looks = shift.features(verdict.accepted)
     since = shift.compare(pd.read_parquet(remembered), looks) if remembered.exists() else None
-    write_parquet(path("data/boxes.parquet"), verdict.accepted)
+    write_parquet(path("data/boxes.parquet"), typed(verdict.accepted, LABELS_SCHEMA))
     write_json(
         path("reports/validation.json"),
         {
@@ -49,5 +57,16 @@ def boxes(run: Run) -> dict[str, Any]:
         "rejected share": round(verdict.rejected_fraction, 4),
         "broken expectations": dg.MetadataValue.md(broken.to_markdown() if len(broken) else "none"),
         "balance": dg.MetadataValue.md("\n".join(f"- {balance.sentence}" for balance in balances)),
+        "accepted pictures": dg.MetadataValue.md(
+            card.markdown(card.accepted(verdict.accepted, run.project.photographs, count=PICTURES))
+        ),
+        "rejected pictures": dg.MetadataValue.md(
+            card.markdown(card.set_aside(verdict.rejected, run.project.photographs, 1)[:PICTURES])
+        ),
         "data docs": dg.MetadataValue.path(str(path("reports/data_docs/index.html"))),
     }
+
+
+def typed(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The rows in the schema's types: pandas makes floats of whole numbers where one of them is missing."""
+    return pa.Table.from_pandas(rows, schema=schema, preserve_index=False)

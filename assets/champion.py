@@ -27,13 +27,12 @@ def champion(run: Run) -> dict[str, Any]:
         return {
             "promoted": False,
             "reason": "the champion is this very model",
-            gate.metric: metrics[gate.metric],
+            gate.metric: metrics.get(gate.metric, "not measured"),
         }
 
     def rescore() -> Mapping[str, Any]:
         split = run.params.evaluation.split
-        found, label_map = detections(run, folder / "checkpoint", split)
-        return scores(found, truth(run.project, split), label_map)[0]
+        return scores(detections(run, folder / "checkpoint", split), truth(run.project, split))[0]
 
     decision = decide(
         challenger,

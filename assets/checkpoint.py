@@ -5,11 +5,13 @@ or weights is moved aside, never resumed. Training stops at the first step that 
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assets.stage import Run, asset
+from efficientdet.config import ModelConfig
 from lineage.errors import UserError
 from lineage.versions import content_hash
 
@@ -19,6 +21,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
     from efficientdet.data.records import read_manifest
     from efficientdet.evaluation.report import curves
     from efficientdet.model.family import resolve
+    from efficientdet.training.balance import effective_distribution
     from efficientdet.training.data import from_records
     from efficientdet.training.loop import train
 
@@ -35,8 +38,8 @@ def checkpoint(run: Run) -> dict[str, Any]:
         data,
         path("models/checkpoint"),
         run.project.scratch / "training",
-        initialise=initialiser(run),
-        fingerprint={"records": content_hash(path("data/tfrecords")), "pretrained": params.model.pretrained},
+        initialise=initialiser(params.model, run.project.scratch / "weights"),
+        fingerprint={"records": content_hash(path("data/tfrecords")), "pretrained": identity(params.model)},
         say=run.log.info,
         on_row=lambda row, steps: bar(row.step, steps),
     )
@@ -44,9 +47,16 @@ def checkpoint(run: Run) -> dict[str, Any]:
         run.log.warning(warning)
     return {
         "steps": result.steps,
-        "best validation mAP": result.best if result.best is not None else "not evaluated",
+        f"best validation {result.figure}": result.best if result.best is not None else "not evaluated",
         "best step": result.best_step,
+        "pretrained": result.loaded.say() if result.loaded else "none: random weights",
         "loss": dg.MetadataValue.md(f"![loss]({curves.data_uri(curves.loss(result.history))})"),
+        "classes as learnt from": dg.MetadataValue.json(
+            {
+                name: round(share, 4)
+                for name, share in effective_distribution(manifest.class_counts["train"], params.train).items()
+            }
+        ),
         "warnings": dg.MetadataValue.md("\n".join(f"- {warning}" for warning in result.warnings) or "none"),
     }
 
@@ -67,11 +77,16 @@ def check_label_map(wanted: dict[int, str] | None, found: dict[int, str]) -> Non
         )
 
 
-def initialiser(run: Run) -> Any:
-    """What fills the fresh network: `model.pretrained`; None for random weights."""
-    from efficientdet import checkpoints
+def identity(model: ModelConfig) -> list[str]:
+    """What tells pretrained weights from others: their name, and the content of a file or folder."""
+    given = Path(model.pretrained).expanduser()
+    return [model.pretrained, content_hash(given)] if given.exists() else [model.pretrained]
 
-    model = run.params.model
+
+def initialiser(model: ModelConfig, cache: Path) -> Any:
+    """What fills the fresh network: `model.pretrained`, downloads kept in `cache`; None for random weights."""
     if model.pretrained == "none":
         return None
-    return lambda network: checkpoints.load_pretrained(network, model, cache=run.project.scratch / "weights").say()
+    from efficientdet import checkpoints
+
+    return lambda network: checkpoints.load_pretrained(network, model, cache)

@@ -27,6 +27,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
     shown = pictures(spec)
     seen = preview(path("data/tfrecords"), shown, params.augment, AUGMENTED, seed=params.train.seed)
+    augmented = card.from_samples([card.Sample(image, boxes[:, [1, 0, 3, 2]]) for image, boxes, _ in seen])
     card.write(
         path("reports/dataset_card.html"),
         root=run.project.photographs,
@@ -36,11 +37,15 @@ def dataset_card(run: Run) -> dict[str, Any]:
         meanings={outcome["name"]: outcome["means"] for outcome in report["outcomes"]},
         findings=[balance["sentence"] for balance in report["balance"]],
         shift=between_sides(boxes, splits, max_psi=params.split.max_psi),
-        augmented=card.from_samples([card.Sample(image, boxes[:, [1, 0, 3, 2]]) for image, boxes, _ in seen]),
+        augmented=augmented,
         title=f"Photographs of {params.data.root or 'the generated sample'}",
     )
     numbers = card.describe(boxes, rejected, splits)
+    root = run.project.photographs
     return {
+        "accepted": dg.MetadataValue.md(card.markdown(card.accepted(boxes, root, count=AUGMENTED))),
+        "rejected": dg.MetadataValue.md(card.markdown(card.set_aside(rejected, root, 1)[:AUGMENTED])),
+        "augmented": dg.MetadataValue.md(card.markdown(augmented)),
         "card": dg.MetadataValue.path(str(path("reports/dataset_card.html"))),
         "photographs": int(boxes["path"].nunique()),
         "numbers": dg.MetadataValue.json(numbers.model_dump(mode="json")),

@@ -1,4 +1,5 @@
-"""COCO metrics and CCPD's own score on photographs that training never saw, over all and for each subset.
+"""COCO metrics and CCPD's own score on photographs that training never saw, over all and for each subset; and the IoU
+of the masks where the model has them.
 
 Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows the curves, the best and the worst.
 """
@@ -8,35 +9,40 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.detections import detections
+from assets.detections import COLUMNS, detections
 from assets.scores import scores
 from assets.stage import Run, asset
 from assets.truth import identity, truth
 from lineage.files import atomic, write_json, write_parquet
+from lineage.gate import METRICS
 
 
 @asset(deps=["checkpoint"], group="model", kinds={"tensorflow", "html"}, description=__doc__, pool="gpu")
 def evaluation(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.evaluation
     expected = truth(run.project, params.split)
-    found, label_map = detections(run, path("models/checkpoint"), params.split)
-    write_parquet(path("data/detections.parquet"), found)
+    found = detections(run, path("models/checkpoint"), params.split)
+    boxes = pd.DataFrame(columns=COLUMNS) if found.boxes is None else found.boxes
+    write_parquet(path("data/detections.parquet"), boxes)
 
-    figures, whole = scores(found, expected, label_map)
+    figures, whole = scores(found, expected)
     history = pd.read_csv(path("models/checkpoint/history.csv"))
     metrics = figures | {
         "split": params.split,
         "steps": int(history["step"].max()),
         "test_set": identity(expected),
     }
-    at_50 = whole.curves[whole.curves["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
+    at_50 = pd.DataFrame(columns=["recall", "precision", "score"])
+    if whole is not None:
+        curves = whole.curves[whole.curves["iou"] == 0.5]
+        at_50 = curves.groupby("recall", as_index=False)[["precision", "score"]].mean()
     _write_csv(path("plots/precision_recall.csv"), at_50)
-    _write_csv(path("plots/loss.csv"), history[["step", "loss", "cls", "box", "learning_rate"]])
-    report(run, metrics, found, expected, at_50, history)
+    _write_csv(path("plots/loss.csv"), history[["step", "loss", "cls", "box", "seg", "learning_rate"]])
+    report(run, metrics, boxes, expected, at_50, history)
     write_json(path("metrics/evaluation.json"), metrics)
     return {
-        **{name: metrics[name] for name in ("mAP", "mAP50", "mAP75", "ccpd_score", "images")},
-        "by subset": dg.MetadataValue.md(pd.DataFrame(metrics["by_subset"]).round(3).to_markdown(index=False)),
+        **{name: metrics[name] for name in (*METRICS, "images") if metrics.get(name) is not None},
+        "by subset": dg.MetadataValue.md(pd.DataFrame(metrics.get("by_subset", [])).round(3).to_markdown(index=False)),
         "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),
     }
 
@@ -53,7 +59,7 @@ def report(
     from ccpd.score import best_boxes
     from efficientdet.evaluation.report import pictures, write
 
-    outcomes = best_boxes(expected, found)
+    outcomes = best_boxes(expected, found) if "mAP" in metrics else pd.DataFrame(columns=["iou", "score"])
     worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)
 
     def drawn(chosen: pd.DataFrame) -> list[pictures.Picture]:
@@ -77,7 +83,7 @@ def report(
             "test set": metrics["test_set"],
             "which data made it": "plates lineage",
         },
-        precision_recall=precision_recall,
+        precision_recall=None if precision_recall.empty else precision_recall,
         history=history,
         worst=drawn(worst),
         best=drawn(best),

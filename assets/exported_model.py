@@ -12,7 +12,12 @@ from assets.stage import Run, asset
 from lineage.files import atomic, write_json
 
 COMPARED = 8
-TOLERANCE = 1e-3
+# As a share of the largest value. In a photograph 1,160 px high that is a tenth of a pixel, which moves the IoU of a
+# plate of 120 x 40 px by less than 0.01; scores move by less than the third decimal. Other kernels (ONNX, LiteRT)
+# differ by 1e-5, other weights or another pre-processing by over 1e-3.
+TOLERANCE = 1e-4
+# Of the cells of a mask: those on an outline may fall on either side.
+MASK_TOLERANCE = 1e-3
 
 
 @asset(deps=["checkpoint"], group="model", kinds={"tensorflow"}, description=__doc__, pool="gpu")
@@ -30,7 +35,8 @@ def exported_model(run: Run) -> dict[str, Any]:
         largest = {
             f"{form} {output}": value for form, outputs in differences.items() for output, value in outputs.items()
         }
-        agrees = all(value <= TOLERANCE for value in largest.values())
+        limits = {name: MASK_TOLERANCE if name == "saved_model masks" else TOLERANCE for name in largest}
+        agrees = all(value <= limits[name] for name, value in largest.items())
         content = {"images": len(photographs), "agrees": agrees, "tolerance": TOLERANCE, "differences": largest}
         write_json(folder / "agreement.json", json.loads(json.dumps(content)))
     size = sum(file.stat().st_size for file in path("models/export/model").rglob("*") if file.is_file())

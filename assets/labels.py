@@ -3,7 +3,6 @@
 With `data.annotations`, the boxes come from that COCO JSON instead, and the rest of the pipeline is the same.
 """
 
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,8 +20,8 @@ from lineage.files import write_parquet
 def labels(run: Run) -> dict[str, Any]:
     params = run.params.data
     images = pq.read_table(run.project.path("data/raw_images.parquet"))
-    if params.annotations:
-        imported = from_coco((run.project.root / Path(params.annotations).expanduser()).resolve(), images.to_pandas())
+    if run.project.annotations:
+        imported = from_coco(run.project.annotations, images.to_pandas())
         table = pa.Table.from_pandas(imported.labels, schema=LABELS_SCHEMA, preserve_index=False)
         unparsed = UNPARSED_SCHEMA.empty_table()
         left_out = {"crowds left out": imported.crowds, "images not listed": imported.unlisted}

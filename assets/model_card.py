@@ -9,6 +9,7 @@ import pandas as pd
 from assets.stage import Run, asset
 from lineage import record as records
 from lineage.files import atomic
+from lineage.gate import METRICS
 from lineage.model_card import render
 
 
@@ -29,4 +30,5 @@ def model_card(run: Run) -> dict[str, Any]:
     card = render(record, counts)
     with atomic(path("models/export/MODEL_CARD.md")) as temporary:
         temporary.write_text(card, encoding="utf-8")
-    return {"record": record.id, "mAP": metrics["mAP"], "card": dg.MetadataValue.md(card)}
+    figures = {name: metrics[name] for name in METRICS if metrics.get(name) is not None}
+    return {"record": record.id, **figures, "card": dg.MetadataValue.md(card)}

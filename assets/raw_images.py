@@ -4,15 +4,22 @@ What the last scan hashed is not read again where size and time agree, so that 3
 seconds. The folder is only read.
 """
 
+import hashlib
 import json
+import os
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from assets.stage import Run, asset
 from ccpd.scan import scan
+from ccpd.subsets import find_lists
 from lineage.files import remove, write_json, write_parquet
+
+PICTURES = 6
 
 
 @asset(group="data", kinds={"parquet", "jpeg"}, description=__doc__)
@@ -24,7 +31,7 @@ def raw_images(run: Run) -> dict[str, Any]:
         cache_path=run.project.scratch / "scan.parquet",
         progress=run.progress.counter("photographs"),
     )
-    write_parquet(run.project.path("data/raw_images.parquet"), found.table)
+    write_parquet(run.project.path("data/raw_images.parquet"), found.table.replace_schema_metadata(beside(run)))
     frame: pd.DataFrame = found.table.select(["subset", "bytes", "problem"]).to_pandas()
     subsets = frame.groupby("subset").agg(images=("bytes", "size"), MiB=("bytes", lambda sizes: sizes.sum() / 2**20))
     if found.unreadable:
@@ -32,6 +39,7 @@ def raw_images(run: Run) -> dict[str, Any]:
             f"{len(found.unreadable):,} files or folders cannot be read: " + "; ".join(found.unreadable[:5])
         )
     return {
+        "pictures": dg.MetadataValue.md(pictures(run, found.table)),
         "images": len(frame),
         "symbolic links left alone": found.links,
         "other files": found.other_files,
@@ -40,6 +48,31 @@ def raw_images(run: Run) -> dict[str, Any]:
         "read now": found.read,
         "subsets": dg.MetadataValue.md(subsets.round(1).to_markdown()),
     }
+
+
+def beside(run: Run) -> dict[str, str]:
+    """What else of the user's is read further on, by path and SHA-256: the official lists and the COCO annotations.
+
+    Noted in the table, so that a change of them makes stale what comes of it.
+    """
+    root, annotations = run.project.photographs, run.project.annotations
+    lists = [file for files in find_lists(root).values() for file in files]
+    found = {file.relative_to(root).as_posix(): file for file in lists}
+    if annotations and annotations.is_file():
+        found["data.annotations"] = annotations
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for name, file in sorted(found.items())
+        if os.access(file, os.R_OK)
+    }
+
+
+def pictures(run: Run, images: pa.Table) -> str:
+    """A few photographs, evenly over the folder, as Markdown."""
+    from ccpd import card
+
+    few = images.take(np.unique(np.linspace(0, len(images) - 1, PICTURES).astype(np.int64))).to_pydict()
+    return card.markdown(card.of_files(few["path"], run.project.photographs, few["subset"]))
 
 
 def draw_sample(run: Run) -> None:

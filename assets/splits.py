@@ -11,17 +11,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from assets.stage import Run, asset
-from ccpd.split import split_by_plate, split_officially
-from ccpd.subsets import has_official_sides, official_lists
+from ccpd.split import split_by_plate, split_officially, strata
+from ccpd.subsets import official_lists, uses_lists
 from lineage.errors import UserError
 from lineage.files import write_parquet
 
 
-@asset(deps=["boxes"], group="data", kinds={"parquet"}, description=__doc__)
+@asset(deps=["raw_images", "boxes"], group="data", kinds={"parquet"}, description=__doc__)
 def splits(run: Run) -> dict[str, Any]:
     params, root = run.params.split, run.project.photographs
     boxes = pq.read_table(run.project.path("data/boxes.parquet"))
-    official = params.method == "official" or (params.method == "auto" and has_official_sides(root, boxes))
+    official = uses_lists(params.method, root, boxes)
     if official:
         lists = official_lists(root, boxes)
         split = split_officially(boxes, lists)
@@ -39,11 +39,12 @@ def splits(run: Run) -> dict[str, Any]:
             "split.val_fraction and split.test_fraction: plates run --set split.method=plate"
         )
     write_parquet(run.project.path("data/splits.parquet"), split.table)
-    table = pd.crosstab(frame["subset"], frame["split"], margins=True, margins_name="all")
+    divided = strata(boxes.to_pandas(), frame)
     return {
         "method": "official lists" if official else "by plate",
         **{side: int(count) for side, count in sides.items()},
-        "subsets": dg.MetadataValue.md(table.to_markdown()),
+        "largest difference of a stratum": float(divided["off"].max()),
+        "strata": dg.MetadataValue.md(divided.round(3).to_markdown(index=False)),
         **split.counts,
         **said,
     }

@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.stage import Run, asset
+from ccpd.coco import categories
 from ccpd.label_table import label_map
 from efficientdet.data import records
 
@@ -21,7 +22,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
     manifest = records.write(
         boxes,
         pd.read_parquet(path("data/splits.parquet")),
-        classes(run, boxes),
+        classes(run),
         run.project.photographs,
         path("data/tfrecords"),
         seed=params.seed,
@@ -49,8 +50,11 @@ def tfrecords(run: Run) -> dict[str, Any]:
     }
 
 
-def classes(run: Run, boxes: pd.DataFrame) -> dict[int, str]:
-    """Class id, from 1, to name: CCPD's for `data.class_by`, or with COCO annotations theirs, sorted."""
-    if run.params.data.annotations:
-        return dict(enumerate(sorted(boxes["class"].dropna().unique()), start=1))
+def classes(run: Run) -> dict[int, str]:
+    """Class id, from 1, to name: CCPD's for `data.class_by`, or the categories of the COCO annotations, by their ids.
+
+    Classes of which no box is accepted keep their ids, so that these do not change with the delivery.
+    """
+    if run.project.annotations:
+        return categories(run.project.annotations)
     return label_map(run.params.data.class_by)

@@ -67,7 +67,9 @@ def _runner(form: str, folder: Path, build: Callable[[], Any], pixels: np.ndarra
     if form == "onnx":
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(str(folder / FILES[form]), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = onnxruntime.InferenceSession(str(folder / FILES[form]), options, providers=["CPUExecutionProvider"])
         return lambda: session.run(None, {session.get_inputs()[0].name: pixels})
     import tensorflow as tf
 

@@ -12,12 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import machine, measured, table
+from measure import measured, save, table
 from trees import make_tree
 
 from efficientdet.config import AugmentConfig
 from efficientdet.data.records import write
-from lineage.files import write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 COCO = {"jitter_min": 0.1, "jitter_max": 2.0}
@@ -53,7 +52,7 @@ def main(images: int = 600) -> None:
         write(boxes, splits.assign(split="train"), {1: "license_plate"}, root, folder)
         rows = {name: measured(reading, folder, *case, images) for name, case in CASES.items()}
     table(rows, "images")
-    write_json(Path(__file__).parent / "results" / "input_pipeline.json", {"machine": machine(), "figures": rows})
+    save("input_pipeline", rows)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
-from measure import machine, measured, table
+from measure import measured, save, table
 
 from ccpd.label_table import parse_labels
 from ccpd.scan import RAW_IMAGES_SCHEMA
 from ccpd.split import split_by_plate
-from lineage.files import write_json
 
 LISTS = Path(__file__).resolve().parents[2] / "shared" / "ccpd" / "labels"
 
@@ -66,7 +65,7 @@ def main(count: int = 350_000) -> None:
     table(rows, "rows")
     for name, row in rows.items():
         print(f"{name}: {row['seconds']:.2f} s", f"and {row['added_mib']:.0f} MiB added" if "added_mib" in row else "")
-    write_json(Path(__file__).parent / "results" / "labels.json", {"machine": machine(), "figures": rows})
+    save("labels", rows)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,24 @@
-"""Time, CPU time and peak memory of a piece of work in a process of its own, and the machine's name."""
+"""Time, CPU time and peak memory of a piece of work in a process of its own, and where it was measured.
+
+Files are written under $TMPDIR where that is set, else under /tmp; the results say which, and how busy the machine was.
+"""
 
 import multiprocessing
 import os
 import platform
 import resource
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
+
+from lineage.files import write_json
+
+RESULTS = Path(__file__).resolve().parent / "results"
+LOAD_BEFORE = [round(load, 2) for load in os.getloadavg()]
 
 
 def measured(work: Callable[..., Any], *arguments: Any) -> dict[str, float]:
@@ -31,12 +41,27 @@ def _timed(work: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, fl
 
 
 def machine() -> str:
-    """Processor, cores, memory, system and Python, and how busy it was."""
+    """Processor, cores, memory, system, Python, and how busy it was."""
     model = platform.processor() or platform.machine()
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def save(name: str, figures: dict[str, dict[str, float]]) -> None:
+    """Writes `results/NAME.json`: the figures, the machine, its load averages before and after, and the folder used."""
+    after = [round(load, 2) for load in os.getloadavg()]
+    write_json(
+        RESULTS / f"{name}.json",
+        {
+            "machine": machine(),
+            "load_before": LOAD_BEFORE,
+            "load_after": after,
+            "files_in": tempfile.gettempdir(),
+            "figures": figures,
+        },
     )
 
 

@@ -10,13 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import machine, measured, table
+from measure import measured, save, table
 from trees import make_tree
 
 from ccpd.scan import scan
 from ccpd.scenes.layout import lay_out
 from ccpd.scenes.render import render
-from lineage.files import write_json
 
 REAL = 2000
 SCENES = 200
@@ -70,7 +69,7 @@ def main(count: int = 350_000) -> None:
     rows["scenes drawn"] = measured(drawing, SCENES)
     table(rows, "files")
     print(f"unchanged scan of {count:,} files: {rows['small files, unchanged']['seconds']:.1f} s")
-    write_json(Path(__file__).parent / "results" / "scan.json", {"machine": machine(), "figures": rows})
+    save("scan", rows)
 
 
 if __name__ == "__main__":

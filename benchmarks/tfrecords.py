@@ -11,11 +11,10 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from measure import machine, measured, table
+from measure import measured, save, table
 from trees import make_tree
 
 from efficientdet.data.records import verify, write
-from lineage.files import write_json
 
 LABELS = {1: "license_plate"}
 
@@ -52,7 +51,7 @@ def main(counts: list[int]) -> None:
             for name in rows:
                 rows[name].setdefault("count", count)
     table(rows, "images")
-    write_json(Path(__file__).parent / "results" / "tfrecords.json", {"machine": machine(), "figures": rows})
+    save("tfrecords", rows)
 
 
 if __name__ == "__main__":

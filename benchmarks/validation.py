@@ -6,7 +6,6 @@ Prints seconds, CPU seconds and peak memory of each step, and writes `benchmarks
 of Great Expectations (about 6 s) is timed apart.
 """
 
-import platform
 import resource
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from measure import save
 
 from ccpd.label_table import LABELS_SCHEMA, parse_labels
 from ccpd.shift import compare, features
 from checks.suite import expectations
-from lineage.files import write_json
 
 HERE = Path(__file__).resolve().parent
 LISTS = HERE.parents[1] / "shared" / "ccpd" / "labels"
@@ -51,12 +50,11 @@ def main(rows: int = 350_000) -> None:
     hashes = labels[["path"]].assign(dhash=np.random.default_rng(0).integers(0, 2**63, len(labels)).astype(np.uint64))
     timed(figures, "near-duplicates between sides", lambda: near_duplicates(splits, hashes))
 
-    machine = f"{platform.processor() or platform.machine()}, {platform.system()}, Python {platform.python_version()}"
     for name, figure in figures.items():
         spent = f"{figure['seconds']:7.1f} s   CPU {figure['cpu_seconds']:6.1f} s"
         print(f"{name:40} {spent}   peak {figure['peak_mib']:7.0f} MiB")
     print(f"{len(verdict.rejected):,} of {len(labels):,} rows rejected")
-    write_json(HERE / "results" / "validation.json", {"machine": machine, "rows": rows, "steps": figures})
+    save("validation", {name: {"count": rows, **figure} for name, figure in figures.items()})
 
 
 def repeated(rows: int) -> pd.DataFrame:

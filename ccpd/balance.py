@@ -1,12 +1,12 @@
-"""How unequal the classes are, and what evens them out: class weights and balanced sampling."""
+"""How unequal the classes, provinces, subsets, sizes and brightnesses are.
+
+What the trainer does about it is `efficientdet.training.balance` and `efficientdet.data.sampling`.
+"""
 
 import itertools
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-
-from lineage.errors import UserError
 
 AXES = ("class", "province", "subset", "size", "brightness")
 
@@ -53,41 +53,3 @@ def distribution(boxes: pd.DataFrame) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True)
-
-
-def class_weights(counts: pd.Series, method: Literal["inverse", "effective_number"], beta: float = 0.9999) -> pd.Series:
-    """The weight of each class in the loss, on the index of `counts`; the mean weight of an annotation is
-    1.
-
-    `inverse` is 1/n. `effective_number` is (1 - beta) / (1 - beta^n), the inverse of the number of
-    annotations that are really different (Cui et al., Class-Balanced Loss, CVPR 2019, equation 3). A class
-    without annotations raises `UserError`: it has no weight.
-    """
-    empty = counts.index[counts <= 0].astype("str").tolist()
-    if empty or counts.empty:
-        raise UserError(
-            f"Class weights need annotations of every class; none of {', '.join(empty) or 'any class'}. "
-            "Look at the counts: plates inspect data/boxes.parquet"
-        )
-    number = counts.astype("float64")
-    if method == "effective_number":
-        number = -np.expm1(number * np.log(beta)) / (1 - beta)
-    weights = 1 / number
-    return weights * counts.sum() / (weights * counts).sum()
-
-
-def sampling_weights(values: pd.Series) -> pd.Series:
-    """The chance of drawing each row so that every value of `values` is drawn equally often; sums to 1."""
-    counts = values.map(values.value_counts())
-    return (1 / counts) / values.nunique()
-
-
-def effective_distribution(boxes: pd.DataFrame, by: str = "class") -> pd.DataFrame:
-    """What training sees under sampling balanced over `by`: `distribution` with a column `balanced`, 0..1."""
-    values = axis_values(boxes)
-    known = values[values[by].notna()]
-    chance = sampling_weights(known[by])
-    table = distribution(boxes)
-    seen = {(axis, value): weight for axis in AXES for value, weight in chance.groupby(known[axis]).sum().items()}
-    balanced = [float(seen.get(key, 0.0)) for key in zip(table["axis"], table["value"], strict=True)]
-    return table.assign(balanced=balanced)

@@ -132,10 +132,16 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     labels = listed.merge(_annotations(kept, names), on="image_id", how="left").sort_values("path", kind="stable")
     return Imported(
         labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
-        label_map=dict(enumerate((names[number] for number in sorted(names)), 1)),
+        label_map=categories(content),
         crowds=len(content["annotations"]) - len(kept),
         unlisted=unlisted,
     )
+
+
+def categories(source: Path | Mapping[str, Any]) -> dict[int, str]:
+    """Class names by id, from 1, in the order of the categories' own ids. Raises `UserError` for other JSON."""
+    names = {category["id"]: str(category["name"]) for category in _read(source)["categories"]}
+    return dict(enumerate((names[number] for number in sorted(names)), 1))
 
 
 def _read(source: Path | Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,13 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 LABELS_SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text} if text else None) for name, (kind, text) in COLUMNS.items()]
 )
+REJECTED_SCHEMA = LABELS_SCHEMA.append(
+    pa.field(
+        "broken",
+        pa.list_(pa.string()),
+        metadata={"description": "names of the critical expectations that the annotation breaks"},
+    )
+)
 UNPARSED_SCHEMA = pa.schema([(name, pa.string()) for name in ("subset", "name", "path", "field", "found", "reason")])
 
 IMAGE_COLUMNS = LABELS_SCHEMA.names[:7]

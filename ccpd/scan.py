@@ -82,10 +82,12 @@ def scan(
             "Set data.root to a folder of photographs, or make some: plates sample DIR"
         )
     kept, fresh = _from_cache(found, cache_path)
+    del found  # each of these tables is some 100 MB where there are 350,000 images
     result.kept, result.read = len(kept), len(fresh)
     if progress:
         progress(len(kept))
     table = pa.concat_tables([kept, *_read_all(root, fresh, workers, progress, result)])
+    del kept, fresh
     table = table.take(pc.sort_indices(table["path"]))
     write_parquet(cache_path, table)
     result.table = table.select(RAW_IMAGES_SCHEMA.names)
@@ -120,7 +122,7 @@ def _listing(root: Path, result: Scan) -> pa.Table:
             "problem": [NOT_UTF8 if new != path else None for new, (path, _) in zip(shown, batch, strict=True)],
         }
         parts.append(pa.table(columns, schema=LISTING_SCHEMA))
-    return pa.concat_tables(parts).combine_chunks()
+    return pa.concat_tables(parts)
 
 
 def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat_result]]:
@@ -150,13 +152,20 @@ def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
     """The files that the cache knows as they are (`CACHE_SCHEMA`), and the others (`LISTING_SCHEMA`)."""
     if not cache_path.exists():
         return CACHE_SCHEMA.empty_table(), found
-    cached = pq.read_table(cache_path)
-    if not cached.schema.equals(CACHE_SCHEMA):
+    if not pq.read_schema(cache_path).equals(CACHE_SCHEMA):
         return CACHE_SCHEMA.empty_table(), found
-    match = cached.take(pc.index_in(found["path"], cached["path"]))
-    same = pc.and_(pc.equal(match["bytes"], found["bytes"]), pc.equal(match["mtime_ns"], found["mtime_ns"]))
-    same = pc.fill_null(pc.and_(same, pc.is_valid(match["sha256"])), False)
-    return match.filter(same), found.filter(pc.invert(same))
+    cached = pq.read_table(cache_path, columns=["path", "bytes", "mtime_ns", *READ])
+    at = pc.index_in(found["path"], cached["path"])
+    cached = cached.drop_columns("path")
+    same = pc.is_valid(pc.take(cached["sha256"], at))
+    for name in ("bytes", "mtime_ns"):
+        same = pc.and_(same, pc.equal(pc.take(cached[name], at), found[name]))
+    same = pc.fill_null(same, False)
+    known = cached.select(READ).take(pc.filter(at, same))
+    kept = found.drop_columns("problem").filter(same)
+    for name in READ:
+        kept = kept.append_column(CACHE_SCHEMA.field(name), known[name])
+    return kept.select(CACHE_SCHEMA.names), found.filter(pc.invert(same))
 
 
 def _read_all(

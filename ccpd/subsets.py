@@ -1,5 +1,6 @@
 """CCPD's subsets, how a path tells which one a photograph is of, and the lists that its authors split them by."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -65,7 +66,7 @@ def find_lists(root: Path) -> dict[Side | str, list[Path]]:
         for at in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink())]
         for name in LIST_FOLDERS
     ]
-    for file in (file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.txt"))):
+    for file in (file for folder in folders if os.path.isdir(folder) for file in sorted(folder.glob("*.txt"))):
         if file.stem in SIDES:
             found.setdefault(file.stem, []).append(file)
         elif file.stem.removeprefix("ccpd_") in TESTING:
@@ -103,7 +104,7 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
     if not sides and not lists:
         raise UserError(
             f"no official lists under {root}: neither split/train.txt nor the folders of CCPD2020's ccpd_green. "
-            "Add the split folder of CCPD2019, or set split.by: plate."
+            "Add the split folder of CCPD2019, or set split.method: plate."
         )
     unlisted = _count(paths[path] for path in paths if path not in sides)
     return OfficialLists(sides, missing, unlisted)
@@ -119,6 +120,13 @@ def has_official_sides(root: Path, images: pa.Table) -> bool:
     return all(subset == GREEN and PurePosixPath(path).parent.name in SIDES for path, subset in places)
 
 
+def uses_lists(method: str, root: Path, images: pa.Table) -> bool:
+    """Whether `split.method` (auto, official, plate) comes to the authors' sides for a delivery (`images`: path,
+    subset).
+    """
+    return method == "official" or (method == "auto" and has_official_sides(root, images))
+
+
 def subset_counts(images: pa.Table) -> dict[str, int]:
     """How many photographs each subset has, by name."""
     counts = pc.value_counts(images["subset"]).to_pylist()
@@ -128,6 +136,8 @@ def subset_counts(images: pa.Table) -> dict[str, int]:
 def _lines(file: Path) -> list[str]:
     try:
         text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}. Mend it with: chmod u+r {file}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not a list of photographs in UTF-8: {error}") from error
     return [line.strip().removeprefix("./") for line in text.splitlines() if line.strip()]

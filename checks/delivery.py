@@ -9,6 +9,11 @@ from pydantic import BaseModel
 from ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from checks.suite import critical, expectations, warning
 
+WHOLE = "the image is a whole JPEG, from its header to its end (the records are decoded in full)"
+
+MOST_MEGAPIXELS = 170
+"""Pillow takes an image over 179 for an attack on the memory, and so does the check of the records."""
+
 
 class Delivery(BaseModel):
     """The size of a delivery: what the next one is held against."""
@@ -33,7 +38,16 @@ def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:
             value_set=sorted(subsets),
             **warning("subset_known", "the subset is one of CCPD's"),
         ),
-        gxe.ExpectColumnValuesToBeNull(column="problem", **critical("image_decodes", "the image decodes in full")),
+        gxe.ExpectColumnValuesToBeNull(column="problem", **critical("image_decodes", WHOLE)),
+        gxe.ExpectColumnValuesToBeNull(
+            column="orientation",
+            **critical("image_upright", "the image is stored as it is seen, not turned by an EXIF orientation"),
+        ),
+        between(
+            column="megapixels",
+            max_value=MOST_MEGAPIXELS,
+            **critical("image_not_huge", f"the image has at most {MOST_MEGAPIXELS} megapixels"),
+        ),
         gxe.ExpectColumnValuesToBeInSet(
             column="image_size",
             value_set=[f"{IMAGE_WIDTH}x{IMAGE_HEIGHT}"],

@@ -19,6 +19,9 @@ from ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, edge_angl
 
 LABEL = ["class", *BOX, *CORNERS, "plate"]
 
+TURNED = "EXIF orientation"
+"""How `ccpd.image_header` begins to say that an image is stored turned: it decodes all the same."""
+
 TILTS_FROM_UPRIGHT = 125
 """Degrees: labels whose two tilts sum to less are the 2019 release's."""
 
@@ -96,11 +99,15 @@ def _smallest_turn(corners: np.ndarray) -> np.ndarray:
 def characters(labels: pd.DataFrame) -> pd.DataFrame:
     """The plate's characters and the picture's size as the label implies it."""
     length = labels["plate"].str.len().astype("float64")
+    turned = labels["problem"].str.startswith(TURNED).fillna(False).astype("bool")
+    pixels = labels["width"].astype("float64") * labels["height"].astype("float64")
     size = labels["width"].astype("Int64").astype("string") + "x" + labels["height"].astype("Int64").astype("string")
     return pd.DataFrame(
         {
             "subset": labels["subset"],
-            "problem": labels["problem"],
+            "problem": labels["problem"].mask(turned),
+            "orientation": labels["problem"].where(turned),
+            "megapixels": pixels / 1e6,
             "image_size": size.where(labels["area_ratio"].notna()).astype("str"),
             "plate": labels["plate"],
             "plate_type": labels["plate_type"],
@@ -126,7 +133,8 @@ def identity(labels: pd.DataFrame) -> pd.DataFrame:
         groups = copies.groupby(["subset", "name"], dropna=False)
         differ = groups["sha256"].transform("nunique") > 1
         images.loc[copies.index, "copy"] = np.where(differ, 1, groups.cumcount())
-    readable = images[images["problem"].isna() & images["sha256"].notna()]
+    sound = images["problem"].isna() | images["problem"].str.startswith(TURNED).fillna(False).astype("bool")
+    readable = images[sound & images["sha256"].notna()]
     same = readable[readable.duplicated("sha256", keep=False)]
     if len(same):
         rows = labels[labels["path"].isin(same["path"])]

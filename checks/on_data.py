@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow.parquet as pq
 
 from checks.report import failed, passed, rows, warned
 from settings.project import Project
@@ -73,8 +74,26 @@ def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckRes
     return failed(said, table) if said else passed("nothing crosses", table)
 
 
+@dg.asset_check(asset="splits", description="Every subset and size is divided over the sides as all photographs are.")
+def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from ccpd.split import strata
+    from ccpd.subsets import uses_lists
+
+    boxes = pq.read_table(project.path("data/boxes.parquet"))
+    if uses_lists(project.params.split.method, project.photographs, boxes):
+        return passed("the official lists divide whole subsets")
+    divided = strata(boxes.to_pandas(), pd.read_parquet(project.path("data/splits.parquet")))
+    uneven = divided[divided["uneven"]]
+    said = f"the largest difference from all photographs is {divided['off'].max():.1%} of a stratum"
+    table = rows(divided.round(3))
+    if uneven.empty:
+        return passed(said, table)
+    return warned(f"{', '.join(uneven['stratum'])}: {said}. Another split.seed divides them otherwise", table)
+
+
 @dg.asset_check(asset="splits", description="Few validation and test photographs look like one in training.")
 def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from ccpd.card import side_by_side
     from ccpd.duplicates import hash_images
     from checks.splits import near_duplicates
 
@@ -84,7 +103,9 @@ def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
     found = near_duplicates(splits, hashes)
     said = "; ".join(one.sentence for one in found) + f" ({len(hashes):,} of {len(boxes):,} photographs compared)"
     pairs = pd.DataFrame([pair for one in found for pair in one.pairs], columns=["photograph", "in train", "bits"])
-    return warned(said, rows(pairs)) if len(pairs) else passed(said)
+    if pairs.empty:
+        return passed(said)
+    return warned(said, rows(pairs), dg.MetadataValue.md(side_by_side(pairs, project.photographs)))
 
 
 @dg.asset_check(asset="splits", description="Validation and test look like training, column by column.")

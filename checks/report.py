@@ -1,4 +1,4 @@
-"""How a check answers: passed, warned or failed, with a sentence and a table."""
+"""How a check answers: passed, warned or failed, with a sentence, a table, and pictures where they help."""
 
 import dagster as dg
 import pandas as pd
@@ -11,10 +11,12 @@ def passed(said: str, table: dg.MetadataValue | None = None) -> dg.AssetCheckRes
     return dg.AssetCheckResult(passed=True, description=said, metadata=_metadata(table))
 
 
-def warned(said: str, table: dg.MetadataValue | None = None) -> dg.AssetCheckResult:
+def warned(
+    said: str, table: dg.MetadataValue | None = None, pictures: dg.MetadataValue | None = None
+) -> dg.AssetCheckResult:
     """It does not hold, and people should look; nothing is stopped."""
     return dg.AssetCheckResult(
-        passed=False, severity=dg.AssetCheckSeverity.WARN, description=said, metadata=_metadata(table)
+        passed=False, severity=dg.AssetCheckSeverity.WARN, description=said, metadata=_metadata(table, pictures)
     )
 
 
@@ -31,5 +33,5 @@ def rows(table: pd.DataFrame) -> dg.MetadataValue:
     return dg.MetadataValue.md(table.head(MOST_ROWS).to_markdown(index=False) + more)
 
 
-def _metadata(table: dg.MetadataValue | None) -> dict[str, dg.MetadataValue]:
-    return {} if table is None else {"details": table}
+def _metadata(table: dg.MetadataValue | None, pictures: dg.MetadataValue | None = None) -> dict[str, dg.MetadataValue]:
+    return {name: value for name, value in (("details", table), ("pictures", pictures)) if value is not None}

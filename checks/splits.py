@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from ccpd.duplicates import nearest
-from checks.suite import critical, expectations, run, warning
+from checks.suite import critical, expectations, run
 
 SIDES = ("train", "val", "test")
 NOUNS = {"plate": "plates", "name": "file names", "content": "identical images"}
@@ -40,12 +40,12 @@ class NearDuplicates(BaseModel):
     sentence: str
 
 
-def crossings(splits: pd.DataFrame, labels: pd.DataFrame, official: bool = False) -> list[Crossing]:
+def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
     """Asks the splits table whether a plate, a name with a plate in it, or a content (sha256) stands on
     two sides.
 
-    `labels` (or boxes) gives each path its name and hash. In CCPD's official lists plates do repeat between
-    training and test (17,415 of 66,873 stand in two subsets), so `official` makes plates and names warnings.
+    `labels` (or boxes) gives each path its name and hash. CCPD's official lists do repeat plates (17,415 of
+    66,873 stand in two subsets); `ccpd.split.split_officially` leaves out what would leak.
     """
     known = labels.drop_duplicates("path").set_index("path")
     images = splits.drop_duplicates("path")
@@ -57,19 +57,19 @@ def crossings(splits: pd.DataFrame, labels: pd.DataFrame, official: bool = False
     measured = pd.DataFrame(
         {f"{what}_sides": images["split"].groupby(key).transform("nunique") for what, key in keys.items()}
     ).astype("float64")
-    answers = run("splits", measured, _asked(official))
+    answers = run("splits", measured, questions())
     return [
         _crossing(what, answer.outcome.severity, images.iloc[answer.rows]["path"], keys[what].iloc[answer.rows])
         for what, answer in zip(keys, answers, strict=True)
     ]
 
 
-def _asked(official: bool) -> list[Any]:
+def questions() -> list[Any]:
+    """The expectations on the number of sides that each plate, name and content stands on."""
     between = expectations().ExpectColumnValuesToBeBetween
-    of_names = warning if official else critical
     return [
-        between(column="plate_sides", max_value=1, **of_names("plate_on_one_side", "a plate stands on one side")),
-        between(column="name_sides", max_value=1, **of_names("name_on_one_side", "a file name stands on one side")),
+        between(column="plate_sides", max_value=1, **critical("plate_on_one_side", "a plate stands on one side")),
+        between(column="name_sides", max_value=1, **critical("name_on_one_side", "a file name stands on one side")),
         between(
             column="content_sides",
             max_value=1,

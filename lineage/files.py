@@ -56,8 +56,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
-    """Writes a table as Parquet (zstd), without pandas' index; equal tables give equal bytes."""
+    """Writes a table as Parquet (zstd), without pandas' index and notes; equal tables give equal bytes."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
+    notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
     with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata(notes or None), temporary, compression="zstd")

@@ -108,6 +108,33 @@ def contact_sheet(pictures: Sequence[Picture], columns: int = 6) -> Image.Image:
     return sheet
 
 
+def markdown(pictures: Sequence[Picture], columns: int = 6, width: int = 960) -> str:
+    """A contact sheet of at most `width` pixels as Markdown with the picture inside: some tens of KB."""
+    if not pictures:
+        return "none"
+    sheet = contact_sheet(pictures, columns)
+    if sheet.width > width:
+        sheet = sheet.resize((width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=70)
+    return f"![pictures](data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+
+
+def side_by_side(pairs: pd.DataFrame, root: Path, count: int = 6) -> str:
+    """The first `count` pairs of near-duplicates (`photograph`, `in train`, `bits`), each pair in a row, as
+    Markdown."""
+    shown = pairs.head(count)
+    paths = [path for pair in zip(shown["photograph"], shown["in train"], strict=True) for path in pair]
+    captions = [text for bits in shown["bits"] for text in (f"{bits} bits differ", "in train")]
+    return markdown(of_files(paths, root, captions), columns=4)
+
+
+def of_files(paths: Sequence[str], root: Path, captions: Sequence[str]) -> list[Picture]:
+    """Pictures of files under `root` as they are, without boxes."""
+    rows = pd.DataFrame({"path": list(paths), **dict.fromkeys([*BOX, *CORNERS], math.nan)})
+    return from_rows(rows, root, captions)
+
+
 def _decoded(image: Image.Image) -> Image.Image:
     """The image as it should be seen (EXIF), decoded no larger than needed."""
     image.draft("RGB", (image.width * HEIGHT // image.height, HEIGHT))

@@ -20,6 +20,7 @@ NAME_BASED_RAW = "name-based checkpoint without averages"
 OBJECT_BASED = "object-based checkpoint"
 KERAS = "Keras weights"
 KERAS_BACKBONE = "keras.applications backbone"
+OURS = "best.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,15 @@ class Stored:
 
 
 def read(path: Path, *, hashed: bool = True) -> Stored:
-    """The weights at `path`: .weights.h5 (ours or a keras.applications backbone), a published archive, its folder, or
-    a TensorFlow checkpoint's prefix. Raises `UserError` where it is missing, damaged or something else."""
+    """The weights at `path`: .weights.h5 (ours or a keras.applications backbone), our folder of a checkpoint, a
+    published archive, its folder, or a TensorFlow checkpoint's prefix.
+
+    Raises `UserError` where it is missing, damaged or something else.
+    """
     if not path.exists() and not path.with_name(path.name + ".index").exists():
-        raise UserError(f"no weights at {path}")
+        raise UserError(f"no weights at {path.absolute()}: check model.pretrained")
+    if (path / OURS).is_file():
+        path = path / OURS
     digest = sha256_of(path) if hashed and path.is_file() else None
     if path.suffix in (".h5", ".hdf5"):
         arrays = read_keras(path)

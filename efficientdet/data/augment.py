@@ -89,14 +89,14 @@ def usable(
     return tf.where(small, -tf.abs(classes), classes), keep
 
 
-def mask_target(corners: tf.Tensor, classes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Class of each cell of 4 x 4 px [ceil(H / 4), ceil(W / 4)] int32, 0 for background.
+def mask_target(corners: tf.Tensor, classes: tf.Tensor, size: tuple[int, int], stride: int = MASK_STRIDE) -> tf.Tensor:
+    """Class of each cell of `stride` px [ceil(H / stride), ceil(W / stride)] int32, 0 for background.
 
     A cell belongs to a plate whose four corners [n, 4, 2] (y, x in network px, in order around it) enclose
     its centre: it lies on the same side of all four edges. Of several the last one counts.
     """
-    rows = (tf.range(-(-size[0] // MASK_STRIDE), dtype=tf.float32) + 0.5) * MASK_STRIDE
-    columns = (tf.range(-(-size[1] // MASK_STRIDE), dtype=tf.float32) + 0.5) * MASK_STRIDE
+    rows = (tf.range(-(-size[0] // stride), dtype=tf.float32) + 0.5) * stride
+    columns = (tf.range(-(-size[1] // stride), dtype=tf.float32) + 0.5) * stride
     start = corners[:, :, :, tf.newaxis, tf.newaxis]
     edge = tf.roll(start, -1, axis=1) - start
     y = rows[:, tf.newaxis] - start[:, :, 0]

@@ -4,8 +4,8 @@ A batch is a dict: - `images` [B, H, W, 3] uint8 RGB (float32 if `exact`), not n
 that; - `gt_boxes` [B, M, 4] float32, yxyx in px of the network's input; M is the largest number of boxes in
 an image; - `gt_classes` [B, M] int32 from 1; 0 is padding; a negative class is there but no positive: a
 crowd, or too small; - `image_id` [B] int64; `image_scale` [B] float32, original px per network px; -
-`gt_dropped` [B] int32, boxes of which the crop left too little (training only); - `mask` [B, ceil(H / 4),
-ceil(W / 4)] int32, the class of each cell, if asked for.
+`gt_dropped` [B] int32, boxes of which the crop left too little (training only); - `mask` [B, ceil(H / s),
+ceil(W / s)] int32, the class of each cell of `mask_stride` s px, if asked for.
 """
 
 from collections.abc import Iterator

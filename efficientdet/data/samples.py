@@ -7,7 +7,16 @@ import tensorflow as tf
 
 from efficientdet.config import AugmentConfig
 from efficientdet.data import preprocess
-from efficientdet.data.augment import bounds, box_corners, clip, mask_target, random_window, to_network, usable
+from efficientdet.data.augment import (
+    MASK_STRIDE,
+    bounds,
+    box_corners,
+    clip,
+    mask_target,
+    random_window,
+    to_network,
+    usable,
+)
 from efficientdet.data.autoaugment import distort
 
 Sample = dict[str, tf.Tensor]
@@ -17,14 +26,15 @@ Sample = dict[str, tf.Tensor]
 class Pictures:
     """How pictures are shown to the network.
 
-    `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target, `exact` keeps float
-    values between decoding and model, as the reference does (evaluation only).
+    `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target in cells of `mask_stride` px,
+    `exact` keeps float values between decoding and model, as the reference does (evaluation only).
     """
 
     size: tuple[int, int]
     mean_rgb: tuple[float, float, float] = preprocess.MEAN_RGB
     mask: bool = False
     exact: bool = False
+    mask_stride: int = MASK_STRIDE
 
 
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
@@ -150,5 +160,5 @@ def _output(
         "image_scale": 1.0 / scale,
     }
     if pictures.mask:
-        output["mask"] = mask_target(corners, classes, pictures.size)
+        output["mask"] = mask_target(corners, classes, pictures.size, pictures.mask_stride)
     return output

@@ -126,6 +126,12 @@ def mask_iou(confusion: np.ndarray) -> np.ndarray:
     return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
 
 
+def plate_iou(iou: np.ndarray) -> float | None:
+    """Mean of `mask_iou` over the classes but the background, which fills most pictures; None where there are none."""
+    known = iou[1:][np.isfinite(iou[1:])]
+    return float(known.mean()) if known.size else None
+
+
 def confusion(mask: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Counts int64 [S, S] of cells by class in `mask` [B, h, w] and the best one in `logits` [B, >= h, >= w, S]."""
     classes = logits.shape[-1]

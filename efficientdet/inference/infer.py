@@ -8,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
+from pycocotools import mask as rle
 
 from efficientdet.inference.export import DESCRIPTION, SAVED_MODEL
 from lineage.errors import UserError
@@ -17,6 +19,7 @@ from lineage.files import atomic
 
 BATCH = 8
 COLOUR = (255, 140, 0)
+OPACITY = 110
 
 
 class Model:
@@ -39,7 +42,9 @@ class Model:
         """What is in each file, in their order, as `json` takes it.
 
         Yields {"image", "detections": [{"class", "name", "score", "xmin", "ymin", "xmax", "ymax"}, ...]}, best first,
-        in pixels of the file; scores under the exported threshold or `min_score` are left out.
+        in pixels of the file; scores under the exported threshold or `min_score` are left out. A model with masks adds
+        "masks": [{"class", "name", "size", "counts"}, ...], one for each class found, as COCO's run lengths in pixels
+        of the file (`pycocotools.mask.decode`). A head that the model does not have gives no entry.
 
         Raises:
             UserError: a file that cannot be read or is no JPEG.
@@ -48,30 +53,58 @@ class Model:
         while batch := list(islice(remaining, BATCH)):
             found = {name: value.numpy() for name, value in self._serve(images=_read(batch)).items()}
             for index, file in enumerate(batch):
-                count = int(found["valid_len"][index])
-                rows = zip(
-                    found["classes"][index][:count].tolist(),
-                    found["scores"][index][:count].tolist(),
-                    found["boxes"][index][:count].tolist(),
-                    strict=True,
-                )
-                detections = [
-                    {"class": label, "name": self.label_map[label], "score": score}
-                    | dict(zip(("ymin", "xmin", "ymax", "xmax"), box, strict=True))
-                    for label, score, box in rows
-                    if score >= min_score
-                ]
-                yield {"image": str(file), "detections": detections}
+                prediction: dict[str, Any] = {"image": str(file)}
+                if "boxes" in found:
+                    prediction["detections"] = self._detections(found, index, min_score)
+                if "masks" in found:
+                    with Image.open(file) as image:
+                        size = image.height, image.width
+                    prediction["masks"] = self._masks(found["masks"][index], float(found["mask_scale"][index]), size)
+                yield prediction
+
+    def _detections(self, found: dict[str, np.ndarray], index: int, min_score: float) -> list[dict[str, Any]]:
+        count = int(found["valid_len"][index])
+        rows = zip(
+            found["classes"][index][:count].tolist(),
+            found["scores"][index][:count].tolist(),
+            found["boxes"][index][:count].tolist(),
+            strict=True,
+        )
+        return [
+            {"class": label, "name": self.label_map[label], "score": score}
+            | dict(zip(("ymin", "xmin", "ymax", "xmax"), box, strict=True))
+            for label, score, box in rows
+            if score >= min_score
+        ]
+
+    def _masks(self, cells: np.ndarray, scale: float, size: tuple[int, int]) -> list[dict[str, Any]]:
+        """The masks [h, w] of one picture in pixels of the file, `size` (height, width), of `scale` px a cell."""
+        rows, columns = (
+            np.minimum(((np.arange(side) + 0.5) / scale).astype(int), limit - 1)
+            for side, limit in zip(size, cells.shape, strict=True)
+        )
+        mask = cells[rows][:, columns]
+        masks = []
+        for label in np.unique(mask[mask > 0]).tolist():
+            encoded = rle.encode(np.asfortranarray(mask == label, np.uint8))
+            name = self.label_map.get(label, str(label))
+            masks.append(
+                {"class": label, "name": name, "size": list(size), "counts": encoded["counts"].decode("ascii")}
+            )
+        return masks
 
 
 def draw(prediction: dict[str, Any], target: Path) -> None:
-    """Writes the picture of a prediction with its boxes, names and scores, in the format of `target`'s suffix."""
+    """Writes the picture of a prediction with boxes, names, scores and masks, in the format of `target`'s suffix."""
     with Image.open(prediction["image"]) as opened:
         image = opened.convert("RGB")
+    for mask in prediction.get("masks", []):
+        shade = Image.fromarray(rle.decode({key: mask[key] for key in ("size", "counts")}) * OPACITY)
+        image.paste(COLOUR, mask=shade)
     pen = ImageDraw.Draw(image)
     size = max(14, image.height // 40)
     font = ImageFont.load_default(size=size)
-    for found in prediction["detections"]:
+    for found in prediction.get("detections", []):
         corner = found["xmin"], found["ymin"]
         pen.rectangle((*corner, found["xmax"], found["ymax"]), outline=COLOUR, width=max(2, image.height // 300))
         label = f"{found['name']} {found['score']:.2f}"

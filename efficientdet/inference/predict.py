@@ -17,6 +17,7 @@ from efficientdet.data.input import evaluation_batches
 from efficientdet.data.records.record import Record
 from efficientdet.evaluation import metrics
 from efficientdet.inference import postprocess
+from efficientdet.inference.trained import Trained
 from efficientdet.model import anchors
 from efficientdet.model.family import Spec
 from efficientdet.training.data import pictures
@@ -60,6 +61,8 @@ class Predictor(tf.Module):
             valid_len: int32 [B], number of detections; the rows after it are zero.
             masks: uint8 [B, h, w], where the network has that head: class of each cell of the network's input, 0 the
                 background. `mask_scale` float32 [B]: original pixels per cell; the picture is at the top left.
+
+        Without the detection head only the masks.
         """
         pixels, scales = tf.map_fn(
             self.load,
@@ -76,18 +79,18 @@ class Predictor(tf.Module):
         if "segmentation" in outputs:
             logits = outputs["segmentation"]
             found["masks"] = tf.cast(tf.argmax(logits, axis=-1), tf.uint8)
-            found["mask_scale"] = scales * (self.spec.image_size[0] / logits.shape[1])
+            found["mask_scale"] = scales * self.spec.mask_stride
         return found
 
 
-def detect(predictor: Predictor, records: Iterable[Record]) -> pd.DataFrame:
+def detect(predictor: Predictor, records: Iterable[Record], batch_size: int = BATCH) -> pd.DataFrame:
     """Every detection in `records` (of `records.verify.read`): the columns of data/detections.parquet but `subset`.
 
     Raises:
         UserError: a record's picture cannot be decoded.
     """
     parts = [_empty()]
-    for batch in _batched(records, BATCH):
+    for batch in _batched(records, batch_size):
         try:
             found = predictor.on_jpegs(tf.constant([record.encoded for record in batch]))
         except tf.errors.InvalidArgumentError as error:
@@ -101,15 +104,19 @@ def detect(predictor: Predictor, records: Iterable[Record]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).astype(_empty().dtypes.to_dict())
 
 
-def mask_iou(network: keras.Model, spec: Spec, folder: Path, split: str) -> dict[str, float]:
-    """IoU of the masks over a split of a folder of TFRecords: of each class there is (0: background), and the mean."""
+def mask_iou(trained: Trained, folder: Path, split: str, batch_size: int = BATCH) -> dict[str, float]:
+    """IoU of the masks over a split of a folder of TFRecords, by class: `background`, then those of the label map.
+
+    A class that neither the labels nor the masks have is left out.
+    """
+    spec = trained.spec
     confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)
-    for batch in evaluation_batches(folder, pictures(spec), BATCH, split):
-        logits = network.predict_on_batch(batch["images"])["segmentation"]
+    for batch in evaluation_batches(folder, pictures(spec), batch_size, split):
+        logits = trained.network.predict_on_batch(batch["images"])["segmentation"]
         confusion += metrics.confusion(batch["mask"].numpy(), logits)
-    iou = metrics.mask_iou(confusion)
-    known = {str(index): float(value) for index, value in enumerate(iou) if np.isfinite(value)}
-    return {**known, "mean": float(np.nanmean(iou))}
+    names = {0: "background", **trained.label_map}
+    iou = enumerate(metrics.mask_iou(confusion))
+    return {names.get(index, str(index)): float(value) for index, value in iou if np.isfinite(value)}
 
 
 def _empty() -> pd.DataFrame:

@@ -4,6 +4,7 @@ best.weights.h5   the network's weights to use: averaged, from the best evaluati
 last.weights.h5   the raw weights at the end of the run
 model.json        the spec, the label map, and what the run was
 history.csv       one row a step
+load_report.json  where it started from pretrained weights: what was loaded and what was not
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lineage.errors import UserError
 from lineage.files import atomic, write_json
 
 BEST, LAST, MODEL, HISTORY = "best.weights.h5", "last.weights.h5", "model.json", "history.csv"
+LOADED = "load_report.json"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from efficientdet.model.backbone_tables import Backbone, Stage
-from efficientdet.model.layers import Part, Style
+from efficientdet.model.layers import DepthwiseConv2D, Part, Style
 
 # google/automl: normal with a variance of 2 / fan_out.
 KERNEL_INITIALIZER = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -74,7 +74,7 @@ class Block(Part):
             self.expand = convolution(wide, kernel, expand_stride, names("conv2d"))
             self.expand_bn = style.batch_norm(names("tpu_batch_normalization"))
         if not stage.fused:
-            self.depthwise = keras.layers.DepthwiseConv2D(
+            self.depthwise = DepthwiseConv2D(
                 stage.kernel,
                 strides=stride,
                 padding="same",
@@ -97,7 +97,9 @@ class Block(Part):
         if self.expand is not None:
             x = self.style.activate(self.expand_bn(self.expand(x), training=training), training)
         if self.depthwise is not None:
-            x = self.style.activate(self.depthwise_bn(self.depthwise(x), training=training), training)
+            x = self.style.activate(
+                self.depthwise_bn(self.depthwise(x, training=training), training=training), training
+            )
         if self.se is not None:
             x = self.se(x, training=training)
         x = self.project_bn(self.project(x), training=training)

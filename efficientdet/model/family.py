@@ -99,6 +99,11 @@ class Spec:
         """Anchors in a cell."""
         return self.num_scales * len(self.aspect_ratios)
 
+    @property
+    def mask_stride(self) -> int:
+        """Pixels of the network's input in a cell of the segmentation head's mask: half the finest level's stride."""
+        return 2 ** (self.min_level - 1)
+
     def feature_size(self, level: int) -> tuple[int, int]:
         """(height, width) of a level in cells: half of the level before, rounded up."""
         height, width = self.image_size

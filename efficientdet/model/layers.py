@@ -40,6 +40,15 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def on_tensorflow_s_cpu() -> bool:
+    """Whether TensorFlow computes, without an accelerator."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    from efficientdet.model.tensorflow_kernels import accelerators
+
+    return not accelerators()
+
+
 @dataclass(frozen=True)
 class Style:
     """What is the same everywhere in one network.
@@ -78,6 +87,17 @@ class Style:
             kernels = {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
             return keras.layers.SeparableConv2D(filters, 3, **kernels, **settings)
         return keras.layers.Conv2D(filters, 3, kernel_initializer=initializer, **settings)
+
+
+class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """Keras's, padded as "same" and without bias. In training TensorFlow has a faster gradient for it on CPUs."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if training and self.kernel_size[0] > 3 and self.compute_dtype == "float32" and on_tensorflow_s_cpu():
+            from efficientdet.model.tensorflow_kernels import depthwise_convolution
+
+            return depthwise_convolution(inputs, self.kernel.value, self.strides[0])
+        return super().call(inputs)
 
 
 class Part(keras.layers.Layer):

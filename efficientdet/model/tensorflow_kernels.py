@@ -1,5 +1,6 @@
 """TensorFlow's own kernels for what Keras spells out in separate operations. Loaded only where it is the backend."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -36,3 +37,65 @@ def _silu_gradient(x: Any, upstream: Any) -> Any:
     y = tf.cast(x, tf.float32)
     gate = tf.sigmoid(y)
     return tf.cast(tf.cast(upstream, tf.float32) * (gate + y * gate * (1 - gate)), x.dtype)
+
+
+def accelerators() -> int:
+    """GPUs and TPUs that TensorFlow sees."""
+    return sum(device.device_type != "CPU" for device in tf.config.list_logical_devices())
+
+
+def depthwise_convolution(x: Any, kernel: Any, stride: int) -> Any:
+    """Depthwise, padded as "same", with the gradient of its kernel by Eigen's kernel instead of oneDNN's.
+
+    oneDNN's takes twice the time for kernels of 5x5 on a CPU; TensorFlow leaves to Eigen what is padded explicitly.
+    """
+    height, width = x.shape[1:3]
+    strides = [1, stride, stride, 1]
+    padding = [0, 0, *_same(height, kernel.shape[0], stride), *_same(width, kernel.shape[1], stride), 0, 0]
+
+    @tf.custom_gradient
+    def convolution(x: Any, kernel: Any) -> tuple[Any, Any]:
+        def gradient(upstream: Any) -> tuple[Any, Any]:
+            of_x = tf.nn.depthwise_conv2d_backprop_input(tf.shape(x), kernel, upstream, strides, "SAME")
+            of_kernel = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+                input=x,
+                filter_sizes=tf.shape(kernel),
+                out_backprop=upstream,
+                strides=strides,
+                padding="EXPLICIT",
+                explicit_paddings=padding,
+            )
+            return of_x, of_kernel
+
+        return tf.nn.depthwise_conv2d(x, kernel, strides, "SAME"), gradient
+
+    return convolution(x, tf.convert_to_tensor(kernel))
+
+
+def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What "same" padding adds before and after."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def scalar_with_gradient(function: Callable[[Any], Any], x: Any) -> Any:
+    """`function(x)`, a scalar, with its gradient by `x` alone, both compiled together: few passes over memory.
+
+    Outside of a graph nothing is compiled.
+    """
+    if tf.executing_eagerly():
+        return function(x)
+
+    @tf.function(jit_compile=True)
+    def both(x: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape.gradient(value, x)
+
+    @tf.custom_gradient
+    def differentiable(x: Any) -> tuple[Any, Any]:
+        value, gradient = both(x)
+        return value, lambda upstream: upstream * gradient
+
+    return differentiable(x)

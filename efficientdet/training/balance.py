@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from efficientdet.config import TrainConfig
+from efficientdet.data import sampling
 
 
 def batch_norm_momentum(steps: int) -> float:
@@ -25,3 +28,19 @@ def class_weights(counts: Sequence[int], method: str) -> list[float]:
     weights = [rarity(n) for n in numbers]
     mean = sum(w * n for w, n in zip(weights, numbers, strict=True)) / sum(numbers)
     return [w / mean for w in weights]
+
+
+def effective_distribution(class_counts: Mapping[str, int], config: TrainConfig) -> dict[str, float]:
+    """Share of each class in what the loss learns from: how often its boxes are drawn, times their weight; sums to 1.
+
+    `class_counts` are the training boxes of each class. Without `balanced_sampling` and `class_weights` it is the
+    data's own distribution.
+    """
+    counts = dict(class_counts)
+    copies = sampling.repeats(counts) if config.balanced_sampling else dict.fromkeys(counts, 1.0)
+    weights = (
+        class_weights(list(counts.values()), config.class_weights) if config.class_weights else [1.0] * len(counts)
+    )
+    seen = {name: copies[name] * count * weight for (name, count), weight in zip(counts.items(), weights, strict=True)}
+    total = sum(seen.values())
+    return {name: share / total if total else 0.0 for name, share in seen.items()}

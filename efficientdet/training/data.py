@@ -91,7 +91,9 @@ def from_records(
 def pictures(spec: Spec) -> input.Pictures:
     """How the network of `spec` wants its pictures, with masks where it has that head."""
     red, green, blue = spec.mean_rgb
-    return input.Pictures(spec.image_size, (red, green, blue), mask="segmentation" in spec.heads)
+    return input.Pictures(
+        spec.image_size, (red, green, blue), mask="segmentation" in spec.heads, mask_stride=spec.mask_stride
+    )
 
 
 def as_batch(sample: dict[str, Any]) -> Batch:

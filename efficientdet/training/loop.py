@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from efficientdet.checkpoints.report import LoadReport
 from efficientdet.config import TrainConfig
 from efficientdet.inference import trained
 from efficientdet.model import network as networks
@@ -28,16 +29,21 @@ from efficientdet.training.detector import COUNTS, TERMS, Detector
 from efficientdet.training.history import Row
 from efficientdet.training.optimizer import averaged_weights
 from efficientdet.training.resume import Progress
-from lineage.files import atomic
+from lineage.files import atomic, write_json
 
 EVALUATIONS = 5
 LINES = 20
 Say = Callable[[str], None]
+Initialise = Callable[[keras.Model], LoadReport]
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run. `best`: validation mAP of best.weights.h5, made after step `best_step` (None: not evaluated)."""
+    """A finished run.
+
+    `best`: `figure` (mAP, or mask IoU) of best.weights.h5 on val, made after step `best_step` (None: not evaluated).
+    `loaded`: what became of the pretrained weights (None: random ones).
+    """
 
     checkpoint: Path
     steps: int
@@ -46,6 +52,8 @@ class Result:
     history: pd.DataFrame
     warnings: list[str]
     seconds: float
+    figure: str = "mAP"
+    loaded: LoadReport | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ def train(
     checkpoint_dir: Path,
     work_dir: Path,
     *,
-    initialise: Callable[[keras.Model], str] | None = None,
+    initialise: Initialise | None = None,
     fingerprint: dict[str, Any] | None = None,
     say: Say = print,
     on_row: Callable[[Row, int], None] = lambda row, steps: None,
@@ -85,7 +93,7 @@ def train(
     goes on exactly as if it had not been killed. After success `work_dir` is gone.
 
     Args:
-        initialise: fills a fresh network with pretrained weights and says in words what was loaded.
+        initialise: fills a fresh network with pretrained weights and reports.
         fingerprint: what makes this run what it is beside spec, configuration and data, in JSON's types.
         say: takes progress and warnings, a line at a time.
         on_row: called after each step with its row and the number of steps, to drive a progress bar.
@@ -118,6 +126,8 @@ def train(
         progress.history.frame(),
         progress.notes,
         time.monotonic() - begin,
+        validation.figure(spec),
+        LoadReport(**progress.loaded) if progress.loaded else None,
     )
 
 
@@ -185,9 +195,11 @@ def _noting(plan: Plan, progress: Progress) -> Say:
     return note
 
 
-def _begin(plan: Plan, progress: Progress, detector: Detector, initialise: Callable[[keras.Model], str] | None) -> None:
+def _begin(plan: Plan, progress: Progress, detector: Detector, initialise: Initialise | None) -> None:
     if initialise is not None:
-        plan.say(initialise(detector.network))
+        report = initialise(detector.network)
+        plan.say(report.say())
+        progress.loaded = report.to_json()
     plan.say(
         f"{plan.spec.name}: {plan.steps} steps of {plan.config.batch_size} images "
         f"({plan.steps * plan.config.batch_size / plan.data.images:.1f} epochs of {plan.data.images}), "
@@ -212,9 +224,9 @@ def _loop(plan: Plan, progress: Progress, detector: Detector) -> None:
         diagnostics.early(progress.history.rows, plan.spec, len(detector.anchors), note)
         plan.on_row(row, plan.steps)
         if row.step == 1 or row.step % math.ceil(plan.steps / LINES) == 0 or not math.isnan(row.validation):
-            plan.say(_line(row, plan.steps))
+            plan.say(_line(row, plan))
         if row.step == plan.steps:
-            diagnostics.batch_norm(detector, batch, row, plan.momentum, note)
+            diagnostics.batch_norm(detector, _local(plan, batch), row, plan.momentum, note)
             break
         if row.step % plan.checkpoint_every == 0:
             arrays = resume.collect(detector)
@@ -241,7 +253,7 @@ def _step(plan: Plan, progress: Progress, detector: Detector, batch: Batch) -> R
     row = Row(
         step=progress.step + 1,
         learning_rate=rate,
-        gradient_norm=float(detector.gradient_norm),
+        gradient_norm=float(detector.gradient_norm.numpy()),
         **{name: float(logs[name]) for name in ("loss", *TERMS, *COUNTS)},
     )
 
@@ -251,6 +263,13 @@ def _step(plan: Plan, progress: Progress, detector: Detector, batch: Batch) -> R
     kept = _kept(plan, progress)
     guards.check_step(row, progress.history.rows, target, plan.spec, plan.config, kept)
     return row
+
+
+def _local(plan: Plan, batch: Batch) -> Batch:
+    """The batch as arrays, those of all replicas of this process in one."""
+    images, targets = batch
+    known = {name: devices.local(plan.distribution, value) for name, value in targets.items() if name in TARGETS}
+    return devices.local(plan.distribution, images), known
 
 
 def _kept(plan: Plan, progress: Progress) -> str:
@@ -275,7 +294,7 @@ def _finish(plan: Plan, progress: Progress, detector: Detector, checkpoint_dir: 
     run = {
         "steps": plan.steps,
         "best_step": progress.best_step,
-        "best_validation_mAP": progress.best,
+        "best_validation": {validation.figure(plan.spec): progress.best},
         "batch_norm_momentum": plan.momentum,
         "warnings": progress.notes,
         "fingerprint": plan.fingerprint,
@@ -286,13 +305,19 @@ def _finish(plan: Plan, progress: Progress, detector: Detector, checkpoint_dir: 
         trained.save_weights(detector.network, folder / trained.LAST)
         progress.history.write(folder / trained.HISTORY)
         trained.describe(folder, plan.spec, plan.data.label_map, run)
+        if progress.loaded:
+            write_json(folder / trained.LOADED, progress.loaded)
     shutil.rmtree(plan.work_dir)
 
 
-def _line(row: Row, steps: int) -> str:
-    score = "" if math.isnan(row.validation) else f", validation mAP {row.validation:.3f}"
+def _line(row: Row, plan: Plan) -> str:
+    score = "" if math.isnan(row.validation) else f", validation {validation.figure(plan.spec)} {row.validation:.3f}"
+    terms, found = [], ""
+    if "object_detection" in plan.spec.heads:
+        terms, found = [f"cls {row.cls:.3f}", f"box {row.box:.4f}"], f", {row.positives:.1f} positives an image"
+    if "segmentation" in plan.spec.heads:
+        terms.append(f"seg {row.seg:.3f}")
     return (
-        f"step {row.step}/{steps}: loss {row.loss:.3f} (cls {row.cls:.3f}, box {row.box:.4f}), "
-        f"rate {row.learning_rate:.2g}, {row.positives:.1f} positives an image, "
+        f"step {row.step}/{plan.steps}: loss {row.loss:.3f} ({', '.join(terms)}), rate {row.learning_rate:.2g}{found}, "
         f"{row.images_per_second:.1f} images/s{score}"
     )

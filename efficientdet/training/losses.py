@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+import keras
 from keras import ops
 
 from efficientdet.config import TrainConfig
@@ -80,17 +81,25 @@ def focal_loss(
         class_weights: [C] factors for anchors of a class (arXiv:1901.05555); the background's is 1.
     """
     num_classes = logits.shape[-1]
-    positive = ops.equal(classes[..., None], ops.arange(num_classes, dtype=classes.dtype))
-    z = ops.where(positive, logits, -logits)
-    cross_entropy = ops.softplus(-z)
-    weight = ops.where(positive, alpha, 1.0 - alpha) * ops.exp(-gamma * (z + cross_entropy))
-    if label_smoothing:
-        cross_entropy = cross_entropy + 0.5 * label_smoothing * z
     of_anchor = ops.cast(ops.not_equal(classes, IGNORED), logits.dtype)
     if class_weights is not None:
         table = ops.convert_to_tensor([*class_weights, 1.0], dtype=logits.dtype)
         of_anchor = of_anchor * ops.take(table, ops.where(classes >= 0, classes, num_classes))
-    return ops.sum(weight * cross_entropy * of_anchor[..., None]) / normalizer
+
+    def total(logits: Tensor) -> Tensor:
+        positive = ops.equal(classes[..., None], ops.arange(num_classes, dtype=classes.dtype))
+        z = ops.where(positive, logits, -logits)
+        cross_entropy = ops.softplus(-z)
+        weight = ops.where(positive, alpha, 1.0 - alpha) * ops.exp(-gamma * (z + cross_entropy))
+        if label_smoothing:
+            cross_entropy = cross_entropy + 0.5 * label_smoothing * z
+        return ops.sum(weight * cross_entropy * of_anchor[..., None]) / normalizer
+
+    if keras.backend.backend() == "tensorflow":
+        from efficientdet.model.tensorflow_kernels import scalar_with_gradient
+
+        return scalar_with_gradient(total, logits)
+    return total(logits)
 
 
 def huber_loss(

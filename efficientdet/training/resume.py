@@ -25,13 +25,18 @@ STATE = "state"
 
 @dataclass
 class Progress:
-    """How far a run is. `best` and `best_step`: the highest evaluation so far, and the step it was made after."""
+    """How far a run is.
+
+    `best` and `best_step`: the highest evaluation so far, and the step it was made after. `loaded`: the `LoadReport` of
+    the weights that it started from, in JSON's types.
+    """
 
     step: int = 0
     best: float | None = None
     best_step: int = 0
     history: History = field(default_factory=History)
     notes: list[str] = field(default_factory=list)
+    loaded: dict[str, Any] | None = None
 
 
 def collect(detector: keras.Model) -> dict[str, np.ndarray]:
@@ -50,6 +55,7 @@ def save(work_dir: Path, arrays: dict[str, np.ndarray], progress: Progress, fing
             "best": progress.best,
             "best_step": progress.best_step,
             "notes": progress.notes,
+            "loaded": progress.loaded,
             "fingerprint": fingerprint,
         }
         write_json(folder / "state.json", content)
@@ -77,7 +83,8 @@ def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]
         )
         return None
     history = History.read(folder / "history.csv")
-    return Progress(content["step"], content["best"], content["best_step"], history, content["notes"])
+    best = content["best"], content["best_step"]
+    return Progress(content["step"], *best, history, content["notes"], content.get("loaded"))
 
 
 def restore(work_dir: Path, detector: keras.Model) -> None:

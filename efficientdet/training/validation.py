@@ -18,8 +18,14 @@ from efficientdet.training.detector import Detector
 NMS = NmsConfig(method="hard", score_thresh=0.01)
 
 
+def figure(spec: Spec) -> str:
+    """What `score` is of."""
+    return "mAP" if "object_detection" in spec.heads else "mask IoU"
+
+
 def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | None:
-    """mAP of the detector's present weights, in pixels of the network's input; mean mask IoU where it finds masks only.
+    """mAP of the detector's present weights, in pixels of the network's input; the IoU of its masks (without the
+    background) where it finds masks only.
 
     None: there are no batches, or nothing to find in them.
     """
@@ -37,7 +43,7 @@ def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | N
             found.append(table(ids, {name: value.numpy() for name, value in detections.items()}))
             truth.append(_truth(ids, targets))
     if not found:
-        return float(np.nanmean(metrics.mask_iou(confusion))) if confusion.any() else None
+        return metrics.plate_iou(metrics.mask_iou(confusion))
     ground_truth = pd.concat(truth)
     if ground_truth["class"].isna().all():
         return None

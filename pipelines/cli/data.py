@@ -59,12 +59,16 @@ def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]
     import pandas as pd
 
     from ccpd.coco import to_coco
+    from efficientdet.data.records import read_manifest
 
     project = Project.find()
     tables = [project.path(f"data/{name}.parquet") for name in ("boxes", "splits")]
     if missing := [str(table) for table in tables if not table.exists()]:
         raise UserError(f"{', '.join(missing)} not there yet. Make it: plates run")
-    content = to_coco(*(pd.read_parquet(table) for table in tables))
+    records = project.path("data/tfrecords")
+    names = read_manifest(records).label_map if records.exists() else None
+    boxes, splits = map(pd.read_parquet, tables)
+    content = to_coco(boxes, splits, names)
     write_json(target, content)
     console.print(f"{len(content['annotations']):,} boxes on {len(content['images']):,} images in {target}")
 

@@ -1,3 +1,4 @@
+import base64
 import io
 from pathlib import Path
 
@@ -115,6 +116,25 @@ def test_rejected_pictures_carry_their_reasons_and_unreadable_files_are_shown_as
     assert [picture.caption for picture in pictures] == ["area_field_matches, plate_complete", "image_decodes"]
     assert pictures[1].image.getpixel((2, 2)) == (24, 24, 27)
     assert card.contact_sheet(pictures).size[0] > pictures[0].image.width * 2
+
+
+def shown(markdown: str) -> Image.Image:
+    """The picture inside Markdown that the UI is given."""
+    assert markdown.startswith("![pictures](data:image/jpeg;base64,")
+    return Image.open(io.BytesIO(base64.b64decode(markdown.split("base64,")[1].rstrip(")"))))
+
+
+def test_contact_sheets_for_the_ui_are_small_pictures_in_markdown(boxes, root):
+    sheet = card.markdown(card.accepted(boxes, root))
+    assert len(sheet) < 100_000
+    assert shown(sheet).width <= 960
+    assert card.markdown([]) == "none"
+
+    paths = boxes["path"].tolist()
+    pairs = pd.DataFrame({"photograph": [paths[2]], "in train": [paths[0]], "bits": [3]})
+    two = np.asarray(shown(card.side_by_side(pairs, root)).convert("RGB"))[100]
+    assert two[100].tolist() == pytest.approx([120, 90, 120], abs=9)
+    assert two[two.shape[0] // 2 + 100].tolist() == pytest.approx([0, 90, 120], abs=9)
 
 
 def test_inspect_tells_a_photograph_a_folder_a_table_and_a_shard(boxes, root, tmp_path):

@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccpd.split import SPLITS_SCHEMA, split_by_plate, split_officially
+from ccpd.label_table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
+from ccpd.split import SPLITS_SCHEMA, split_by_plate, split_officially, strata
 from ccpd.subsets import OfficialLists, official_lists, subset_of
 from lineage.errors import UserError
 
@@ -72,6 +74,53 @@ def test_negatives_are_split_too_and_a_photograph_has_one_row() -> None:
     assert len(table) == 401
     assert table["plate"].null_count == 400
     assert set(table["split"].to_pylist()) == {"train", "val", "test"}
+
+
+def with_boxes(table: pa.Table, widths: list[float]) -> pd.DataFrame:
+    """`boxes` as the labels table has them, each box as wide as said, 50 px high, in photographs of 1000x1000."""
+    known = {"class": "license_plate", "province": "皖", "brightness": 100, "width": 1000, "height": 1000}
+    return table.to_pandas().assign(**known, xmin=0.0, ymin=0.0, ymax=50.0, xmax=widths)
+
+
+def test_strata_measure_how_evenly_subsets_and_sizes_are_divided() -> None:
+    rows = [(f"ccpd_{'base' if number % 2 else 'blur'}/{number:05d}.jpg", f"皖A{number:05d}") for number in range(4000)]
+    table = with_boxes(boxes(rows), [100.0 if number % 3 else 900.0 for number in range(4000)])
+    splits = split_by_plate(boxes(rows), 0).table.to_pandas()
+
+    even = strata(table, splits)
+    skewed = strata(table, splits.assign(split=splits["split"].mask(splits["subset"] == "blur", "train")))
+
+    assert even["stratum"].tolist() == ["subset base", "subset blur", "size 0%-1%", "size 4%-8%"]
+    assert even["photographs"].tolist()[:2] == [2000, 2000]
+    assert even[["train", "val", "test"]].sum(axis=1).tolist() == pytest.approx([1] * 4)
+    assert even["off"].max() < 0.03
+    assert not even["uneven"].any()
+    assert skewed["uneven"].tolist() == [True, True, False, False]
+
+
+def test_a_stratum_of_few_plates_is_not_called_uneven() -> None:
+    rows = [*many, *[(f"ccpd_tilt/{number}.jpg", f"沪B{number:05d}") for number in range(4)]]
+    splits = split_by_plate(boxes(rows), 0).table.to_pandas()
+    found = strata(with_boxes(boxes(rows), [100.0] * len(rows)), splits).set_index("stratum")
+    assert found.loc["subset tilt", "off"] > 0.05
+    assert not found.loc["subset tilt", "uneven"]
+
+
+def test_real_plates_are_divided_evenly_over_subsets_and_sizes(shared: Path) -> None:
+    lines = [
+        line
+        for file in sorted((shared / "ccpd/labels").glob("*.txt"))
+        for line in file.read_text(encoding="utf-8").split()
+    ]
+    rows = [
+        {"subset": subset_of(line), "name": line.split("/")[1], "path": line, "width": 720, "height": 1160}
+        for line in lines
+    ]
+    images = pa.Table.from_pylist(rows, schema=pa.schema([LABELS_SCHEMA.field(name) for name in IMAGE_COLUMNS]))
+    labels, _ = parse_labels(images)
+    found = strata(labels.to_pandas(), split_by_plate(labels, 0).table.to_pandas())
+    assert found["off"].max() < 0.01
+    assert not found["uneven"].any()
 
 
 def test_an_empty_table_and_bad_fractions() -> None:

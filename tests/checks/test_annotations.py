@@ -57,6 +57,8 @@ FAULTS = {
     "plate_complete": (0, {"plate": "皖AO8970"}),
     "plate_type_known": (0, {"plate_type": "yellow", "plate": None}),
     "image_decodes": (5, {"problem": "truncated"}),
+    "image_upright": (0, {"problem": "EXIF orientation 6"}),
+    "image_not_huge": (5, {"width": 30000, "height": 30000}),
     "image_size_as_labelled": (0, {"width": 360, "height": 580}),
 }
 
@@ -165,7 +167,7 @@ def test_outcomes_are_plain_values_and_data_docs_are_written(labels, tmp_path: P
     assert {"name", "means", "severity", "success", "checked", "failed"} <= written[0].keys()
     assert sum(outcome["failed"] for outcome in written) == 1
     pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "data_docs").rglob("*.html"))
-    assert "the image decodes in full" in pages
+    assert "the image is a whole JPEG" in pages
     assert [path.name for path in tmp_path.iterdir()] == ["data_docs"]
 
 

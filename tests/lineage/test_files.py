@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lineage.files import atomic, write_json, write_parquet
@@ -72,6 +74,12 @@ def test_equal_content_gives_equal_bytes_at_another_time(tmp_path: Path) -> None
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     assert list(json.loads((tmp_path / "one.json").read_text())) == ["a", "b"]
+
+
+def test_a_table_keeps_its_notes_but_not_those_of_pandas(tmp_path: Path) -> None:
+    table = pa.table({"a": [1]}).replace_schema_metadata({"split/train.txt": "its hash", "pandas": "a version"})
+    write_parquet(tmp_path / "table.parquet", table)
+    assert pq.read_schema(tmp_path / "table.parquet").metadata == {b"split/train.txt": b"its hash"}
 
 
 def test_nan_is_no_json(tmp_path: Path) -> None:

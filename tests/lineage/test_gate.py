@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from lineage.errors import UserError
 from lineage.gate import Decision, decide
 
 
@@ -41,3 +42,11 @@ def test_on_another_test_set_the_champion_is_scored_again_there() -> None:
     refused = ask(scored(0.5, "two"), scored(0.1), rescored=0.7)
     assert not refused.promoted
     assert "0.700" in refused.reason
+
+
+def test_a_figure_that_was_not_measured_decides_nothing() -> None:
+    masks = {"metrics": {"mask_iou": 0.5}, "test_set": "one"}
+    with pytest.raises(UserError, match=r"gate.metric is mAP, and the new model has none: .* by mask_iou"):
+        ask(masks, None)
+    with pytest.raises(UserError, match=r"the champion has none"):
+        ask(scored(0.5), masks)

@@ -51,6 +51,18 @@ def test_metrics_and_plots_show_in_dvc(finished) -> None:
     assert "index.html" in call("dvc", "plots", "show").stdout
 
 
+def test_anchors_compares_the_fit_with_the_models_own_and_draws(finished) -> None:
+    root, call = finished
+    fitted = json.loads((root / "data/anchors.json").read_text())
+    printed = call("plates", "anchors").stdout
+    for name, figures in (("fitted", fitted), ("the model's", fitted["used"])):
+        row = next(line for line in printed.splitlines() if line.strip().startswith(name))
+        assert f"{figures['best_possible_recall']:.3f}" in row
+        assert f"{figures['mean_best_iou']:.3f}" in row
+        assert f"{figures['positives_per_box']:.1f}" in row
+    assert (root / "reports/anchors.png").stat().st_size > 10_000
+
+
 def test_predict_prints_json_and_draws(finished, tmp_path: Path) -> None:
     root, call = finished
     photograph = next(root.glob("data/sample/ccpd_base/*.jpg"))

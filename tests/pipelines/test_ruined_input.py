@@ -54,6 +54,9 @@ def test_names_that_are_no_labels(fresh, tmp_path: Path) -> None:
 
 def test_truncated_and_foreign_files_are_set_aside_with_the_reason(fresh, tmp_path: Path) -> None:
     import pandas as pd
+    import pyarrow.parquet as pq
+
+    from ccpd.label_table import LABELS_SCHEMA
 
     root, call = fresh
     folder = tmp_path / "photographs/ccpd_base"
@@ -67,6 +70,9 @@ def test_truncated_and_foreign_files_are_set_aside_with_the_reason(fresh, tmp_pa
 
     edit.write(root / "params.yaml", {"validation.max_rejected_fraction": 1})
     call("plates", "materialize", "raw_images", "labels", "boxes")
+    assert pq.read_schema(root / "data/boxes.parquet").equals(LABELS_SCHEMA), (
+        "no size of an unreadable file makes floats"
+    )
     rejected = pd.read_parquet(root / "data/rejected.parquet").set_index("path")
     for path in (truncated, foreign):
         assert "image_decodes" in list(rejected.loc[f"ccpd_base/{path.name}", "broken"])

@@ -34,6 +34,8 @@ def test_every_knob_is_explained() -> None:
         ("traim: {steps: 1}", r"traim: no such setting"),
         ("train: {batch_size: -1}", r"train\.batch_size: .*found -1"),
         ("data: [1, 2]", r"data: "),
+        ("model: {heads: [segmentation]}", r"set gate\.metric: mask_iou"),
+        ("gate: {metric: mask_iou}", r"needs segmentation in model\.heads"),
         ("- a", "must hold sections"),
         ("a: [", "is not YAML"),
     ],

@@ -46,7 +46,8 @@ def images_table(
     splits = splits.select(["image_id", "path", "split"]).sort_by("image_id")
     grouped = grouped.take(pc.index_in(splits["path"], value_set=grouped["path"].combine_chunks()))
     images = {name: splits[name] for name in ("image_id", "path", "split")}
-    images |= {name: grouped[f"{name}_first"] for name in ("sha256", "width", "height")}
+    images |= {"sha256": grouped["sha256_first"]}
+    images |= {name: grouped[f"{name}_first"].cast(pa.int64()) for name in ("width", "height")}
     has_box = pc.is_valid(pc.list_element(grouped["class_list"], 0))
     for name in columns:
         lists = grouped[f"{name}_list"]

@@ -18,14 +18,15 @@ def write(
     title: str,
     metrics: Mapping[str, Any],
     facts: Mapping[str, str],
-    precision_recall: pd.DataFrame,
+    precision_recall: pd.DataFrame | None,
     history: pd.DataFrame,
     worst: Sequence[Picture],
     best: Sequence[Picture],
 ) -> None:
     """Writes the report: no file beside it is needed to read it.
 
-    `metrics` holds the headline figures (`mAP`, `mAP50`, `mAP75`, `ccpd_score`) and `by_subset`, a list of rows.
+    `metrics` holds the headline figures (`mAP`, `mAP50`, `mAP75`, `ccpd_score`, `mask_iou`), `by_subset`, a list of
+    rows, and `mask_iou_by_class`: those of the heads that the model has.
     """
     environment = Environment(
         loader=PackageLoader("efficientdet.evaluation.report", "."), autoescape=True, undefined=StrictUndefined
@@ -34,7 +35,7 @@ def write(
         title=title,
         metrics=metrics,
         facts=facts,
-        precision_recall=curves.precision_recall(precision_recall),
+        precision_recall="" if precision_recall is None else curves.precision_recall(precision_recall),
         loss=curves.loss(history),
         worst=worst,
         best=best,

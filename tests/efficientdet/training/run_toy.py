@@ -1,6 +1,7 @@
 """Trains the toy in a process of its own, which a test can kill or give another backend or more devices.
 
 python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
+python run_toy.py resumed FOLDER                      `train` on two logical devices, whole and stopped; prints both
 python run_toy.py killed FOLDER STEP                 `toy.train_both` in FOLDER, killing itself after STEP
 """
 
@@ -34,10 +35,7 @@ def steps(how: str) -> list:
     from efficientdet.training.loop import build
 
     if how == "gpus":
-        import tensorflow as tf
-
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        two_devices()
     config = toy.train_config(steps=STEPS, lr_warmup_epoch=0.0, learning_rate=0.01)
     batches = [(images, {name: targets[name] for name in TARGETS}) for images, targets in toy.batches(STEPS)]
     distribution = devices.strategy(how if how in ("gpus", "multiworker") else None)
@@ -51,6 +49,47 @@ def steps(how: str) -> list:
     feed = distribute(distribution, batches, config.batch_size) if distribution else batches
     logs = [detector.train_on_batch(*batch, return_dict=True) for batch in feed]
     return [[float(log[name]) for name in ("loss", "cls", "box", "positives")] for log in logs]
+
+
+def two_devices() -> None:
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def resumed(folder: Path) -> list:
+    """[losses, sum of the absolute last weights] of a whole run on two devices and of one stopped after step 3."""
+    two_devices()
+    import tensorflow as tf
+
+    from efficientdet.inference import trained
+    from efficientdet.training.data import from_batches
+    from efficientdet.training.loop import train
+
+    images, targets = (list(part) for part in zip(*toy.batches(4), strict=True))
+    columns = {name: np.concatenate([part[name] for part in targets]) for name in TARGETS}
+    dataset = tf.data.Dataset.from_tensor_slices((np.concatenate(images), columns)).batch(8, drop_remainder=True)
+    data = from_batches(dataset, images=32, label_map={1: "plate"})
+    config = toy.train_config(steps=5, checkpoint_every=2, strategy="gpus")
+
+    def run(name: str, stop: int = 0) -> list:
+        def on_row(row, total):
+            if row.step == stop:
+                raise KeyboardInterrupt
+
+        place = folder / name
+        found = train(toy.spec(), config, data, place / "checkpoint", place / "work", say=said.append, on_row=on_row)
+        weights = trained.load(found.checkpoint, trained.LAST).network.get_weights()
+        return [found.history["loss"].tolist(), float(sum(np.abs(weight).sum() for weight in weights))]
+
+    said: list[str] = []
+    whole = run("whole")
+    with contextlib.suppress(KeyboardInterrupt):
+        run("stopped", stop=3)
+    again = run("stopped")
+    assert "Going on after step 2 of 5." in said
+    return [whole, again]
 
 
 def distribute(distribution, batches, batch_size):
@@ -73,5 +112,7 @@ def killed(folder: Path, step: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "steps":
         print(json.dumps(steps(sys.argv[2])))
+    elif sys.argv[1] == "resumed":
+        print(json.dumps(resumed(Path(sys.argv[2]))))
     else:
         killed(Path(sys.argv[2]), int(sys.argv[3]))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import toy
 from PIL import Image
+from pycocotools import mask as rle
 
 from efficientdet.config import ExportConfig, NmsConfig
 from efficientdet.data.records.record import Record
@@ -125,6 +126,12 @@ def test_predicting_files_gives_json_and_pictures(exported, tmp_path):
     assert best["name"] == "plate"
     expected = records(3)[0].boxes[0]
     assert [best[side] for side in ("xmin", "ymin", "xmax", "ymax")] == pytest.approx(expected, abs=12)
+    (mask,) = predictions[0]["masks"]
+    pixels = rle.decode({key: mask[key] for key in ("size", "counts")})
+    inside = pixels[int(expected[1]) : int(expected[3]), int(expected[0]) : int(expected[2])]
+    assert pixels.shape == (records(3)[0].height, records(3)[0].width)
+    assert inside.mean() > 0.7
+    assert inside.sum() > 0.7 * pixels.sum()
     infer.draw(predictions[0], tmp_path / "drawn.png")
     with Image.open(tmp_path / "drawn.png") as drawn, Image.open(files[0]) as original:
         assert drawn.size == original.size

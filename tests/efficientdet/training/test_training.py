@@ -9,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 import run_toy as toy_steps
 import toy
 
 from efficientdet.inference import trained
-from efficientdet.training import balance, guards, resume
+from efficientdet.training import balance, devices, guards, resume
 from efficientdet.training.data import from_batches
 from efficientdet.training.history import History, Row
-from efficientdet.training.loop import number_of_steps, train
+from efficientdet.training.loop import build, number_of_steps, train
 from efficientdet.training.resume import Progress
 from lineage.errors import UserError
 
@@ -164,10 +165,14 @@ def test_state_of_another_configuration_is_moved_aside(tmp_path):
     work = tmp_path / "work"
     history = History([row(1), replace(row(2), validation=0.5)])
     resume.save(
-        work, {"a": np.arange(3.0)}, Progress(2, 0.5, 2, history, ["note"]), {"train": {"steps": 5}, "data": "x"}
+        work,
+        {"a": np.arange(3.0)},
+        Progress(2, 0.5, 2, history, ["note"], {"source": "d0.tar.gz"}),
+        {"train": {"steps": 5}, "data": "x"},
     )
     same = resume.load(work, {"train": {"steps": 5}, "data": "x"}, print)
     assert (same.step, same.best, same.best_step, same.notes) == (2, 0.5, 2, ["note"])
+    assert same.loaded == {"source": "d0.tar.gz"}
     assert (same.history.rows[1].loss, same.history.rows[1].validation) == (1.0, 0.5)
     said = []
     assert resume.load(work, {"train": {"steps": 6}, "data": "x"}, said.append) is None
@@ -215,3 +220,29 @@ def test_a_step_gives_the_same_numbers_on_every_backend_and_number_of_devices():
     for process in many:
         np.testing.assert_allclose(result(process), expected, rtol=1e-4)
     np.testing.assert_allclose(result(jax), expected[:, :1], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_run_on_two_devices_that_was_stopped_ends_as_a_whole_one(tmp_path):
+    whole, again = result(run_toy("resumed", str(tmp_path)))
+    assert len(whole[0]) == 5
+    np.testing.assert_allclose(again[0], whole[0], rtol=1e-4)
+    assert again[1] == pytest.approx(whole[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_16_bit_learns_with_float32_weights_and_outputs(precision):
+    config = toy.train_config(steps=30, mixed_precision=precision, learning_rate=0.02)
+    with devices.precision(precision):
+        detector = build(toy.spec(), config, toy.data(2), 30)
+    assert isinstance(detector.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "float16")
+    images, targets = toy.batches(1)[0]
+    known = {name: targets[name] for name in ("gt_boxes", "gt_classes")}
+    losses = [float(detector.train_on_batch(images, known, return_dict=True)["loss"]) for _ in range(12)]
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+    assert {str(variable.dtype) for variable in detector.network.weights if "seed" not in variable.path} == {"float32"}
+    outputs = detector.network(images)
+    assert {str(value.dtype).removeprefix("<dtype: '").rstrip("'>") for value in outputs.values()} == {"float32"}
+    norms = [n for n in detector.network._flatten_layers() if isinstance(n, keras.layers.BatchNormalization)]
+    assert {norm.compute_dtype for norm in norms} == {precision}
