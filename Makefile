@@ -17,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 		{ echo 'error: Python 3.11 or 3.12 is needed; name one: make setup PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'setting up .venv (once, a few minutes of downloads) ...'
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo 'DAGSTER_HOME=$(CURDIR)' > .env
 	@touch $@
