@@ -65,7 +65,8 @@ def batch_norm(detector: Detector, batch: Batch, row: Row, momentum: float, say:
     one update.
     """
     images, targets = batch
-    outputs = detector.predict_on_batch(images)
+    # Keras gives the outputs of the whole batch once for each replica.
+    outputs = {name: value[: len(images)] for name, value in detector.predict_on_batch(images).items()}
     inference = float(detector.compute_loss(images, targets, outputs, training=False))
     if inference > 2.0 * row.loss + 0.2:
         say(

@@ -53,6 +53,6 @@ def test_batch_norm_that_has_not_settled(inference, warned):
             return np.float32(inference)
 
     said = []
-    diagnostics.batch_norm(Detector(), (None, {}), row(loss=1.0), 0.99, said.append)
+    diagnostics.batch_norm(Detector(), ([], {}), row(loss=1.0), 0.99, said.append)
     assert bool(said) == warned
     assert all("train.batch_norm_momentum" in line for line in said)
