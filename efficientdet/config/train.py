@@ -41,8 +41,8 @@ class TrainConfig(Section):
     lr_warmup_epoch: float = Field(
         1.0,
         ge=0,
-        description="Length of the linear warm-up in epochs, a fifth of the run at most. Lengthen it if the first steps "
-        "diverge.",
+        description="Length of the linear warm-up in epochs, a fifth of the run at most. Lengthen it if the first "
+        "steps diverge.",
     )
     lr_warmup_init: float | None = Field(
         None,
