@@ -107,12 +107,15 @@ def find(root: Path, prefix: str) -> Record:
 
 
 def differences(first: Record, second: Record) -> list[tuple[str, Any, Any]]:
-    """What differs between two evaluations, as (what, first's, second's): parameters, data, code, packages, metrics."""
+    """What differs between two evaluations, as (what, first's, second's): parameters, data, code, packages, metrics.
+
+    Tables of figures, as those by subset, are left out: `plates lineage show` has them.
+    """
     rows = []
     for section in ("params", "outputs", "code", "packages", "metrics"):
         left, right = _flat(getattr(first, section)), _flat(getattr(second, section))
         for key in sorted(left.keys() | right.keys()):
-            if left.get(key) != right.get(key):
+            if left.get(key) != right.get(key) and key != "by_subset":
                 rows.append((f"{section}: {key}", left.get(key), right.get(key)))
     return rows
 
