@@ -3,9 +3,13 @@
 from collections.abc import Callable, Sequence
 
 import dagster as dg
+import psutil
 from dagster._core.events import DagsterEventType
 
 from lineage.errors import UserError
+
+OWNER = "plates/process"
+"""The tag of a run that names the process it is in."""
 
 
 def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
@@ -20,10 +24,12 @@ def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     if unknown := sorted(set(names) - known):
         raise UserError(f"no such asset: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
     with dg.DagsterInstance.get() as instance:
+        end_killed_runs(instance)
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
+            tags={OWNER: _this_process()},
             asset_selection=[dg.AssetKey(name) for name in names],
             raise_on_error=False,
         )
@@ -41,6 +47,29 @@ def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
             elif not check.passed:
                 say(f"  warning: {said}")
     return failures
+
+
+def end_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Ends the runs whose process was killed. Dagster would keep their place in a pool, and the next run would wait."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        owner = run.tags.get(OWNER)
+        if owner and not _is_alive(owner):
+            instance.report_run_failed(run, message="the process of this run was killed")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _this_process() -> str:
+    """This process as Dagster's tag can hold it: its id and when it began, since ids come again."""
+    process = psutil.Process()
+    return f"{process.pid}-{process.create_time():.2f}"
+
+
+def _is_alive(owner: str) -> bool:
+    pid, _, began = owner.partition("-")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == began
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _line(event: dg.DagsterEvent) -> str:
