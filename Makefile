@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup run test test-real ui lint bench clean lock docs
+.PHONY: help setup run test test-long test-real ui lint bench clean lock docs
 
 help: ## explain the commands
 	@printf 'plates: retrain a license-plate detector and know which data produced which mAP\n\n'
@@ -27,6 +27,9 @@ run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCP
 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
+
+test-long: $(READY) ## run the tests outside CI's time: the UI in a browser, kills and segmentation on whole runs
+	@$(BIN)/pytest tests/pipelines -m long
 
 test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 30 minutes)
 	@$(BIN)/pytest tests/real -m real -s

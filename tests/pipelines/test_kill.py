@@ -12,7 +12,7 @@ import pytest
 from lineage.files import remove
 from lineage.versions import content_hash
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # What each asset writes, and how long it works before the kill, in seconds after its first line of work.
 OUTPUTS = {

@@ -11,7 +11,7 @@ from pycocotools import mask as rle
 
 from settings import edit
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 STAGES = ("checkpoint", "evaluation", "exported_model", "model_card", "champion")
 
 
