@@ -37,6 +37,12 @@ class Stage:
 
 
 @cache
+def defined_in() -> Project:
+    """The project whose graph this process defines; `params.yaml` is read once for all assets."""
+    return Project.find()
+
+
+@cache
 def stages(root: Path) -> dict[str, Stage]:
     """The stages of the project's `dvc.yaml`, by name."""
     content = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -105,7 +111,7 @@ def asset(
 
     def wrap(body: Body) -> dg.AssetsDefinition:
         name = body.__name__
-        project = Project.find()
+        project = defined_in()
         stage = stages(project.root)[name]
 
         @dg.asset(
