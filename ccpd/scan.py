@@ -17,6 +17,7 @@ from ccpd.image_header import read_header
 from ccpd.subsets import subset_of
 from lineage.errors import UserError
 from lineage.files import write_parquet
+from lineage.workers import mapping
 
 RAW_IMAGES_SCHEMA = pa.schema(
     [
@@ -38,7 +39,9 @@ READ = ["sha256", "width", "height", "problem"]  # what only the content tells
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 LARGEST = 256 << 20  # bytes; a photograph beyond it is not read
-BATCH = 4096  # files listed or read at a time: what bounds the memory
+BATCH = 2048  # files listed or read at a time: what bounds the memory
+PER_WORKER = 25_000  # files; reading so many takes longer than starting a process
+THREADS = 2  # of each process
 NOT_UTF8 = "the name is not UTF-8"
 
 
@@ -67,7 +70,8 @@ def scan(
     followed, so none leads round or out of the root. A name that is no UTF-8 is written with `\\xNN` for the bytes
     that are not, and such a file is noted under `problem` and not read. Nothing is written under `root`.
 
-    cache_path: Parquet, outside the root, written at the end. workers: threads that read (None: two a core).
+    cache_path: Parquet, outside the root, written at the end.
+    workers: processes that read (None: one a core), of which only as many are started as pay for it.
     progress: called with the number of images done since the last call.
 
     Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
@@ -172,22 +176,23 @@ def _read_all(
     root: Path, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
 ) -> Iterator[pa.Table]:
     """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
-    with ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1)) as pool:
-        for start in range(0, len(files), BATCH):
-            batch = files.slice(start, BATCH)
-            columns: dict[str, list[object]] = {name: [] for name in READ}
-            jobs = zip(batch["path"].to_pylist(), batch["bytes"].to_pylist(), batch["problem"].to_pylist(), strict=True)
-            for path, values in zip(batch["path"].to_pylist(), pool.map(partial(_read, root), jobs), strict=True):
-                for name, value in zip(READ, values, strict=True):
-                    columns[name].append(value)
-                if str(values[-1]).startswith("unreadable"):
-                    result.unreadable.append(f"{path}: {values[-1]}")
-                if progress:
-                    progress(1)
-            known = {name: batch[name] for name in LISTING_SCHEMA.names if name not in READ}
-            yield pa.table(
-                {name: known.get(name, columns.get(name)) for name in CACHE_SCHEMA.names}, schema=CACHE_SCHEMA
-            )
+    batches = [files.slice(start, BATCH) for start in range(0, len(files), BATCH)]
+    workers = min(workers or os.cpu_count() or 1, 1 + len(files) // PER_WORKER)
+    with mapping(workers) as each:
+        for batch in each(partial(_read_batch, root), batches):
+            problems = batch.select(["path", "problem"]).filter(pc.starts_with(batch["problem"], "unreadable"))
+            result.unreadable += [f"{row['path']}: {row['problem']}" for row in problems.to_pylist()]
+            if progress:
+                progress(len(batch))
+            yield batch
+
+
+def _read_batch(root: Path, batch: pa.Table) -> pa.Table:
+    """A table of `LISTING_SCHEMA` as one of `CACHE_SCHEMA`; two threads, for a disk that answers slowly."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        jobs = zip(*(batch[name].to_pylist() for name in ("path", "bytes", "problem")), strict=True)
+        content = dict(zip(READ, zip(*pool.map(partial(_read, root), jobs), strict=True), strict=True))
+    return pa.table({**{name: batch[name] for name in batch.column_names}, **content}, schema=CACHE_SCHEMA)
 
 
 def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int | None, int | None, str | None]:

@@ -5,12 +5,9 @@ Everything is drawn here, from a seed: nothing is taken from real photographs, a
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from ccpd.label import Label, format_name
@@ -19,6 +16,7 @@ from ccpd.scenes.layout import Layout, lay_out
 from ccpd.scenes.render import render
 from lineage.errors import UserError
 from lineage.files import atomic, write_json
+from lineage.workers import mapping
 
 SAMPLE_FILE = "sample.json"
 GREEN_FOLDERS = ("train", "train", "train", "train", "train", "train", "train", "val", "test", "test")
@@ -73,8 +71,8 @@ def generate(
     paths: list[str] = []
     with atomic(folder) as temporary:
         temporary.mkdir()
-        with _mapping(min(workers or os.cpu_count() or 1, count)) as mapping:
-            for path in mapping(partial(write, temporary), range(count)):
+        with mapping(min(workers or os.cpu_count() or 1, count), chunksize=8) as each:
+            for path in each(partial(write, temporary), range(count)):
                 paths.append(path)
                 if progress:
                     progress(1)
@@ -86,16 +84,6 @@ def generate(
         report = {"count": count, "seed": seed, "imbalance": imbalance, "shares": shares, "bad": marked}
         write_json(temporary / SAMPLE_FILE, report)
     return Sample(folder, paths, marked)
-
-
-@contextmanager
-def _mapping(workers: int) -> Iterator[Callable[[Callable[[int], str], range], Iterable[str]]]:
-    """`map` in this process, or over `workers` fresh ones; in order either way."""
-    if workers == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield partial(pool.map, chunksize=8)
 
 
 def _write(

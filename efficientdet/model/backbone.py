@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from efficientdet.model.backbone_tables import Backbone, Stage
-from efficientdet.model.layers import DepthwiseConv2D, Part, Style
+from efficientdet.model.layers import Conv2D, DepthwiseConv2D, Part, Style
 
 # google/automl: normal with a variance of 2 / fan_out.
 KERNEL_INITIALIZER = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -28,8 +28,8 @@ class Names:
         return kind if self.seen[kind] == 1 else f"{kind}_{self.seen[kind] - 1}"
 
 
-def convolution(filters: int, kernel: int, stride: int, name: str, *, bias: bool = False) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
+def convolution(filters: int, kernel: int, stride: int, name: str, *, bias: bool = False) -> Conv2D:
+    return Conv2D(
         filters,
         kernel,
         strides=stride,

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from efficientdet.model.layers import Part, Style
+from efficientdet.model.layers import Conv2D, Part, Style
 
 
 def cell_nodes(num_levels: int) -> list[tuple[int, tuple[int, ...]]]:
@@ -58,7 +58,7 @@ class Project(keras.layers.Layer):
 
     def __init__(self, filters: int, style: Style, name: str) -> None:
         super().__init__(name=name)
-        self.conv = keras.layers.Conv2D(filters, 1, padding="same", name="conv2d")
+        self.conv = Conv2D(filters, 1, padding="same", name="conv2d")
         self.bn = style.batch_norm("bn")
 
     def call(self, x: Any, training: bool | None = None) -> Any:

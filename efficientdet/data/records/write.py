@@ -1,8 +1,8 @@
 """Writing shards: each one atomically into a work folder, and the whole folder in one move at the end.
 
 A killed run leaves its finished shards in the work folder beside the target, named by a hash of all that goes
-into them; the next run takes those over whose SHA-256 still agrees. Threads, not processes: reading, hashing
-and writing release the GIL, so nothing has to be started, and the bytes do not depend on how many there are.
+into them; the next run takes those over whose SHA-256 still agrees. Processes, not threads: those wait for the GIL so
+often that two write no faster than one. The bytes do not depend on how many there are.
 """
 
 import errno
@@ -12,7 +12,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from efficientdet.data.records.framing import frame
 from efficientdet.data.records.manifest import FILE_NAME, Manifest, Shard, SplitRecords
 from lineage.errors import UserError
 from lineage.files import atomic, remove, write_json
+from lineage.workers import mapping
 
 Progress = Callable[[int, int], None]
 MEBI = 2**20
+PER_WORKER = 2048 * MEBI  # bytes; writing so many takes longer than starting a process
 _FORMAT = 1
 _RECORD_OVERHEAD = 700
 
@@ -48,8 +50,8 @@ def write(
 
     `boxes` has the columns of `labels.parquet` (a row with class null is an image without a plate), `splits`
     those of `splits.parquet`; both name the same images, relative to `root`. Shards are about `shard_mib`
-    MiB; `workers` are threads (None: one a core). `progress(images done, images in all)` is called after
-    every shard, on this thread.
+    MiB; `workers` are processes (None: one a core), of which only as many are started as pay for it.
+    `progress(images done, images in all)` is called after every shard.
 
     Raises `UserError`: tables that disagree; files that are missing, changed since the scan, no JPEG or
     outside `root`; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the
@@ -62,33 +64,31 @@ def write(
     needed = sum(shard.bytes + len(shard.images) * _RECORD_OVERHEAD for shard in planned)
     _check_space(work, needed)
     ids = {name: number for number, name in label_map.items()}
-    done: dict[str, tuple[Path, Shard]] = {}
+    workers = min(workers or os.cpu_count() or 1, len(planned), 1 + needed // PER_WORKER)
+    done: list[tuple[Path, Shard]] = []
     written = 0
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        tasks = {pool.submit(_shard, shard, ids, root, work): shard for shard in planned}
-        try:
-            for task in as_completed(tasks):
-                shard = tasks[task]
-                done[shard.file] = task.result()
+    try:
+        with mapping(workers) as each:
+            for shard, result in zip(planned, each(partial(_shard, ids, root, work), planned), strict=True):
+                done.append(result)
                 written += len(shard.images)
                 if progress:
                     progress(written, len(images))
-        except BaseException as error:
-            pool.shutdown(cancel_futures=True)
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _full(work, needed) from error
-            raise
-    manifest = _manifest(planned, {file: shard for file, (_, shard) in done.items()}, label_map)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(work, needed) from error
+        raise
+    manifest = _manifest(planned, {shard.file: shard for _, shard in done}, label_map)
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for file, (path, _) in done.items():
-            path.rename(temporary / file)
+        for path, shard in done:
+            path.rename(temporary / shard.file)
         write_json(temporary / FILE_NAME, manifest.model_dump(mode="json"))
     remove(work)
     return manifest
 
 
-def _shard(shard: plan.PlannedShard, ids: dict[str, int], root: Path, work: Path) -> tuple[Path, Shard]:
+def _shard(ids: dict[str, int], root: Path, work: Path, shard: plan.PlannedShard) -> tuple[Path, Shard]:
     rows = shard.images.to_pylist()
     content = json.dumps([_FORMAT, ids, rows], sort_keys=True, default=float).encode()
     path = work / f"{hashlib.sha256(content).hexdigest()}.tfrecord"
