@@ -21,11 +21,13 @@ def checkpoint(run: Run) -> dict[str, Any]:
     from efficientdet.data.records import read_manifest
     from efficientdet.evaluation.report import curves
     from efficientdet.model.family import resolve
+    from efficientdet.training import devices
     from efficientdet.training.balance import effective_distribution
     from efficientdet.training.data import from_records
     from efficientdet.training.loop import train
 
     path, params = run.project.path, run.params
+    devices.strategy(params.train.strategy)
     fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
     manifest = read_manifest(path("data/tfrecords"))
     check_label_map(params.model.label_map, manifest.label_map)

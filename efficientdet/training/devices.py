@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import keras
@@ -24,14 +25,16 @@ def precision(mixed_precision: str | None) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+@cache
 def strategy(name: str | None) -> Any:
-    """The `tf.distribute.Strategy` of `train.strategy`, or None for one device.
+    """The `tf.distribute.Strategy` of `train.strategy`, or None for one device. One a process.
 
     gpus: all GPUs of this machine, or logical CPU devices where it has no GPU and several of those. multiworker: the
-    processes that TF_CONFIG names. tpu: the TPU that TPU_NAME or the machine offers.
+    processes that TF_CONFIG names, and then the first call comes before all else that TensorFlow computes. tpu: the TPU
+    that TPU_NAME or the machine offers.
 
     Raises:
-        UserError: the devices asked for are not there; with JAX, any strategy.
+        UserError: the devices asked for are not there, or come too late; with JAX, any strategy.
     """
     if name is None:
         return None
@@ -56,7 +59,13 @@ def strategy(name: str | None) -> Any:
                 "train.strategy is multiworker, and TF_CONFIG is not set: set it in every process, as "
                 '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}.'
             )
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise UserError(
+                f"train.strategy is multiworker, and TensorFlow has computed in this process before ({error}). Start "
+                "`plates materialize checkpoint` by itself in each worker."
+            ) from error
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=os.environ.get("TPU_NAME", "local"))
         tf.config.experimental_connect_to_cluster(resolver)
@@ -64,14 +73,6 @@ def strategy(name: str | None) -> Any:
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"train.strategy is tpu, and none answers ({error}). Set TPU_NAME.") from error
     return tf.distribute.TPUStrategy(resolver)
-
-
-def is_chief(distribution: Any) -> bool:
-    """Whether this process writes the files: all but the workers after the first."""
-    if distribution is None:
-        return True
-    resolver = distribution.cluster_resolver
-    return resolver is None or resolver.task_type in (None, "chief") or resolver.task_id in (None, 0)
 
 
 def jit_compile() -> bool:

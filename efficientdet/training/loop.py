@@ -90,7 +90,8 @@ def train(
 
     Every `train.eval_every` steps the averaged weights are evaluated on `data.validation`, and the best are kept; every
     `train.checkpoint_every` steps the whole state goes to `work_dir`, from where a killed run of the same `fingerprint`
-    goes on exactly as if it had not been killed. After success `work_dir` is gone.
+    goes on exactly as if it had not been killed. After success `work_dir` is gone. Every process of
+    `train.strategy: multiworker` writes the same, each to folders of its own.
 
     Args:
         initialise: fills a fresh network with pretrained weights and reports.
@@ -116,8 +117,7 @@ def train(
         else:
             _begin(plan, progress, detector, initialise)
     _loop(plan, progress, detector)
-    if devices.is_chief(plan.distribution):
-        _finish(plan, progress, detector, checkpoint_dir)
+    _finish(plan, progress, detector, checkpoint_dir)
     return Result(
         checkpoint_dir,
         plan.steps,
@@ -229,9 +229,7 @@ def _loop(plan: Plan, progress: Progress, detector: Detector) -> None:
             diagnostics.batch_norm(detector, _local(plan, batch), row, plan.momentum, note)
             break
         if row.step % plan.checkpoint_every == 0:
-            arrays = resume.collect(detector)
-            if devices.is_chief(plan.distribution):
-                resume.save(plan.work_dir, arrays, progress, plan.fingerprint)
+            resume.save(plan.work_dir, resume.collect(detector), progress, plan.fingerprint)
         clock = time.monotonic()
 
 
@@ -285,8 +283,7 @@ def _evaluate(plan: Plan, progress: Progress, detector: Detector, row: Row) -> R
         score = validation.score(detector, plan.spec, plan.data.validation)
         if score is None or progress.best is None or score >= progress.best:
             progress.best, progress.best_step = score, row.step
-            if devices.is_chief(plan.distribution):
-                trained.save_weights(detector.network, plan.work_dir / trained.BEST)
+            trained.save_weights(detector.network, plan.work_dir / trained.BEST)
     return replace(row, validation=math.nan if score is None else score)
 
 

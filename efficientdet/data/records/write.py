@@ -81,8 +81,8 @@ def write(
     manifest = _manifest(planned, {shard.file: shard for _, shard in done}, label_map)
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for path, shard in done:
-            path.rename(temporary / shard.file)
+        for path, written_shard in done:
+            path.rename(temporary / written_shard.file)
         write_json(temporary / FILE_NAME, manifest.model_dump(mode="json"))
     remove(work)
     return manifest

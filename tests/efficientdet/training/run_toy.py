@@ -2,6 +2,7 @@
 
 python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
 python run_toy.py resumed FOLDER                      `train` on two logical devices, whole and stopped; prints both
+python run_toy.py trained FOLDER STOP                  `train` as TF_CONFIG says, stopped after step STOP or whole (0)
 python run_toy.py killed FOLDER STEP                 `toy.train_both` in FOLDER, killing itself after STEP
 """
 
@@ -58,38 +59,40 @@ def two_devices() -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-def resumed(folder: Path) -> list:
-    """[losses, sum of the absolute last weights] of a whole run on two devices and of one stopped after step 3."""
-    two_devices()
+def trained(folder: Path, strategy: str, stop: int = 0) -> list:
+    """[losses, sum of the absolute last weights, mAP] of `train` over five steps; [] where stopped after `stop`."""
     import tensorflow as tf
 
     from efficientdet.inference import trained
+    from efficientdet.training import devices
     from efficientdet.training.data import from_batches
     from efficientdet.training.loop import train
 
+    devices.strategy(strategy)
     images, targets = (list(part) for part in zip(*toy.batches(4), strict=True))
     columns = {name: np.concatenate([part[name] for part in targets]) for name in TARGETS}
     dataset = tf.data.Dataset.from_tensor_slices((np.concatenate(images), columns)).batch(8, drop_remainder=True)
-    data = from_batches(dataset, images=32, label_map={1: "plate"})
-    config = toy.train_config(steps=5, checkpoint_every=2, strategy="gpus")
+    data = from_batches(dataset, images=32, validation=toy.batches(1), label_map={1: "plate"})
+    config = toy.train_config(steps=5, checkpoint_every=2, strategy=strategy)
 
-    def run(name: str, stop: int = 0) -> list:
-        def on_row(row, total):
-            if row.step == stop:
-                raise KeyboardInterrupt
+    def on_row(row, total):
+        if row.step == stop:
+            raise KeyboardInterrupt
 
-        place = folder / name
-        found = train(toy.spec(), config, data, place / "checkpoint", place / "work", say=said.append, on_row=on_row)
-        weights = trained.load(found.checkpoint, trained.LAST).network.get_weights()
-        return [found.history["loss"].tolist(), float(sum(np.abs(weight).sum() for weight in weights))]
+    try:
+        found = train(toy.spec(), config, data, folder / "checkpoint", folder / "work", on_row=on_row)
+    except KeyboardInterrupt:
+        return []
+    weights = trained.load(found.checkpoint, trained.LAST).network.get_weights()
+    return [found.history["loss"].tolist(), float(sum(np.abs(weight).sum() for weight in weights)), found.best]
 
-    said: list[str] = []
-    whole = run("whole")
-    with contextlib.suppress(KeyboardInterrupt):
-        run("stopped", stop=3)
-    again = run("stopped")
-    assert "Going on after step 2 of 5." in said
-    return [whole, again]
+
+def resumed(folder: Path) -> list:
+    """What `trained` gives on two devices, of a whole run and of one stopped after step 3."""
+    two_devices()
+    whole = trained(folder / "whole", "gpus")
+    trained(folder / "stopped", "gpus", stop=3)
+    return [whole, trained(folder / "stopped", "gpus")]
 
 
 def distribute(distribution, batches, batch_size):
@@ -114,5 +117,7 @@ if __name__ == "__main__":
         print(json.dumps(steps(sys.argv[2])))
     elif sys.argv[1] == "resumed":
         print(json.dumps(resumed(Path(sys.argv[2]))))
+    elif sys.argv[1] == "trained":
+        print(json.dumps(trained(Path(sys.argv[2]), "multiworker", int(sys.argv[3]))))
     else:
         killed(Path(sys.argv[2]), int(sys.argv[3]))

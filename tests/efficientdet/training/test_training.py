@@ -210,9 +210,8 @@ def test_batches_that_can_be_read_only_once_are_refused():
 
 def test_a_step_gives_the_same_numbers_on_every_backend_and_number_of_devices():
     """Three steps from the same weights: one device; two logical devices; two processes; Keras's `fit`; JAX's `fit`."""
-    cluster = {"worker": ["localhost:23461", "localhost:23462"]}
-    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
-    many = [run_toy("steps", "multiworker", TF_CONFIG=task) for task in tasks] + [run_toy("steps", "gpus")]
+    many = [run_toy("steps", "multiworker", TF_CONFIG=task) for task in tf_config(23461, 23462)]
+    many += [run_toy("steps", "gpus")]
     jax = run_toy("steps", "fit", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
     expected = np.array(toy_steps.steps("one"))
     assert expected[0, 0] != pytest.approx(expected[2, 0], rel=1e-2)
@@ -223,11 +222,32 @@ def test_a_step_gives_the_same_numbers_on_every_backend_and_number_of_devices():
 
 
 @pytest.mark.slow
-def test_a_run_on_two_devices_that_was_stopped_ends_as_a_whole_one(tmp_path):
+def test_a_run_on_many_devices_that_was_stopped_ends_as_a_whole_one(tmp_path):
+    """Two logical devices, whole and stopped; two processes with folders of their own, stopped after three steps."""
     whole, again = result(run_toy("resumed", str(tmp_path)))
     assert len(whole[0]) == 5
-    np.testing.assert_allclose(again[0], whole[0], rtol=1e-4)
-    assert again[1] == pytest.approx(whole[1], rel=1e-5)
+    assert_same_run(again, whole)
+    for stop, ports in (("3", (23463, 23464)), ("0", (23465, 23466))):
+        workers = [
+            run_toy("trained", str(tmp_path / f"worker{index}"), stop, TF_CONFIG=task)
+            for index, task in enumerate(tf_config(*ports))
+        ]
+        ends = [result(worker) for worker in workers]
+    for end in ends:
+        assert_same_run(end, whole)
+    first, second = (arrays(tmp_path / f"worker{index}/checkpoint/best.weights.h5") for index in range(2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def assert_same_run(one: list, other: list) -> None:
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-4)
+    assert one[1:] == pytest.approx(other[1:], rel=1e-4)
+
+
+def tf_config(*ports: int) -> list[str]:
+    """TF_CONFIG of each of two processes here."""
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    return [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
