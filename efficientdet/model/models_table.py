@@ -127,8 +127,8 @@ def rows(num_classes: int = 90) -> Iterator[dict[str, Any]]:
         yield {
             "name": name,
             "backbone": spec.backbone,
-            "input (WxH)": f"{width}x{height}",
-            "parameters": f"{(counted.parameters - counted.fixed) / 1e6:.1f}M",
+            "input WxH": f"{width}x{height}",
+            "params": f"{(counted.parameters - counted.fixed) / 1e6:.1f}M",
             "FLOPs": f"{counted.multiply_adds / 1e9:.2f}B",
             "levels": f"P{spec.min_level}-P{spec.max_level}",
             "anchors": cells * spec.num_anchors,

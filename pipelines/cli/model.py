@@ -106,10 +106,10 @@ def _reach(whose: str, anchors: Mapping[str, Any]) -> dict[str, Any]:
 
 def print_rows(found: Iterable[Mapping[str, Any]]) -> None:
     """Prints rows of the same keys as a table, numbers with separators."""
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=0)
     for number, row in enumerate(found):
         if number == 0:
             for column in row:
-                table.add_column(column, overflow="fold", no_wrap=number == 0 and column == "name")
+                table.add_column(column, overflow="fold", no_wrap=column == "name")
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
     console.print(table)

@@ -75,9 +75,9 @@ def test_the_schedule_and_the_sensor_wait_to_be_switched_on(page: Page, address:
     page.goto(f"{address}/automation")
     for name in ("weekly_retrain", "new_photographs"):
         expect(page.get_by_text(name).first).to_be_visible()
-    switches = page.get_by_role("switch")
-    expect(switches.first).to_be_visible()
-    assert not any(switch.is_checked() for switch in switches.all())
+    boxes = page.get_by_role("checkbox")  # one to select all; in each row one to select it, and its switch
+    expect(boxes).to_have_count(5)
+    assert not any(box.is_checked() for box in boxes.all())
 
 
 def test_materializing_in_the_browser_runs_the_asset(page: Page, address: str, finished) -> None:
