@@ -18,14 +18,14 @@ EDGE = 6  # pixels that a plate keeps from the edge of the photograph
 
 # Share of each subset in a sample: every one that a delivery has, and mostly what a detector is trained on.
 SUBSET_SHARES = {
-    "base": 0.60,
+    "base": 0.54,
     "blur": 0.05,
     "db": 0.05,
     "fn": 0.05,
     "rotate": 0.05,
     "tilt": 0.05,
     "challenge": 0.05,
-    "green": 0.07,
+    "green": 0.13,
     "np": 0.03,
 }
 

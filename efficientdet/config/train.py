@@ -12,9 +12,9 @@ class TrainConfig(Section):
     """How to train."""
 
     steps: int | None = Field(
-        375,
+        500,
         ge=1,
-        description="Length of the run in steps (batches). None: num_epochs says it. The dry run's 375 is"
+        description="Length of the run in steps (batches). None: num_epochs says it. The dry run's 500 is"
         " a few minutes.",
     )
     num_epochs: float | None = Field(
