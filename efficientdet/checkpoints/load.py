@@ -58,7 +58,9 @@ def _path(model: ModelConfig, table: Backbone, cache: Path) -> Path:
         return _coco(model, table, cache)
     if model.pretrained == "imagenet":
         return _imagenet(model, table, cache)
-    return Path(model.pretrained).expanduser()
+    path = Path(model.pretrained).expanduser()
+    champion = path / "checkpoint"
+    return champion if champion.is_dir() else path
 
 
 def _coco(model: ModelConfig, table: Backbone, cache: Path) -> Path:

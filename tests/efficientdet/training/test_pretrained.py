@@ -1,6 +1,7 @@
 """Fine-tuning: a run starts from what it was given; weights that do not fit stop it before its first step."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -31,8 +32,9 @@ def weights(model) -> dict[str, np.ndarray]:
 
 
 def test_a_run_starts_from_another_run_and_its_averages_too(run, tmp_path):
-    """From the folder of a detector with both heads; the averages are what best.weights.h5 holds."""
-    result = fine_tune(tmp_path, run[0].checkpoint)
+    """From a champion's folder, of a detector with both heads; the averages are what best.weights.h5 holds."""
+    shutil.copytree(run[0].checkpoint, tmp_path / "champion/checkpoint")
+    result = fine_tune(tmp_path, tmp_path / "champion")
     given, averages = (weights(trained.load(folder).network) for folder in (run[0].checkpoint, result.checkpoint))
     assert averages.keys() < given.keys()
     for name, value in averages.items():
