@@ -44,7 +44,7 @@ def main(counts: list[int]) -> None:
             mean = sum(file.stat().st_size for file in root.rglob("*.jpg")) / count
             print(f"{count} images of {mean / 1000:.0f} KB", flush=True)
             for workers in (1, 2):
-                rows[f"{count} written, {workers} threads"] = measured(writing, root, records, boxes, splits, workers)
+                rows[f"{count} written, {workers} processes"] = measured(writing, root, records, boxes, splits, workers)
             rows[f"{count} copied, 1 thread"] = measured(copying, root, Path(base, "copies"), boxes)
             shutil.rmtree(Path(base, "copies"))
             rows[f"{count} verified"] = measured(verifying, records, boxes, splits)
@@ -55,4 +55,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or [2000, 10_000])
+    main([int(argument) for argument in sys.argv[1:]] or [2000, 40_000])

@@ -59,7 +59,7 @@ UNPARSED_SCHEMA = pa.schema([(name, pa.string()) for name in ("subset", "name", 
 
 IMAGE_COLUMNS = LABELS_SCHEMA.names[:7]
 NUMBERS = ("tilt_horizontal", "tilt_vertical", *LABELS_SCHEMA.names[8:20], "brightness", "blurriness")
-BATCH = 100_000  # names read at a time: what bounds the memory
+BATCH = 16_384  # names read at a time: what bounds the memory
 SEPARATORS = bytes.maketrans(b"-_&.", b",,,,")
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {

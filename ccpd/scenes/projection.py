@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -25,10 +26,11 @@ class Camera:
         points = np.asarray(points, float)
         if points.shape[1] == 2:
             points = np.column_stack([points, np.zeros(len(points))])
-        x, y, z = (points @ self._rotation().T).T
+        x, y, z = (points @ self._rotation.T).T
         depth = np.maximum(z + self.distance, NEAR)
         return np.column_stack([x, y]) * (FOCAL / depth)[:, None] + self.centre
 
+    @cached_property
     def _rotation(self) -> np.ndarray:
         a, b, c = np.radians([self.yaw, self.pitch, self.roll])
         about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])

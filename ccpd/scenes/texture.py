@@ -62,4 +62,6 @@ def colour_ramp(field: Image.Image, dark: np.ndarray, light: np.ndarray) -> Imag
     """`field` with its greys turned into the colours from `dark` to `light` (RGB, 0..255)."""
     steps = np.arange(256)[:, None] / 255
     table = np.clip(dark * (1 - steps) + light * steps, 0, 255).astype(np.uint8)
-    return Image.merge("RGB", [field.point(table[:, channel].tolist()) for channel in range(3)])
+    coloured = field.copy()
+    coloured.putpalette(table.tobytes())
+    return coloured.convert("RGB")
