@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from assets.stage import Run, asset
+from assets.stage import Run, asset, code_version, stages
 from ccpd.scan import scan
 from ccpd.subsets import find_lists
 from lineage.files import remove, write_json, write_parquet
@@ -76,13 +76,14 @@ def pictures(run: Run, images: pa.Table) -> str:
 
 
 def draw_sample(run: Run) -> None:
-    """Draws the sample of `data.sample`, unless the one that lies there was drawn from the same settings."""
+    """Draws the sample of `data.sample`, unless the one that lies there was drawn by the same code and settings."""
     from ccpd.scenes import generate
 
-    settings = run.params.data.sample.model_dump()
+    settings = run.params.data.sample
+    version = code_version(run.project, stages(run.project.root)["raw_images"])
     folder, note = run.project.photographs, run.project.scratch / "sample.json"
-    if folder.is_dir() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == settings:
+    if folder.is_dir() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == version:
         return
     remove(folder)
-    generate(folder, progress=run.progress.counter("scenes", run.params.data.sample.count), **settings)
-    write_json(note, settings)
+    generate(folder, progress=run.progress.counter("scenes", settings.count), **settings.model_dump())
+    write_json(note, version)
