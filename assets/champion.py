@@ -9,8 +9,7 @@ from assets.detections import detections
 from assets.scores import scores
 from assets.stage import Run, asset
 from assets.truth import truth
-from lineage import record as records
-from lineage.files import atomic, write_json
+from lineage.files import atomic, put_back, write_json
 from lineage.gate import decide
 
 
@@ -21,14 +20,13 @@ def champion(run: Run) -> dict[str, Any]:
     current = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     current = current if current and current["record"] else None
     metrics = json.loads(path("metrics/evaluation.json").read_text(encoding="utf-8"))
-    newest = [record for record in records.read_all(run.project.root) if record.metrics == metrics][-1]
-    challenger = {"record": newest.id, "metrics": metrics, "test_set": metrics["test_set"]}
-    if current and current["record"] == newest.id:
-        return {
-            "promoted": False,
-            "reason": "the champion is this very model",
-            gate.metric: metrics.get(gate.metric, "not measured"),
-        }
+    record = json.loads(path("models/export/record.json").read_text(encoding="utf-8"))["record"]
+    challenger = {"record": record, "metrics": metrics, "test_set": metrics["test_set"]}
+    put_back(folder)
+    if current and current["record"] == record:
+        reason = "this very model is in service"
+        write_json(file, {**current, "decision": {"promoted": True, "reason": reason, "challenger": record}})
+        return {"reason": reason, "promoted": True, gate.metric: metrics.get(gate.metric, "not measured")}
 
     def rescore() -> Mapping[str, Any]:
         split = run.params.evaluation.split
@@ -42,12 +40,12 @@ def champion(run: Run) -> dict[str, Any]:
         tolerance=gate.tolerance,
         rescore=rescore,
     )
-    verdict = {"promoted": decision.promoted, "reason": decision.reason, "challenger": newest.id}
-    folder.mkdir(parents=True, exist_ok=True)
+    verdict = {"promoted": decision.promoted, "reason": decision.reason, "challenger": record}
     if decision.promoted:
         with atomic(folder) as temporary:
             shutil.copytree(path("models/export/model"), temporary / "model")
             shutil.copytree(path("models/checkpoint"), temporary / "checkpoint")
         current = challenger
+    folder.mkdir(parents=True, exist_ok=True)  # DVC asks for it, with a champion in it or not
     write_json(file, {**(current or {"record": None}), "decision": verdict})
     return {"reason": decision.reason, "promoted": decision.promoted, gate.metric: decision.challenger}

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.stage import Run, asset
+from assets.stage import Run, asset, code_version, stages
 from efficientdet.config import ModelConfig
 from lineage.errors import UserError
 from lineage.versions import content_hash
@@ -30,7 +30,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
     devices.strategy(params.train.strategy)
     fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
     manifest = read_manifest(path("data/tfrecords"))
-    check_label_map(params.model.label_map, manifest.label_map)
+    check_classes(params.model.label_map, params.model.num_classes, manifest.label_map)
     spec = resolve(params.model, num_classes=max(manifest.label_map), aspect_ratios=fitted["aspect_ratios"])
     data = from_records(path("data/tfrecords"), spec, params.train, params.augment)
     bar = run.progress("training steps")
@@ -41,7 +41,11 @@ def checkpoint(run: Run) -> dict[str, Any]:
         path("models/checkpoint"),
         run.project.scratch / "training",
         initialise=initialiser(params.model, run.project.scratch / "weights"),
-        fingerprint={"records": content_hash(path("data/tfrecords")), "pretrained": identity(params.model)},
+        fingerprint={
+            "code": code_version(run.project, stages(run.project.root)["checkpoint"]),
+            "records": content_hash(path("data/tfrecords")),
+            "pretrained": identity(params.model),
+        },
         say=run.log.info,
         on_row=lambda row, steps: bar(row.step, steps),
     )
@@ -63,8 +67,16 @@ def checkpoint(run: Run) -> dict[str, Any]:
     }
 
 
-def check_label_map(wanted: dict[int, str] | None, found: dict[int, str]) -> None:
-    """`UserError` where `model.label_map` does not give the classes in the records the ids that they have there."""
+def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:
+    """`UserError` where `model.label_map` does not give the classes in the records the ids that they have there, or
+    `model.num_classes` makes room for classes that nothing in the records names.
+    """
+    if num_classes is not None and num_classes > max(found):
+        raise UserError(
+            f"model.num_classes is {num_classes} and the data's classes end at {max(found)}: what is found of the "
+            "others would have no name. Remove model.num_classes: a pretrained head of another width is re-initialised, "
+            "and that is said"
+        )
     if wanted is None or wanted == found:
         return
     wrong = [

@@ -8,7 +8,7 @@ import pandas as pd
 
 from assets.stage import Run, asset
 from lineage import record as records
-from lineage.files import atomic
+from lineage.files import atomic, write_json
 from lineage.gate import METRICS
 from lineage.model_card import render
 
@@ -27,6 +27,7 @@ def model_card(run: Run) -> dict[str, Any]:
         "splits": {side: int((splits["split"] == side).sum()) for side in ("train", "val", "test")},
     }
     record = records.write(run.project.root, metrics, run.params.model_dump(mode="json"))
+    write_json(path("models/export/record.json"), {"record": record.id})
     card = render(record, counts)
     with atomic(path("models/export/MODEL_CARD.md")) as temporary:
         temporary.write_text(card, encoding="utf-8")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ccpd.image_header import read_header
-from ccpd.subsets import subset_of
+from ccpd.subsets import SUBSETS, subset_of
 from lineage.errors import UserError
 from lineage.files import write_parquet
 from lineage.workers import mapping
@@ -118,7 +118,7 @@ def _listing(root: Path, result: Scan) -> pa.Table:
     while batch := list(islice(files, BATCH)):
         shown = [path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for path, _ in batch]
         columns = {
-            "subset": [_subset(path.rpartition("/")[0]) for path in shown],
+            "subset": [_subset(root, path.rpartition("/")[0]) for path in shown],
             "name": [path.rpartition("/")[2] for path in shown],
             "path": shown,
             "bytes": [status.st_size for _, status in batch],
@@ -142,13 +142,22 @@ def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat
         elif entry.is_dir(follow_symlinks=False):
             yield from _files(root, path, result)
         elif entry.name.lower().endswith(SUFFIXES) and entry.is_file(follow_symlinks=False):
-            yield path, entry.stat(follow_symlinks=False)
+            try:
+                yield path, entry.stat(follow_symlinks=False)
+            except OSError as error:
+                result.unreadable.append(f"{path}: {error.strerror}")
         else:
             result.other_files += 1
 
 
 @cache
-def _subset(folder: str) -> str:
+def _subset(root: Path, folder: str) -> str:
+    """The subset of the files in `folder`; where the root itself is a subset's folder or in one, that."""
+    if not any(part.lower().startswith("ccpd_") for part in folder.split("/")):
+        for above in (root.resolve(), root.resolve().parent):
+            name = above.name.lower()
+            if name.removeprefix("ccpd_") in SUBSETS and name.startswith("ccpd_"):
+                return name.removeprefix("ccpd_")
     return subset_of(f"{folder}/x" if folder else "x")
 
 

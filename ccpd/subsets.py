@@ -30,8 +30,8 @@ SIDES: tuple[Side, ...] = ("train", "val", "test")
 def subset_of(path: str) -> str:
     """The subset of a photograph: its nearest folder named `ccpd_...`, without that; else the name of its folder.
 
-    path: POSIX, relative to data.root or absolute. A photograph that lies in the root itself, in no folder, is of
-    subset ''.
+    path: POSIX, relative to data.root or absolute. A photograph in no folder is of subset ''; a scan asks the root's
+    own name first.
     """
     folders = PurePosixPath(path).parent.parts
     for folder in reversed(folders):

@@ -22,9 +22,7 @@ def atomic(target: Path) -> Iterator[Path]:
     between them leaves the old one as `.NAME.old`, which the next `atomic` on the same target puts back first.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(f".{target.name}.old")
-    if old.exists() and not target.exists():
-        old.rename(target)
+    old = put_back(target)
     for leftover in target.parent.glob(f".{target.name}.*.tmp"):
         remove(leftover)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
@@ -38,6 +36,14 @@ def atomic(target: Path) -> Iterator[Path]:
         remove(old)
     finally:
         remove(scratch)
+
+
+def put_back(target: Path) -> Path:
+    """Undoes a replacing of `target` that was killed half-way; returns where the old one waits meanwhile."""
+    old = target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():
+        old.rename(target)
+    return old
 
 
 def remove(path: Path) -> None:

@@ -134,7 +134,8 @@ def _tensorflow() -> Finding:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        return Finding("TensorFlow", False, f"does not start: {done.stderr.strip().splitlines()[-1]}", "make setup")
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return Finding("TensorFlow", False, f"does not start: {said[-1]}", "make setup")
     version, gpus = done.stdout.split()
     has_card = shutil.which("nvidia-smi") is not None
     return Finding(

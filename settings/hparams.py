@@ -25,6 +25,12 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"--hparams {path} must hold keys and values, as `image_size: 1024x1024`.")
     if isinstance(content.get("nms_configs"), dict):
         content |= {f"nms.{key}": value for key, value in content.pop("nms_configs").items()}
+    if content.get("nms.pyfunc") is False:  # ours never is one
+        del content["nms.pyfunc"]
+    if content.get("autoaugment_policy") == "":
+        content["autoaugment_policy"] = None
+    if content.get("num_epochs") is not None:
+        content.setdefault("steps", None)
     places = {key.split(".")[1]: key for key, _ in knobs() if key.split(".")[0] in SECTIONS and key.count(".") == 1}
     places["name"] = "model.name"
     known = {key for key, _ in knobs()}

@@ -41,12 +41,19 @@ def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
 
 
 def ignored_boxes(rows: Sequence[Row], say: Say) -> None:
-    """Warns where over a tenth of the boxes of the first 50 steps were too small to learn after augmentation."""
-    boxes, ignored = sum(row.boxes for row in rows), sum(row.ignored for row in rows)
+    """Warns where augmentation kept over a tenth of the boxes of the first 50 steps from being learnt: shrunk too
+    small, or cut out of the picture.
+    """
+    boxes, ignored, dropped = (sum(getattr(row, name) for row in rows) for name in ("boxes", "ignored", "dropped"))
     if ignored > 0.1 * (ignored + boxes):
         say(
             f"Warning: augmentation: {ignored / (ignored + boxes):.0%} of the boxes are under augment.min_box_side "
             "after scaling and are not learnt. Raise augment.jitter_min or model.image_size."
+        )
+    if dropped > 0.1 * (dropped + boxes):
+        say(
+            f"Warning: augmentation: {dropped / (dropped + boxes):.0%} of the boxes are cut out of the picture or show "
+            "less than augment.min_visible_area, and are not learnt. Lower augment.jitter_max."
         )
 
 

@@ -120,11 +120,14 @@ def bad_boxes(boxes: np.ndarray, classes: np.ndarray, spec: Spec) -> np.ndarray:
 
 def _grown(row: Row, history: Sequence[Row]) -> tuple[str, str] | None:
     """The term that rose most, and what rose in words; None where the loss does not explode."""
-    losses = [earlier.loss for earlier in history] + [row.loss]
-    if len(losses) < 2 * WINDOW:
+    if len(history) + 1 < 2 * WINDOW:
         return None
+    first, last = (np.median([r.loss for r in rows]) for rows in (history[:WINDOW], [*history[1 - WINDOW :], row]))
+    if last <= 3 * first:  # nearly always, and known without a look at the whole history
+        return None
+    losses = [earlier.loss for earlier in history] + [row.loss]
     medians = np.median(np.lib.stride_tricks.sliding_window_view(losses, WINDOW), axis=1)
-    if medians[-1] <= max(GROWTH * medians.min(), 3 * medians[0]):
+    if medians[-1] <= GROWTH * medians.min():
         return None
     before = history[int(medians.argmin())]
     term = max(("cls", "box", "iou", "seg"), key=lambda n: getattr(row, n) / max(getattr(before, n), 1e-6))

@@ -19,7 +19,8 @@ class Row:
         cls: focal loss of the classes, per positive anchor. box: Huber loss of the offsets. iou: the IoU loss.
             seg: cross-entropy of the mask. 0 where a term is off. l2: what weight decay adds (not part of loss).
         gradient_norm: L2 norm of the whole gradient before clipping.
-        positives, boxes, ignored: anchors matched, boxes learnt and boxes too small to learn, of a mean image.
+        positives, boxes, ignored, dropped: anchors matched, boxes learnt, boxes too small to learn and boxes that
+            augmentation cut out of the picture, of a mean image.
         learning_rate: of this step.
         seconds: since the step before; images_per_second: batch size over seconds.
         validation: mAP of the averaged weights after this step (NaN: not evaluated at this step).
@@ -37,6 +38,7 @@ class Row:
     boxes: float
     ignored: float
     learning_rate: float
+    dropped: float = 0.0
     seconds: float = float("nan")
     images_per_second: float = float("nan")
     validation: float = float("nan")

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
 from efficientdet.checkpoints.report import LoadReport
 from efficientdet.config import TrainConfig
+from efficientdet.config.image_size import image_size_advice
 from efficientdet.inference import trained
 from efficientdet.model import network as networks
 from efficientdet.model.family import Spec
@@ -205,7 +207,10 @@ def _begin(plan: Plan, progress: Progress, detector: Detector, initialise: Initi
         f"({plan.steps * plan.config.batch_size / plan.data.images:.1f} epochs of {plan.data.images}), "
         f"{detector.count_params():,} parameters, batch-norm momentum {plan.momentum:.3g}."
     )
-    diagnostics.learning_rate(plan.config, _noting(plan, progress))
+    note = _noting(plan, progress)
+    if advice := image_size_advice(*plan.spec.image_size, max(plan.spec.levels)):
+        note(f"Warning: {advice}.")
+    diagnostics.learning_rate(plan.config, note)
 
 
 def _loop(plan: Plan, progress: Progress, detector: Detector) -> None:
@@ -252,6 +257,7 @@ def _step(plan: Plan, progress: Progress, detector: Detector, batch: Batch) -> R
         step=progress.step + 1,
         learning_rate=rate,
         gradient_norm=float(detector.gradient_norm.numpy()),
+        dropped=float(np.mean(devices.local(plan.distribution, targets.get("gt_dropped", 0.0)))),
         **{name: float(logs[name]) for name in ("loss", *TERMS, *COUNTS)},
     )
 

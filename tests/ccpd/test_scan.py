@@ -215,3 +215,18 @@ def test_the_same_table_from_any_number_of_processes(shared: Path, tmp_path: Pat
     one, two = (scan(shared / "ccpd", tmp_path / f"{workers}.parquet", workers=workers) for workers in (1, 2))
     assert two.read == one.read > 300
     assert two.table.equals(one.table)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "subset"),
+    [
+        ("ccpd_base", "a.jpg", "base"),
+        ("ccpd_np", "deeper/a.jpg", "np"),
+        ("ccpd_green", "train/a.jpg", "green"),
+        ("ccpd_green/test", "a.jpg", "green"),
+        ("ccpd_base", "ccpd_db/a.jpg", "db"),
+        ("ccpd_backup", "photos/a.jpg", "photos"),
+    ],
+)
+def test_a_root_that_is_one_subset(root: Path, folder: str, file: str, subset: str) -> None:
+    assert seen(root / folder, {file: JPEG}).table["subset"].to_pylist() == [subset]

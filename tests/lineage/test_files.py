@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lineage.files import atomic, write_json, write_parquet
+from lineage.files import atomic, put_back, write_json, write_parquet
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -86,3 +86,13 @@ def test_nan_is_no_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"mAP": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_replacing_that_was_killed_half_way_is_undone(tmp_path: Path) -> None:
+    target = tmp_path / "champion"
+    (tmp_path / ".champion.old").mkdir()
+    (tmp_path / ".champion.old/model").write_text("in service")
+    put_back(target)
+    assert (target / "model").read_text() == "in service"
+    put_back(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["champion"]

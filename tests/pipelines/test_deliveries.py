@@ -53,6 +53,10 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     assert {side[path] for path in val if path in side} == {"val"}
     assert set(splits[splits["subset"].isin(["db", "blur", "fn", "rotate", "tilt", "challenge"])]["split"]) == {"test"}
 
+    call("plates", "materialize", "tfrecords")
+    manifest = records.read_manifest(root / "data/tfrecords")
+    assert {name: part.images for name, part in manifest.splits.items()} == splits["split"].value_counts().to_dict()
+
     before = (root / "data/raw_images.parquet").read_bytes()
     (delivery / "split/val.txt").write_text("\n".join([*val, unlisted[0]]))
     call("plates", "materialize", "raw_images")

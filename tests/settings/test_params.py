@@ -82,6 +82,20 @@ def test_the_references_yaml_works_as_it_is(tmp_path: Path) -> None:
     assert (params.nms.method, params.nms.iou_thresh) == ("hard", 0.5)
 
 
+def test_the_reference_s_own_ways_of_writing(tmp_path: Path) -> None:
+    """num_epochs takes the place of steps; its Python NMS is off; no policy is an empty string there."""
+    path, project = tmp_path / "plate.yaml", tmp_path / "params.yaml"
+    path.write_text("num_epochs: 50\nautoaugment_policy: ''\nnms_configs: {method: gaussian, pyfunc: false}\n")
+    project.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    edit.write(project, hparams.read(path))
+    params = load(project)
+    assert (params.train.num_epochs, params.train.steps) == (50, None)
+    assert params.augment.autoaugment_policy is None
+    path.write_text("nms_configs: {pyfunc: true}\n")
+    with pytest.raises(UserError, match=r"nms\.pyfunc"):
+        hparams.read(path)
+
+
 def test_an_unknown_override_names_the_nearest(tmp_path: Path) -> None:
     """The reference's README itself writes `autoaugmentation_policy`, which does not exist there."""
     path = tmp_path / "plate.yaml"

@@ -30,14 +30,15 @@ class PlannedShard:
 def images_table(
     boxes: pa.Table | pd.DataFrame, splits: pa.Table | pd.DataFrame, label_map: dict[int, str]
 ) -> pa.Table:
-    """One row an image, by image_id: the boxes' columns as lists (empty for a negative), split, width,
-    height.
+    """One row an image of `splits`, by image_id: the boxes' columns as lists (empty for a negative), split, width,
+    height. Images that `splits` leaves out, as official lists do, are left out.
 
-    Raises `UserError` where the two tables name different images, a size or hash is missing, a class is not
-    in the label map, or a box is not finite or has no area.
+    Raises `UserError` where `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a
+    box is not finite or has no area.
     """
     boxes, splits = _arrow(boxes), _arrow(splits)
-    _same_images(boxes, splits)
+    _check_images(boxes, splits)
+    boxes = boxes.filter(pc.is_in(boxes["path"], value_set=splits["path"]))
     _usable(boxes, label_map)
     columns = ["class", *SIDES, *CORNERS]
     grouped = boxes.group_by("path", use_threads=False).aggregate(
@@ -113,14 +114,12 @@ def _arrow(table: pa.Table | pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
 
 
-def _same_images(boxes: pa.Table, splits: pa.Table) -> None:
-    unsplit = pc.unique(boxes["path"].filter(pc.invert(pc.is_in(boxes["path"], value_set=splits["path"]))))
+def _check_images(boxes: pa.Table, splits: pa.Table) -> None:
     unboxed = splits["path"].filter(pc.invert(pc.is_in(splits["path"], value_set=boxes["path"])))
-    if len(unsplit) or len(unboxed):
-        example = (unsplit.to_pylist() + unboxed.to_pylist())[0]
+    if len(unboxed):
         raise UserError(
-            f"boxes and splits are of different images: {len(unsplit)} only in boxes, {len(unboxed)} only in splits "
-            f"(such as {example}): run `plates materialize splits`"
+            f"boxes and splits are of different images: {len(unboxed)} only in splits (such as {unboxed[0]}): run "
+            "`plates materialize splits`"
         )
     twice = len(splits) - pc.count_distinct(splits["path"]).as_py()
     if twice:

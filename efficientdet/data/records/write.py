@@ -49,7 +49,7 @@ def write(
     manifest.
 
     `boxes` has the columns of `labels.parquet` (a row with class null is an image without a plate), `splits`
-    those of `splits.parquet`; both name the same images, relative to `root`. Shards are about `shard_mib`
+    those of `splits.parquet`, which says what is written; paths are relative to `root`. Shards are about `shard_mib`
     MiB; `workers` are processes (None: one a core), of which only as many are started as pay for it.
     `progress(images done, images in all)` is called after every shard.
 

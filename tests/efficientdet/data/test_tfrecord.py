@@ -303,13 +303,19 @@ def broken(column: str, value: object):
         (broken("ymin", float("nan")), "no area"),
         (broken("width", None), "without width"),
         (lambda boxes: boxes[1:], "only in splits"),
-        (lambda boxes: pd.concat([boxes, boxes[:1].assign(path="x.jpg")]), "1 only in boxes"),
     ],
 )
 def test_tables_that_cannot_be_right_are_refused(photographs, tmp_path, change, said):
     root, boxes, splits = photographs(4)
     with pytest.raises(UserError, match=said):
         write(change(boxes), splits, LABELS, root, tmp_path / "out")
+
+
+def test_images_that_the_splits_leave_out_are_left_out(photographs, tmp_path):
+    root, boxes, splits = photographs(4)
+    more = pd.concat([boxes, boxes[:1].assign(path="on-no-list.jpg")])
+    write(more, splits, LABELS, root, tmp_path / "out")
+    assert verify(tmp_path / "out", more, splits).problems == []
 
 
 def test_a_disk_too_small_is_said_before_writing(photographs, tmp_path):

@@ -33,6 +33,14 @@ def test_a_class_head_that_does_not_start_at_its_prior(loss, warned):
     assert all("class head" in line and "model.pretrained" in line for line in said)
 
 
+@pytest.mark.parametrize(("dropped", "warned"), [(0.0, False), (0.05, False), (0.5, True)])
+def test_augmentation_that_cuts_boxes_away(dropped, warned):
+    said = []
+    diagnostics.early([row(dropped=dropped)] * diagnostics.LOOK_AFTER, toy.spec(), 1000, said.append)
+    assert bool(said) == warned
+    assert all("augment.min_visible_area" in line for line in said)
+
+
 @pytest.mark.parametrize(("ignored", "warned"), [(0.0, False), (0.05, False), (0.5, True)])
 def test_augmentation_that_shrinks_boxes_away(ignored, warned):
     said = []

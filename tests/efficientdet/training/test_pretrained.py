@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import toy
 
-from assets.checkpoint import check_label_map, initialiser
+from assets.checkpoint import check_classes, initialiser
 from efficientdet.checkpoints import load
 from efficientdet.config import ModelConfig
 from efficientdet.inference import trained
@@ -78,9 +78,15 @@ def test_random_weights_need_no_initialiser(tmp_path):
 
 
 def test_a_label_map_that_misses_or_swaps_an_id_is_refused():
-    check_label_map(None, {1: "blue"})
-    check_label_map({1: "blue", 2: "green"}, {1: "blue"})
+    check_classes(None, None, {1: "blue"})
+    check_classes({1: "blue", 2: "green"}, None, {1: "blue"})
     with pytest.raises(UserError, match=r"2 is 'green' in the records, 'missing' in model.label_map"):
-        check_label_map({1: "blue"}, {1: "blue", 2: "green"})
+        check_classes({1: "blue"}, None, {1: "blue", 2: "green"})
     with pytest.raises(UserError, match=r"1 is 'blue' in the records, 'green'"):
-        check_label_map({1: "green", 2: "blue"}, {1: "blue", 2: "green"})
+        check_classes({1: "green", 2: "blue"}, None, {1: "blue", 2: "green"})
+
+
+def test_more_classes_than_the_data_names_are_refused():
+    check_classes(None, 1, {1: "blue"})
+    with pytest.raises(UserError, match="num_classes is 90 and the data's classes end at 1"):
+        check_classes(None, 90, {1: "blue"})
