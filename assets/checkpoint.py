@@ -74,8 +74,8 @@ def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found:
     if num_classes is not None and num_classes > max(found):
         raise UserError(
             f"model.num_classes is {num_classes} and the data's classes end at {max(found)}: what is found of the "
-            "others would have no name. Remove model.num_classes: a pretrained head of another width is re-initialised, "
-            "and that is said"
+            "others would have no name. Remove model.num_classes; a pretrained head of another width is re-initialised "
+            "and said"
         )
     if wanted is None or wanted == found:
         return
