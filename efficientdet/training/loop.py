@@ -253,17 +253,17 @@ def _step(plan: Plan, progress: Progress, detector: Detector, batch: Batch) -> R
     rate = float(detector.optimizer.learning_rate)
     known = {name: value for name, value in targets.items() if name in TARGETS}
     logs = detector.train_on_batch(images, known, return_dict=True)
-    row = Row(
-        step=progress.step + 1,
-        learning_rate=rate,
-        gradient_norm=float(detector.gradient_norm.numpy()),
-        dropped=float(np.mean(devices.local(plan.distribution, targets.get("gt_dropped", 0.0)))),
-        **{name: float(logs[name]) for name in ("loss", *TERMS, *COUNTS)},
-    )
 
     def target(name: str) -> Any:
         return devices.local(plan.distribution, targets[name]) if name in targets else None
 
+    row = Row(
+        step=progress.step + 1,
+        learning_rate=rate,
+        gradient_norm=float(detector.gradient_norm.numpy()),
+        dropped=float(np.mean(target("gt_dropped"))) if "gt_dropped" in targets else 0.0,
+        **{name: float(logs[name]) for name in ("loss", *TERMS, *COUNTS)},
+    )
     kept = _kept(plan, progress)
     guards.check_step(row, progress.history.rows, target, plan.spec, plan.config, kept)
     return row
