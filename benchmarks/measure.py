@@ -10,6 +10,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def measured(work: Callable[..., Any], *arguments: Any) -> dict[str, float]:
     What `work` returns, a dict, is added; `seconds` in it replaces the measured ones (work with a warm-up).
     """
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_timed, (work, arguments))
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(_timed, work, arguments).result()
 
 
 def _timed(work: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from ccpd.scan import scan
 from ccpd.scenes.layout import lay_out
 from ccpd.scenes.render import render
 
-REAL = 50_000
+REAL = 30_000
 SCENES = 200
 PER_FOLDER = 10_000
 

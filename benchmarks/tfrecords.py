@@ -55,4 +55,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or [2000, 40_000])
+    main([int(argument) for argument in sys.argv[1:]] or [2000, 20_000])
