@@ -6,12 +6,13 @@ With `data.annotations`, the boxes come from that COCO JSON instead, and the res
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.stage import Run, asset
 from ccpd.coco import from_coco
-from ccpd.label_table import LABELS_SCHEMA, UNPARSED_SCHEMA, parse_labels
+from ccpd.label_table import LABELS_SCHEMA, UNPARSED_SCHEMA, read_labels
 from lineage.errors import UserError
 from lineage.files import write_parquet
 
@@ -19,22 +20,23 @@ from lineage.files import write_parquet
 @asset(deps=["raw_images"], group="data", kinds={"parquet"}, description=__doc__)
 def labels(run: Run) -> dict[str, Any]:
     params = run.params.data
-    images = pq.read_table(run.project.path("data/raw_images.parquet"))
+    scanned = run.project.path("data/raw_images.parquet")
+    images = pq.read_metadata(scanned).num_rows
     if run.project.annotations:
-        imported = from_coco(run.project.annotations, images.to_pandas())
+        imported = from_coco(run.project.annotations, pd.read_parquet(scanned))
         table = pa.Table.from_pandas(imported.labels, schema=LABELS_SCHEMA, preserve_index=False)
         unparsed = UNPARSED_SCHEMA.empty_table()
         left_out = {"crowds left out": imported.crowds, "images not listed": imported.unlisted}
     else:
-        table, unparsed = parse_labels(images, params.class_by)
+        table, unparsed = read_labels(scanned, params.class_by)
         left_out = {}
     write_parquet(run.project.path("data/unparsed.parquet"), unparsed)
-    share = len(unparsed) / max(len(images), 1)
+    share = len(unparsed) / max(images, 1)
     if share > params.max_unparsed:
         first = unparsed.slice(0, 3).to_pylist()
         examples = "; ".join(f"{row['name']}: {row['field']}, {row['reason']}" for row in first)
         raise UserError(
-            f"{len(unparsed):,} of {len(images):,} names ({share:.1%}) are no CCPD labels, more than data.max_unparsed "
+            f"{len(unparsed):,} of {images:,} names ({share:.1%}) are no CCPD labels, more than data.max_unparsed "
             f"({params.max_unparsed:.1%}): {examples}. All of them are in data/unparsed.parquet. For images "
             "with COCO annotations: plates run --set data.annotations=FILE"
         )

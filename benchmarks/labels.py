@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from measure import measured, save, table
 
-from ccpd.label_table import parse_labels
+from ccpd.label_table import read_labels
 from ccpd.scan import RAW_IMAGES_SCHEMA
 from ccpd.split import split_by_plate
+from lineage.files import write_parquet
 
 LISTS = Path(__file__).resolve().parents[2] / "shared" / "ccpd" / "labels"
 
@@ -42,14 +42,13 @@ def raw_images(count: int) -> pa.Table:
 
 
 def naming(count: int, file: Path) -> None:
-    pq.write_table(raw_images(count), file)
+    write_parquet(file, raw_images(count))
 
 
 def parsing(count: int, file: Path) -> dict[str, float]:
-    """From the scan's table, as the asset reads it."""
-    images = pq.read_table(file)
+    """From the scan's file, as the asset reads it."""
     started, cpu = time.perf_counter(), time.process_time()
-    labels, unparsed = parse_labels(images)
+    labels, unparsed = read_labels(file)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
     if len(labels) != count or len(unparsed):
         raise SystemExit(f"{len(unparsed)} of {count} names were not read")
@@ -57,7 +56,7 @@ def parsing(count: int, file: Path) -> dict[str, float]:
 
 
 def splitting(count: int, file: Path) -> dict[str, float]:
-    labels, _ = parse_labels(pq.read_table(file))
+    labels, _ = read_labels(file)
     started, cpu = time.perf_counter(), time.process_time()
     split_by_plate(labels, seed=0)
     return {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu, "count": count}

@@ -17,7 +17,6 @@ from ccpd.image_header import read_header
 from ccpd.subsets import SUBSETS, subset_of
 from lineage.errors import UserError
 from lineage.files import write_parquet
-from lineage.workers import mapping
 
 RAW_IMAGES_SCHEMA = pa.schema(
     [
@@ -39,9 +38,8 @@ READ = ["sha256", "width", "height", "problem"]  # what only the content tells
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 LARGEST = 256 << 20  # bytes; a photograph beyond it is not read
-BATCH = 2048  # files listed or read at a time: what bounds the memory
-PER_WORKER = 25_000  # files; reading so many takes longer than starting a process
-THREADS = 2  # of each process
+BATCH = 2048  # files listed at a time: what bounds the memory
+READ_AT_ONCE = 512  # files of one thread, between which it need not ask for more
 NOT_UTF8 = "the name is not UTF-8"
 
 
@@ -71,7 +69,7 @@ def scan(
     that are not, and such a file is noted under `problem` and not read. Nothing is written under `root`.
 
     cache_path: Parquet, outside the root, written at the end.
-    workers: processes that read (None: one a core), of which only as many are started as pay for it.
+    workers: threads that read (None: one more than cores). Opening, reading and hashing leave Python's lock to the others.
     progress: called with the number of images done since the last call.
 
     Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
@@ -185,10 +183,9 @@ def _read_all(
     root: Path, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
 ) -> Iterator[pa.Table]:
     """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
-    batches = [files.slice(start, BATCH) for start in range(0, len(files), BATCH)]
-    workers = min(workers or os.cpu_count() or 1, 1 + len(files) // PER_WORKER)
-    with mapping(workers) as each:
-        for batch in each(partial(_read_batch, root), batches):
+    batches = [files.slice(start, READ_AT_ONCE) for start in range(0, len(files), READ_AT_ONCE)]
+    with ThreadPoolExecutor(workers or 1 + (os.cpu_count() or 1)) as pool:
+        for batch in pool.map(partial(_read_batch, root), batches):
             problems = batch.select(["path", "problem"]).filter(pc.starts_with(batch["problem"], "unreadable"))
             result.unreadable += [f"{row['path']}: {row['problem']}" for row in problems.to_pylist()]
             if progress:
@@ -197,10 +194,9 @@ def _read_all(
 
 
 def _read_batch(root: Path, batch: pa.Table) -> pa.Table:
-    """A table of `LISTING_SCHEMA` as one of `CACHE_SCHEMA`; two threads, for a disk that answers slowly."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        jobs = zip(*(batch[name].to_pylist() for name in ("path", "bytes", "problem")), strict=True)
-        content = dict(zip(READ, zip(*pool.map(partial(_read, root), jobs), strict=True), strict=True))
+    """A table of `LISTING_SCHEMA` as one of `CACHE_SCHEMA`."""
+    jobs = zip(*(batch[name].to_pylist() for name in ("path", "bytes", "problem")), strict=True)
+    content = dict(zip(READ, zip(*(_read(root, job) for job in jobs), strict=True), strict=True))
     return pa.table({**{name: batch[name] for name in batch.column_names}, **content}, schema=CACHE_SCHEMA)
 
 
@@ -212,7 +208,7 @@ def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int
     if size > LARGEST:
         return None, None, None, f"larger than {LARGEST >> 20} MiB: not read"
     try:
-        with open(os.path.join(root, path), "rb") as stream:
+        with open(os.path.join(root, path), "rb", buffering=0) as stream:
             content = stream.read()
     except OSError as error:
         return None, None, None, f"unreadable: {error.strerror}"

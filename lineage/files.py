@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+ROW_GROUP = 32_768  # rows; what a reader that goes by row groups holds at a time
+
 
 @contextmanager
 def atomic(target: Path) -> Iterator[Path]:
@@ -67,4 +69,5 @@ def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
         table = pa.Table.from_pandas(table, preserve_index=False)
     notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
     with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(notes or None), temporary, compression="zstd")
+        table = table.replace_schema_metadata(notes or None)
+        pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression="zstd")

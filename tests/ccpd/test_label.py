@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from ccpd.alphabet import CHARACTERS, LETTERS, PROVINCES, alphabet_of, decode, encode
 from ccpd.geometry import area_ratio, box_area, corners_in_order, hull, iou, tilt, tilt_error
 from ccpd.label import Label, explain, format_name
-from ccpd.label_table import BATCH, LABELS_SCHEMA, UNPARSED_SCHEMA, label_map, parse_labels
+from ccpd.label_table import BATCH, LABELS_SCHEMA, UNPARSED_SCHEMA, label_map, parse_labels, read_labels
 from ccpd.scan import RAW_IMAGES_SCHEMA
 from lineage.errors import UserError
 
@@ -138,6 +141,13 @@ def test_order_is_kept_over_batches_and_kinds() -> None:
     table, unparsed = parse_labels(raw_images(names))
     assert table["name"].to_pylist() == [name for name in names if name != "bad.jpg"]
     assert len(unparsed) == BATCH // 3 + 2
+
+
+@pytest.mark.parametrize("repeats", [0, 3])
+def test_a_file_is_read_by_row_groups(repeats: int, tmp_path: Path) -> None:
+    images = raw_images([README_NAME, "bad.jpg", "worse.jpg"] * repeats)
+    pq.write_table(images, tmp_path / "raw_images.parquet", row_group_size=2)
+    assert read_labels(tmp_path / "raw_images.parquet") == parse_labels(images)
 
 
 def test_nine_characters_are_read_for_the_checks_to_reject() -> None:

@@ -209,12 +209,11 @@ def test_progress_counts_every_image(root: Path) -> None:
     assert sum(steps) == 2
 
 
-def test_the_same_table_from_any_number_of_processes(shared: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("ccpd.scan.BATCH", 100)
-    monkeypatch.setattr("ccpd.scan.PER_WORKER", 1)
-    one, two = (scan(shared / "ccpd", tmp_path / f"{workers}.parquet", workers=workers) for workers in (1, 2))
-    assert two.read == one.read > 300
-    assert two.table.equals(one.table)
+def test_the_same_table_from_any_number_of_threads(shared: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("ccpd.scan.READ_AT_ONCE", 10)
+    one, four = (scan(shared / "ccpd", tmp_path / f"{workers}.parquet", workers=workers) for workers in (1, 4))
+    assert four.read == one.read > 300
+    assert four.table.equals(one.table)
 
 
 @pytest.mark.parametrize(
