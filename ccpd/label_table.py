@@ -82,16 +82,13 @@ def label_map(class_by: ClassBy) -> dict[int, str]:
 
 def read_labels(file: Path, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.Table]:
     """`parse_labels` of a Parquet file of raw_images, one row group in memory at a time."""
+    labels, unparsed = [LABELS_SCHEMA.empty_table()], [UNPARSED_SCHEMA.empty_table()]
     with pq.ParquetFile(file) as images:
-        groups = (
-            images.read_row_group(group, IMAGE_COLUMNS, use_threads=False) for group in range(images.num_row_groups)
-        )
-        parts = [parse_labels(group, class_by) for group in groups]
-    labels, unparsed = zip(*parts, strict=True) if parts else ((), ())
-    return (
-        pa.concat_tables([LABELS_SCHEMA.empty_table(), *labels]),
-        pa.concat_tables([UNPARSED_SCHEMA.empty_table(), *unparsed]),
-    )
+        for group in range(images.num_row_groups):
+            parsed, rest = parse_labels(images.read_row_group(group, IMAGE_COLUMNS, use_threads=False), class_by)
+            labels.append(parsed)
+            unparsed.append(rest)
+    return pa.concat_tables(labels), pa.concat_tables(unparsed)
 
 
 def parse_labels(images: pa.Table, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.Table]:

@@ -69,7 +69,7 @@ def scan(
     that are not, and such a file is noted under `problem` and not read. Nothing is written under `root`.
 
     cache_path: Parquet, outside the root, written at the end.
-    workers: threads that read (None: one more than cores). Opening, reading and hashing leave Python's lock to the others.
+    workers: threads that read (None: one more than cores); while one reads or hashes, Python's lock is another's.
     progress: called with the number of images done since the last call.
 
     Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
