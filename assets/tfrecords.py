@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow.parquet as pq
 
 from assets.stage import Run, asset
 from ccpd.coco import categories
@@ -18,10 +19,9 @@ from efficientdet.data import records
 @asset(deps=["boxes", "splits"], group="data", kinds={"tfrecord"}, description=__doc__)
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords
-    boxes = pd.read_parquet(path("data/boxes.parquet"))
     manifest = records.write(
-        boxes,
-        pd.read_parquet(path("data/splits.parquet")),
+        pq.read_table(path("data/boxes.parquet"), columns=records.BOX_COLUMNS),
+        pq.read_table(path("data/splits.parquet"), columns=records.SPLIT_COLUMNS),
         classes(run),
         run.project.photographs,
         path("data/tfrecords"),

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from efficientdet.data.records.paths import Paths
 from efficientdet.data.records.record import CORNERS, SIDES
 from lineage.errors import UserError
 
 SPLITS = ("train", "val", "test")
+BOX_COLUMNS = ["path", "sha256", "width", "height", "class", *SIDES, *CORNERS]
+SPLIT_COLUMNS = ["image_id", "path", "split"]
 _NAMED = 5
+_BATCH = 10_000  # paths as Python strings at a time
 
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """A shard before it is written: its name, its rows of the images table, and the bytes of their files."""
+    """A shard before it is written: its name, its rows of the images table in order, and the bytes of their files."""
 
     file: str
-    split: str
-    images: pa.Table
+    rows: np.ndarray
     bytes: int
 
 
@@ -36,23 +40,22 @@ def images_table(
     Raises `UserError` where `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a
     box is not finite or has no area.
     """
-    boxes, splits = _arrow(boxes), _arrow(splits)
-    _check_images(boxes, splits)
-    boxes = boxes.filter(pc.is_in(boxes["path"], value_set=splits["path"]))
+    boxes, splits = _arrow(boxes, BOX_COLUMNS), _arrow(splits, SPLIT_COLUMNS).sort_by("image_id")
+    image = Paths(splits["path"]).find(boxes["path"])
+    if not (listed := image >= 0).all():
+        boxes, image = boxes.filter(listed), image[listed]
+    found, first = np.unique(image, return_index=True)
+    _check_splits(splits, found)
     _usable(boxes, label_map)
-    columns = ["class", *SIDES, *CORNERS]
-    grouped = boxes.group_by("path", use_threads=False).aggregate(
-        [(name, "first") for name in ("sha256", "width", "height")] + [(name, "list") for name in columns]
-    )
-    splits = splits.select(["image_id", "path", "split"]).sort_by("image_id")
-    grouped = grouped.take(pc.index_in(splits["path"], value_set=grouped["path"].combine_chunks()))
-    images = {name: splits[name] for name in ("image_id", "path", "split")}
-    images |= {"sha256": grouped["sha256_first"]}
-    images |= {name: grouped[f"{name}_first"].cast(pa.int64()) for name in ("width", "height")}
-    has_box = pc.is_valid(pc.list_element(grouped["class_list"], 0))
-    for name in columns:
-        lists = grouped[f"{name}_list"]
-        images[name] = pc.if_else(has_box, lists, pa.scalar([], lists.type))
+    images = {name: splits[name] for name in SPLIT_COLUMNS}
+    images |= {"sha256": boxes["sha256"].take(first)}
+    images |= {name: boxes[name].take(first).cast(pa.int64()) for name in ("width", "height")}
+    order = np.argsort(image, kind="stable")
+    labelled = order[boxes["class"].is_valid().to_numpy()[order]]
+    starts = np.searchsorted(image[labelled], np.arange(len(splits) + 1)).astype(np.int32)
+    for name in ("class", *SIDES, *CORNERS):
+        values = boxes[name].take(labelled).combine_chunks()
+        images[name] = pa.ListArray.from_arrays(starts, values)
     return pa.table(images)
 
 
@@ -61,22 +64,21 @@ def shards(images: pa.Table, root: Path, seed: int, shard_bytes: int) -> list[Pl
 
     Raises `UserError` naming files that are missing or lie outside `root` (through a symbolic link or `..`).
     """
-    sizes = file_sizes(images["path"].to_pylist(), root)
-    split_of = images["split"].to_numpy(zero_copy_only=False)
+    sizes = file_sizes(images["path"], root)
     planned = []
     for number, split in enumerate(SPLITS):
-        rows = np.flatnonzero(split_of == split)
+        rows = np.flatnonzero(pc.equal(images["split"], split))
         if not len(rows):
             continue
         rows = np.random.default_rng([seed, number]).permutation(rows)
         count = min(len(rows), max(1, round(sizes[rows].sum() / shard_bytes)))
         for index, part in enumerate(np.array_split(rows, count)):
             name = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
-            planned.append(PlannedShard(name, split, images.take(pa.array(part)), int(sizes[part].sum())))
+            planned.append(PlannedShard(name, part, int(sizes[part].sum())))
     return planned
 
 
-def file_sizes(paths: list[str], root: Path) -> np.ndarray:
+def file_sizes(paths: pa.ChunkedArray, root: Path) -> np.ndarray:
     """Bytes of each file under `root`, int64. Raises as `shards`."""
     real_root = root.resolve()
 
@@ -86,7 +88,8 @@ def file_sizes(paths: list[str], root: Path) -> np.ndarray:
 
     sizes = np.zeros(len(paths), np.int64)
     missing, outside = [], []
-    for index, path in enumerate(paths):
+    batches = (paths.slice(start, _BATCH).to_pylist() for start in range(0, len(paths), _BATCH))
+    for index, path in enumerate(chain.from_iterable(batches)):
         file = os.path.join(real_root, path)
         try:
             status = os.lstat(file)
@@ -110,20 +113,22 @@ def named(paths: list[str]) -> str:
     return f"{len(paths)} {verb.format(', '.join(paths[:_NAMED]) + more)}"
 
 
-def _arrow(table: pa.Table | pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
+def _arrow(table: pa.Table | pd.DataFrame, columns: list[str]) -> pa.Table:
+    if isinstance(table, pd.DataFrame):
+        return pa.Table.from_pandas(table, columns=columns, preserve_index=False)
+    return table.select(columns)
 
 
-def _check_images(boxes: pa.Table, splits: pa.Table) -> None:
-    unboxed = splits["path"].filter(pc.invert(pc.is_in(splits["path"], value_set=boxes["path"])))
+def _check_splits(splits: pa.Table, found: np.ndarray) -> None:
+    """found: the rows of `splits` that the boxes have; of a path that stands twice, one."""
+    unboxed = splits["path"].take(np.setdiff1d(np.arange(len(splits)), found))
     if len(unboxed):
+        if twice := len(splits) - pc.count_distinct(splits["path"]).as_py():
+            raise UserError(f"{twice} images stand twice in splits: run `plates materialize splits`")
         raise UserError(
             f"boxes and splits are of different images: {len(unboxed)} only in splits (such as {unboxed[0]}): run "
             "`plates materialize splits`"
         )
-    twice = len(splits) - pc.count_distinct(splits["path"]).as_py()
-    if twice:
-        raise UserError(f"{twice} images stand twice in splits: run `plates materialize splits`")
     strange = set(pc.unique(splits["split"]).to_pylist()) - set(SPLITS)
     if strange:
         raise UserError(f"unknown splits {sorted(map(str, strange))}: only {', '.join(SPLITS)} are known")
@@ -139,9 +144,9 @@ def _usable(boxes: pa.Table, label_map: dict[int, str]) -> None:
     unknown = set(pc.unique(boxes["class"].drop_null()).to_pylist()) - set(label_map.values())
     if unknown:
         raise UserError(f"classes {sorted(unknown)} are not in the label map {sorted(label_map.values())}")
-    labelled = boxes.filter(pc.is_valid(boxes["class"]))
-    sides = np.stack([labelled[side].to_numpy() for side in SIDES]).astype(float)
+    sides = np.stack([boxes[side].to_numpy() for side in SIDES]).astype(float)
     broken = ~np.isfinite(sides).all(axis=0) | (sides[2] <= sides[0]) | (sides[3] <= sides[1])
+    broken &= boxes["class"].is_valid().to_numpy()
     if broken.any():
-        paths = labelled["path"].filter(pa.array(broken)).to_pylist()
+        paths = boxes["path"].filter(broken).to_pylist()
         raise UserError(f"{named(paths)} with a box that has no area: run `plates materialize boxes`")

@@ -1,6 +1,6 @@
 """Writing shards: each one atomically into a work folder, and the whole folder in one move at the end.
 
-A killed run leaves its finished shards in the work folder beside the target, named by a hash of all that goes
+A run that ends early leaves its finished shards in the work folder beside the target, named by a hash of all that goes
 into them; the next run takes those over whose SHA-256 still agrees. Processes, not threads: those wait for the GIL so
 often that two write no faster than one. The bytes do not depend on how many there are.
 """
@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from efficientdet.data.records import plan, record
 from efficientdet.data.records.framing import frame
@@ -61,42 +61,45 @@ def write(
     planned = plan.shards(images, root, seed, round(shard_mib * MEBI))
     work = folder.with_name(f".{folder.name}.work")
     work.mkdir(parents=True, exist_ok=True)
-    needed = sum(shard.bytes + len(shard.images) * _RECORD_OVERHEAD for shard in planned)
+    needed = sum(shard.bytes + len(shard.rows) * _RECORD_OVERHEAD for shard in planned)
     _check_space(work, needed)
     ids = {name: number for number, name in label_map.items()}
     workers = min(workers or os.cpu_count() or 1, len(planned), 1 + needed // PER_WORKER)
+    taken = ((shard.file, images.take(shard.rows)) for shard in planned)
     done: list[tuple[Path, Shard]] = []
     written = 0
     try:
         with mapping(workers) as each:
-            for shard, result in zip(planned, each(partial(_shard, ids, root, work), planned), strict=True):
-                done.append(result)
-                written += len(shard.images)
+            for path, shard in each(partial(_shard, ids, root, work), taken):
+                done.append((path, shard))
+                written += shard.records
                 if progress:
                     progress(written, len(images))
+        manifest = _manifest(images, [shard for _, shard in done], label_map)
+        write_json(work / FILE_NAME, manifest.model_dump(mode="json"))
+        with atomic(folder) as temporary:
+            temporary.mkdir()
+            for path, shard in done:
+                _place(path, temporary / shard.file)
+            _place(work / FILE_NAME, temporary / FILE_NAME)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(work, needed) from error
         raise
-    manifest = _manifest(planned, {shard.file: shard for _, shard in done}, label_map)
-    with atomic(folder) as temporary:
-        temporary.mkdir()
-        for path, written_shard in done:
-            path.rename(temporary / written_shard.file)
-        write_json(temporary / FILE_NAME, manifest.model_dump(mode="json"))
     remove(work)
     return manifest
 
 
-def _shard(ids: dict[str, int], root: Path, work: Path, shard: plan.PlannedShard) -> tuple[Path, Shard]:
-    rows = shard.images.to_pylist()
+def _shard(ids: dict[str, int], root: Path, work: Path, taken: tuple[str, pa.Table]) -> tuple[Path, Shard]:
+    name, images = taken
+    rows = images.to_pylist()
     content = json.dumps([_FORMAT, ids, rows], sort_keys=True, default=float).encode()
     path = work / f"{hashlib.sha256(content).hexdigest()}.tfrecord"
     note = path.with_suffix(".json")
     if path.exists() and note.exists():
         kept = Shard.model_validate_json(note.read_text())
         if path.stat().st_size == kept.bytes and _sha256(path) == kept.sha256:
-            return path, kept.model_copy(update={"file": shard.file})
+            return path, kept.model_copy(update={"file": name})
     digest = hashlib.sha256()
     with atomic(path) as temporary, temporary.open("wb", buffering=0) as stream:
         for row in rows:
@@ -104,7 +107,7 @@ def _shard(ids: dict[str, int], root: Path, work: Path, shard: plan.PlannedShard
             digest.update(framed)
             _write_all(stream, framed)
         size = stream.tell()
-    finished = Shard(file=shard.file, records=len(rows), bytes=size, sha256=digest.hexdigest())
+    finished = Shard(file=name, records=len(rows), bytes=size, sha256=digest.hexdigest())
     write_json(note, finished.model_dump())
     return path, finished
 
@@ -148,18 +151,28 @@ def _full(work: Path, needed: int) -> UserError:
     )
 
 
-def _manifest(planned: list[plan.PlannedShard], done: dict[str, Shard], label_map: dict[int, str]) -> Manifest:
+def _place(path: Path, target: Path) -> None:
+    """Links, so that the work folder has all shards whatever ends the run here; moves where links cannot be made."""
+    try:
+        target.hardlink_to(path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        path.rename(target)
+
+
+def _manifest(images: pa.Table, shards: list[Shard], label_map: dict[int, str]) -> Manifest:
     splits, class_counts = {}, {}
     for split in plan.SPLITS:
-        parts = [shard for shard in planned if shard.split == split]
-        per_image = [names for part in parts for names in part.images["class"].to_pylist()]
-        names = Counter(name for image in per_image for name in image)
+        classes = images["class"].filter(pc.equal(images["split"], split))
+        per_image = pc.list_value_length(classes).to_numpy()
+        names = {count["values"]: count["counts"] for count in pc.value_counts(pc.list_flatten(classes)).to_pylist()}
         splits[split] = SplitRecords(
             images=len(per_image),
-            boxes=names.total(),
-            negatives=sum(not image for image in per_image),
-            max_boxes=max(map(len, per_image), default=0),
-            shards=[done[part.file] for part in parts],
+            boxes=int(per_image.sum()),
+            negatives=int((per_image == 0).sum()),
+            max_boxes=int(per_image.max(initial=0)),
+            shards=[shard for shard in shards if shard.file.startswith(f"{split}-")],
         )
-        class_counts[split] = {name: names[name] for name in label_map.values()}
+        class_counts[split] = {name: names.get(name, 0) for name in label_map.values()}
     return Manifest(label_map=label_map, splits=splits, class_counts=class_counts)
