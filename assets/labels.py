@@ -26,7 +26,11 @@ def labels(run: Run) -> dict[str, Any]:
         imported = from_coco(run.project.annotations, pd.read_parquet(scanned))
         table = pa.Table.from_pandas(imported.labels, schema=LABELS_SCHEMA, preserve_index=False)
         unparsed = UNPARSED_SCHEMA.empty_table()
-        left_out = {"crowds left out": imported.crowds, "images not listed": imported.unlisted}
+        left_out = {
+            "crowds left out": imported.crowds,
+            "images not listed": imported.unlisted,
+            "outlines that are no four corners": imported.polygons,
+        }
     else:
         table, unparsed = read_labels(scanned, params.class_by)
         left_out = {}

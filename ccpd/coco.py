@@ -5,35 +5,38 @@ categories count from 1. What COCO has no place for stands beside it under CCPD'
 `plate`, `corners`...), which other readers pass over, and which bring a table back as it was.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ccpd.coco_file import Annotation, is_coordinate, name_of, read_coco
 from ccpd.columns import BOX, CORNERS
 from ccpd.label_table import LABELS_SCHEMA
 from lineage.errors import UserError
 
 TEXT = ("province", "plate", "plate_type")
 NUMBERS = ("tilt_horizontal", "tilt_vertical", "area_ratio", "brightness", "blurriness")
+NO_OUTLINE: tuple[Any, ...] = (None, [], [[]], {})
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A labels table from COCO JSON, the names of its classes by id (from 1), and how many annotations
-    were left out.
+    """A labels table from COCO JSON, the names of its classes by id (from 1), and what was left out.
+
+    crowds: annotations left out, being crowds. unlisted: images of the folder that the JSON does not list. polygons:
+    annotations kept without corners, whose outline is not one polygon of four points (more points or parts, RLE).
     """
 
     labels: pd.DataFrame
     label_map: dict[int, str]
     crowds: int
     unlisted: int
+    polygons: int
 
 
 def to_coco(
@@ -70,12 +73,8 @@ def to_coco(
 
 
 def _image(row: Mapping[Any, Any]) -> dict[str, Any]:
-    image = {
-        "id": int(row["image_id"]),
-        "file_name": row["path"],
-        "width": int(row["width"]),
-        "height": int(row["height"]),
-    }
+    image = {"id": int(row["image_id"]), "file_name": row["path"]}
+    image |= {key: int(row[key]) for key in ("width", "height") if pd.notna(row[key])}
     return image | {key: row[key] for key in ("subset", "split") if pd.notna(row[key])}
 
 
@@ -102,20 +101,19 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     `images` is the `raw_images` table of the folder that the file names are relative to: it gives hashes,
     sizes and problems, a size other than the JSON's is a problem, and a listed file that it does not have
     raises `UserError`. Images it has that the JSON does not list are left out, and counted (`unlisted`).
-    Without it nothing is known of the files. Crowds (`iscrowd`) are left out, and counted. References to
-    images or categories that do not exist, equal ids, paths out of the folder and boxes that are not four
-    numbers raise `UserError`, naming them.
+    Without it nothing is known of the files. A subset is the one that the JSON names, or else the folder of the
+    file. Corners are the JSON's own, or else a `segmentation` of one polygon with four points, put into CCPD's
+    order; other outlines are left out, and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
+    as they are, wherever they lie. What `read_coco` refuses raises `UserError`.
     """
-    where = str(source) if isinstance(source, Path) else "the COCO dictionary"
-    content = _read(source)
-    _demand_sound(content, where)
+    coco = read_coco(source)
     listed = pd.DataFrame(
         {
-            "image_id": [image["id"] for image in content["images"]],
-            "path": [str(PurePosixPath(image["file_name"])) for image in content["images"]],
-            "width": pd.array([image.get("width") for image in content["images"]], "Int32"),
-            "height": pd.array([image.get("height") for image in content["images"]], "Int32"),
-            "given_subset": [image.get("subset") for image in content["images"]],
+            "image_id": [image.id for image in coco.images],
+            "path": [image.file_name for image in coco.images],
+            "width": pd.array([image.width for image in coco.images], "Int32"),
+            "height": pd.array([image.height for image in coco.images], "Int32"),
+            "given_subset": [image.subset for image in coco.images],
         }
     )
     unlisted = 0
@@ -123,87 +121,27 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
         listed = listed.assign(sha256=None, problem=None)
     else:
         unlisted = int((~images["path"].isin(listed["path"])).sum())
-        listed = _with_files(listed, images, where)
-    folder = listed["path"].map(lambda path: PurePosixPath(path).parent.name)
-    listed["subset"] = listed["given_subset"].fillna(folder)
-    listed["name"] = listed["path"].map(lambda path: PurePosixPath(path).name)
-    names = {category["id"]: str(category["name"]) for category in content["categories"]}
-    kept = [annotation for annotation in content["annotations"] if not annotation.get("iscrowd", 0)]
-    labels = listed.merge(_annotations(kept, names), on="image_id", how="left").sort_values("path", kind="stable")
+        listed = _with_files(listed, images, name_of(source))
+    listed["subset"] = listed["given_subset"].fillna(listed["path"].map(lambda path: path.rpartition("/")[0]))
+    listed["name"] = listed["path"].map(lambda path: path.rpartition("/")[2])
+    kept = [annotation for annotation in coco.annotations if not annotation.iscrowd]
+    corners, polygons = _corners(kept)
+    annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
+    labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")
     return Imported(
         labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
-        label_map=categories(content),
-        crowds=len(content["annotations"]) - len(kept),
+        label_map=coco.label_map,
+        crowds=len(coco.annotations) - len(kept),
         unlisted=unlisted,
+        polygons=polygons,
     )
 
 
 def categories(source: Path | Mapping[str, Any]) -> dict[int, str]:
-    """Class names by id, from 1, in the order of the categories' own ids. Raises `UserError` for other JSON."""
-    names = {category["id"]: str(category["name"]) for category in _read(source)["categories"]}
-    return dict(enumerate((names[number] for number in sorted(names)), 1))
-
-
-def _read(source: Path | Mapping[str, Any]) -> dict[str, Any]:
-    content: Any = source
-    if isinstance(source, Path):
-        try:
-            content = json.loads(source.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{source} cannot be read as COCO JSON: {error}. Set data.annotations to another file."
-            ) from None
-    absent = (
-        [key for key in ("images", "annotations", "categories") if key not in content]
-        if isinstance(content, Mapping)
-        else ["images"]
-    )
-    if absent:
-        raise UserError(
-            f"{source if isinstance(source, Path) else 'The dictionary'} is not COCO JSON: no {', '.join(absent)}."
-        )
-    return dict(content)
-
-
-def _demand_sound(content: dict[str, Any], where: str) -> None:
-    """Raises `UserError` that lists every kind of fault with its count and first few ids."""
-    image_ids = {image["id"] for image in content["images"]}
-    categories = {category["id"] for category in content["categories"]}
-    annotations = content["annotations"]
-    paths = [PurePosixPath(image["file_name"]) for image in content["images"]]
-    faults = {
-        "equal image ids": _repeated(image["id"] for image in content["images"]),
-        "equal file names": _repeated(map(str, paths)),
-        "file names out of the folder": [str(path) for path in paths if path.is_absolute() or ".." in path.parts],
-        "equal annotation ids": _repeated(item["id"] for item in annotations if "id" in item),
-        "equal category ids": _repeated(category["id"] for category in content["categories"]),
-        "annotations of images that do not exist": [
-            a.get("id") for a in annotations if a.get("image_id") not in image_ids
-        ],
-        "annotations of categories that do not exist": [
-            a.get("id") for a in annotations if a.get("category_id") not in categories
-        ],
-        "annotations whose bbox is not four numbers": [
-            a.get("id") for a in annotations if not a.get("iscrowd", 0) and not _is_box(a.get("bbox"))
-        ],
-    }
-    lines = [
-        f"  {len(found):,} {kind}: {', '.join(map(str, found[:5]))}{', ...' if len(found) > 5 else ''}"
-        for kind, found in faults.items()
-        if found
-    ]
-    if lines:
-        raise UserError(f"{where} does not hold together:\n" + "\n".join(lines) + "\nMend it, then: plates run")
-
-
-def _repeated(values: Iterable[Any]) -> list[Any]:
-    return [value for value, count in Counter(values).items() if count > 1]
-
-
-def _is_box(box: Any) -> bool:
-    if not isinstance(box, list | tuple) or len(box) != 4:
-        return False
-    return all(isinstance(side, int | float) and np.isfinite(side) for side in box)
+    """Class names by id, from 1, in the order of the categories' own ids. What `read_coco` refuses raises
+    `UserError`.
+    """
+    return read_coco(source).label_map
 
 
 def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -214,6 +152,7 @@ def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.Da
         raise UserError(
             f"{len(missing):,} of {len(merged):,} images that {where} lists are not under data.root: "
             f"{', '.join(missing.head(3))}{', ...' if len(missing) > 3 else ''}. "
+            f"{_composed_otherwise(missing, images['path'])}"
             "File names are relative to data.root: plates run --set data.root=FOLDER"
         )
     said, found = (
@@ -227,17 +166,62 @@ def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.Da
     return merged.drop(columns=["width_said", "height_said", "_merge"])
 
 
-def _annotations(kept: list[dict[str, Any]], names: dict[int, str]) -> pd.DataFrame:
-    box = np.asarray([annotation["bbox"] for annotation in kept], np.float64).reshape(-1, 4)
+def _composed_otherwise(missing: pd.Series, paths: pd.Series) -> str:
+    found = int(missing.str.normalize("NFC").isin(paths.str.normalize("NFC")).sum())
+    if not found:
+        return ""
+    return f"{found:,} of them are there with accents in another Unicode form (NFC, NFD): write them as the files are. "
+
+
+def _annotations(kept: list[Annotation], corners: np.ndarray, names: Mapping[int, str]) -> pd.DataFrame:
+    box = np.asarray([annotation.bbox for annotation in kept], np.float64).reshape(-1, 4)
     box[:, 2:] += box[:, :2]
-    nothing = [None] * len(CORNERS)
-    corners = [annotation.get("corners", nothing) for annotation in kept]
     return pd.DataFrame(
         {
-            "image_id": [annotation["image_id"] for annotation in kept],
-            "class": [names[annotation["category_id"]] for annotation in kept],
+            "image_id": [annotation.image_id for annotation in kept],
+            "class": [names[annotation.category_id] for annotation in kept],
             **dict(zip(BOX, box.T, strict=True)),
-            **{corner: [row[position] for row in corners] for position, corner in enumerate(CORNERS)},
-            **{key: [annotation.get(key) for annotation in kept] for key in [*TEXT, *NUMBERS]},
+            **dict(zip(CORNERS, corners.T, strict=True)),
+            **{key: [getattr(annotation, key) for annotation in kept] for key in [*TEXT, *NUMBERS]},
         }
     )
+
+
+def _corners(kept: list[Annotation]) -> tuple[np.ndarray, int]:
+    """Corners [N, 8], NaN where there are none, and of how many annotations the outline was left out."""
+    corners = np.full((len(kept), len(CORNERS)), np.nan)
+    outlined, polygons = [], 0
+    for index, annotation in enumerate(kept):
+        if annotation.corners is not None:
+            corners[index] = annotation.corners
+        elif (points := _four_points(annotation.segmentation)) is not None:
+            corners[index] = points
+            outlined.append(index)
+        else:
+            polygons += annotation.segmentation not in NO_OUTLINE
+    corners[outlined] = _in_order(corners[outlined].reshape(-1, 4, 2)).reshape(-1, 8)
+    return corners, polygons
+
+
+def _four_points(segmentation: Any) -> list[float] | None:
+    """The eight numbers of a segmentation that is one polygon of four points, which may end where it began."""
+    if not isinstance(segmentation, list) or len(segmentation) != 1 or not isinstance(segmentation[0], list):
+        return None
+    points = segmentation[0]
+    if len(points) == 10 and points[:2] == points[8:]:
+        points = points[:8]
+    return points if len(points) == 8 and all(map(is_coordinate, points)) else None
+
+
+def _in_order(points: np.ndarray) -> np.ndarray:
+    """Corners [N, 4, 2] in CCPD's order, from those of convex quadrilaterals in any order.
+
+    The plate's right side is the one whose middle lies furthest right. That is so for a plate turned by less than
+    atan(width / height): 71 degrees where it is three times as wide as high.
+    """
+    offset = points - points.mean(axis=1, keepdims=True)
+    clockwise = np.argsort(np.arctan2(offset[..., 1], offset[..., 0]), axis=1)  # as seen: y points down
+    points = np.take_along_axis(points, clockwise[..., None], axis=1)
+    right_top = (points + np.roll(points, -1, axis=1))[..., 0].argmax(axis=1)
+    order = (right_top[:, None] + 1 + np.arange(4)) % 4
+    return np.take_along_axis(points, order[..., None], axis=1)
