@@ -1,22 +1,13 @@
-"""Photographs that look alike: a 64-bit perceptual hash of each, and a search for near ones.
+"""Photographs that look alike: a search for near ones among 64-bit perceptual hashes (`ccpd.decode`).
 
-The hash is dHash: the picture at 9x8 grey pixels, one bit for each pixel that is brighter than its right
-neighbour. JPEGs are decoded at an eighth of their size. Hashes within `d` bits of each other agree in at
-least one of `d + 1` bands (pigeonhole), so only photographs that share a band are compared.
+Hashes within `d` bits of each other agree in at least one of `d + 1` bands (pigeonhole), so only photographs that
+share a band are compared.
 """
 
 import itertools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
-
-from lineage.files import write_parquet
 
 CHUNK = 4_000_000
 """Candidate pairs compared at a time: about 100 MB."""
@@ -33,59 +24,6 @@ class Nearest:
     index: np.ndarray
     distance: np.ndarray
     complete: bool
-
-
-def dhash(path: Path) -> int:
-    """The hash of one image file. Raises `OSError` for a file that does not decode."""
-    with Image.open(path) as image:
-        image.draft("L", (90, 145))
-        grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    bits = np.packbits(grey[:, :-1] > grey[:, 1:])
-    return int.from_bytes(bits.tobytes(), "big")
-
-
-def hash_images(
-    images: pd.DataFrame,
-    root: Path,
-    cache: Path | None = None,
-    limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Hashes the images of a table with `path` and `sha256`; returns `path, dhash` (uint64), one row for
-    each readable one.
-
-    `cache` is a Parquet file of the hashes known by content, read and brought up to date. `limit` hashes at
-    most so many images, spread evenly over the sorted paths: the rows left out are the caller's to count.
-    `progress` gets (done, all).
-    """
-    images = images[["path", "sha256"]].drop_duplicates("path").sort_values("path").reset_index(drop=True)
-    if limit is not None and len(images) > limit:
-        images = images.iloc[np.linspace(0, len(images) - 1, limit).astype(np.int64)].reset_index(drop=True)
-    known = pd.Series(dtype="UInt64", index=pd.Index([], dtype="str"))
-    if cache is not None and cache.exists():
-        known = pd.read_parquet(cache).set_index("sha256")["dhash"].astype("UInt64")
-    found = images["sha256"].map(known)
-    hashes = found.fillna(0).to_numpy(np.uint64, copy=True)
-    readable = found.notna().to_numpy(copy=True)
-    unknown = np.flatnonzero(~readable)
-
-    def one(position: int) -> None:
-        try:
-            hashes[position] = dhash(root / images["path"].iloc[position])
-            readable[position] = True
-        except OSError:
-            pass
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(one, unknown.tolist()), 1):
-            if progress and (done % 500 == 0 or done == len(unknown)):
-                progress(done, len(unknown))
-    result = images.assign(dhash=hashes)[readable].reset_index(drop=True)
-    if cache is not None and readable[unknown].any():
-        both = pd.concat([result[["sha256", "dhash"]], known.rename("dhash").rename_axis("sha256").reset_index()])
-        both = both.dropna(subset="sha256").drop_duplicates("sha256").sort_values("sha256")
-        write_parquet(cache, both.astype({"dhash": "uint64"}))
-    return result[["path", "dhash"]]
 
 
 def nearest(

@@ -10,6 +10,7 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, J
 ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 TRAILING = 4096  # bytes after the end marker that are still taken for a writer's padding
 ORIENTATION = 0x0112
+TURNED = "EXIF orientation"  # how a problem begins that leaves the picture readable
 
 OTHERS = (
     (b"\x89PNG\r\n\x1a\n", "a PNG"),
@@ -74,7 +75,7 @@ def _whole(content: memoryview, width: int | None, height: int | None, orientati
         return Header(None, None, "damaged: the picture has no size")
     if bytes(content[-TRAILING:]).rfind(b"\xff\xd9") < 0:
         return Header(width, height, "truncated: no end marker")
-    return Header(width, height, None if orientation == 1 else f"EXIF orientation {orientation}")
+    return Header(width, height, None if orientation == 1 else f"{TURNED} {orientation}")
 
 
 def _kind(start: bytes) -> str:

@@ -30,7 +30,9 @@ RAW_IMAGES_SCHEMA = pa.schema(
         ("problem", pa.string()),
     ]
 )
-CACHE_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("mtime_ns", pa.int64()))
+READERS = (Path(__file__), Path(__file__).with_name("image_header.py"))  # another code may find other problems
+CODE = hashlib.sha256(b"".join(file.read_bytes() for file in READERS)).hexdigest()
+CACHE_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("mtime_ns", pa.int64())).with_metadata({"code": CODE})
 LISTING_SCHEMA = pa.schema(
     [CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", "bytes", "mtime_ns", "problem")]
 )
@@ -64,9 +66,10 @@ def scan(
     """Lists the images under `root` and reads those that are new: once each, for their hash and header; no pixel is
     decoded.
 
-    A file whose size and modification time are as in the cache is not opened. Symbolic links are counted and not
-    followed, so none leads round or out of the root. A name that is no UTF-8 is written with `\\xNN` for the bytes
-    that are not, and such a file is noted under `problem` and not read. Nothing is written under `root`.
+    A file whose size and modification time are as in the cache is not opened, unless the code that reads has changed.
+    Symbolic links are counted and not followed, so none leads round or out of the root. A name that is no UTF-8 is
+    written with `\\xNN` for the bytes that are not, and such a file is noted under `problem` and not read. Nothing is
+    written under `root`.
 
     cache_path: Parquet, outside the root, written at the end.
     workers: threads that read (None: one more than cores); while one reads or hashes, Python's lock is another's.
@@ -91,7 +94,7 @@ def scan(
     table = pa.concat_tables([kept, *_read_all(root, fresh, workers, progress, result)])
     del kept, fresh
     table = table.take(pc.sort_indices(table["path"]))
-    write_parquet(cache_path, table)
+    write_parquet(cache_path, table.replace_schema_metadata(CACHE_SCHEMA.metadata))
     result.table = table.select(RAW_IMAGES_SCHEMA.names)
     return result
 
@@ -103,8 +106,13 @@ def _refuse(root: Path, cache_path: Path) -> None:
         )
     if not root.is_dir():
         raise UserError(f"data.root is {root}, which is a file. Set it to the folder that holds the photographs.")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise UserError(f"data.root is {root}, and its reading is not permitted. Mend it with: chmod -R u+rX {root}")
+    try:
+        os.scandir(root).close()
+        os.stat(os.path.join(root, "."))
+    except PermissionError:
+        raise UserError(
+            f"data.root is {root}, and its reading is not permitted. Mend it with: chmod -R u+rX {root}"
+        ) from None
     if cache_path.resolve().is_relative_to(root.resolve()):
         raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
 
@@ -163,7 +171,7 @@ def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
     """The files that the cache knows as they are (`CACHE_SCHEMA`), and the others (`LISTING_SCHEMA`)."""
     if not cache_path.exists():
         return CACHE_SCHEMA.empty_table(), found
-    if not pq.read_schema(cache_path).equals(CACHE_SCHEMA):
+    if not pq.read_schema(cache_path).equals(CACHE_SCHEMA, check_metadata=True):
         return CACHE_SCHEMA.empty_table(), found
     cached = pq.read_table(cache_path, columns=["path", "bytes", "mtime_ns", *READ])
     at = pc.index_in(found["path"], cached["path"])

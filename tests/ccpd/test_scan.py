@@ -2,6 +2,8 @@ import hashlib
 import io
 import os
 import struct
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ccpd.image_header import read_header
-from ccpd.scan import RAW_IMAGES_SCHEMA, Scan, scan
+from ccpd.scan import CACHE_SCHEMA, RAW_IMAGES_SCHEMA, Scan, scan
 from lineage.errors import UserError
 
 
@@ -28,6 +30,7 @@ def rotated(orientation: int, big_endian: bool = False) -> bytes:
 
 
 JPEG = picture()
+NOBODY = 65534
 TRUTH = (72, 116, None)
 
 
@@ -189,16 +192,44 @@ def test_roots_that_cannot_be_scanned(root: Path) -> None:
     assert not cache.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_folders_without_permission(root: Path) -> None:
-    seen(root, {"ccpd_base/a.jpg": JPEG, "ccpd_db/b.jpg": JPEG})
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder's path, in a test that the system lets do no more than any user, whoever started it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
+def test_folders_without_permission(as_nobody: Path) -> None:
+    root = as_nobody / "root"
+    seen(root, {"ccpd_base/a.jpg": JPEG, "ccpd_base/c.jpg": JPEG, "ccpd_db/b.jpg": JPEG})
     os.chmod(root / "ccpd_db", 0)
     assert seen(root, {}).unreadable == ["ccpd_db: Permission denied"]
-    os.chmod(root, 0)
-    with pytest.raises(UserError, match="not permitted"):
-        scan(root, root.parent / "cache.parquet")
+    os.chmod(root / "ccpd_base/c.jpg", 0)
+    (as_nobody / "cache.parquet").unlink()
+    found = seen(root, {})
+    assert found.unreadable == ["ccpd_db: Permission denied", "ccpd_base/c.jpg: unreadable: Permission denied"]
+    assert found.table["problem"].to_pylist() == [None, "unreadable: Permission denied"]
+    for mode in (0, 0o400, 0o100):
+        os.chmod(root, mode)
+        with pytest.raises(UserError, match=r"not permitted.*chmod -R"):
+            scan(root, as_nobody / "cache.parquet")
     os.chmod(root, 0o700)
     os.chmod(root / "ccpd_db", 0o700)
+
+
+def test_what_other_code_found_is_not_believed(root: Path, monkeypatch) -> None:
+    assert seen(root, {"a.jpg": JPEG}).read == 1
+    assert seen(root, {}).read == 0
+    monkeypatch.setattr("ccpd.scan.CACHE_SCHEMA", CACHE_SCHEMA.with_metadata({"code": "another"}))
+    assert seen(root, {}).read == 1
 
 
 def test_progress_counts_every_image(root: Path) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from ccpd.decode import decode_images
 from ccpd.label_table import label_map, parse_labels
 from ccpd.scan import scan
 from ccpd.split import split_by_plate
@@ -24,6 +25,7 @@ from efficientdet.data import records
 
 NAME = "0133812260536-79_96-297&458_439&560-437&531_307&558_293&485_423&458-0_0_33_33_33_8_{}-85-29.jpg"
 HUGE = struct.pack(">HH", 1160, 720), struct.pack(">HH", 30000, 30000)
+EIGHT_BITS, TWELVE_BITS = b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"
 
 
 def jpeg(mode: str = "RGB", form: str = "JPEG", **options) -> bytes:
@@ -38,6 +40,19 @@ def turned() -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
     return jpeg(exif=exif)
+
+
+def huge() -> bytes:
+    """900 megapixels in 10 MiB."""
+    stream = io.BytesIO()
+    Image.new("L", (30000, 30000)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def zeroed() -> bytes:
+    content = jpeg()
+    middle = len(content) // 2
+    return content[:middle] + bytes(2000) + content[middle + 2000 :]
 
 
 def name(number: int, old: str = "", new: str = "") -> str:
@@ -62,7 +77,11 @@ CASES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "PNG": ("ccpd_base/" + name(9), lambda: jpeg(form="PNG"), "image_decodes"),
     "HTML": ("ccpd_base/" + name(10), lambda: b"<html>404</html>", "image_decodes"),
     "30,000 wide": ("ccpd_base/" + name(11), lambda: jpeg().replace(*HUGE), "image_not_huge, image_size_as_labelled"),
-    "30,000, no plate": ("ccpd_np/2.jpg", lambda: jpeg().replace(*HUGE), "image_not_huge"),
+    "30,000 by 30,000 for real": ("ccpd_np/2.jpg", huge, "image_not_huge"),
+    "cut, its end marker kept": ("ccpd_base/" + name(20), lambda: jpeg()[:-9000] + b"\xff\xd9", "image_decodes"),
+    "its middle zeroed": ("ccpd_np/3.jpg", zeroed, "image_decodes"),
+    "12 bits a sample": ("ccpd_np/4.jpg", lambda: jpeg().replace(EIGHT_BITS, TWELVE_BITS), "image_decodes"),
+    "damaged PNG": ("ccpd_np/5.jpg", lambda: jpeg(form="PNG")[:600], "image_decodes"),
     "too few fields": ("ccpd_base/" + name(12, "-85-29", "-85"), jpeg, "unparsed"),
     "too many fields": ("ccpd_base/" + name(13, "-29.jpg", "-29-7.jpg"), jpeg, "unparsed"),
     "negative coordinate": ("ccpd_base/" + name(14, "297&", "-297&"), jpeg, "unparsed"),
@@ -102,7 +121,8 @@ def ends(root: Path) -> dict[str, str]:
     """Path to where each file of the delivery ends, after the records were written and read back."""
     found = scan(root, root.parent / "scan.parquet")
     assert found.links == 2
-    labels, unparsed = parse_labels(found.table)
+    images = decode_images(found.table, root, root.parent / "decoded.parquet")
+    labels, unparsed = parse_labels(images)
     verdict = validate(labels.to_pandas())
     splits = split_by_plate(pa.Table.from_pandas(verdict.accepted), seed=0).table.to_pandas()
     assert all(crossing.success for crossing in crossings(splits, verdict.accepted))
