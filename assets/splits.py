@@ -21,10 +21,11 @@ from lineage.files import write_parquet
 def splits(run: Run) -> dict[str, Any]:
     params, root = run.params.split, run.project.photographs
     boxes = pq.read_table(run.project.path("data/boxes.parquet"))
-    official = uses_lists(params.method, root, boxes)
+    images = pq.read_table(run.project.path("data/raw_images.parquet"), columns=["path", "subset"])
+    official = uses_lists(params.method, root, images)
     if official:
-        lists = official_lists(root, boxes)
-        split = split_officially(boxes, lists)
+        lists = official_lists(root, images)
+        split = split_officially(boxes, lists, params.seed, params.val_fraction, params.test_fraction)
         said = {f"listed and not there: {name}": count for name, count in lists.missing.items()}
         said |= {f"there and not listed: {subset}": count for subset, count in lists.unlisted.items()}
     else:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from ccpd.balance import axis_values
 from ccpd.subsets import SIDES, OfficialLists
@@ -24,6 +26,8 @@ SPLITS_SCHEMA = pa.schema(
 
 MOST_OFF = 0.05
 """A stratum whose share of a side is further than this from that of all photographs is called uneven."""
+
+EXPECTED = 3  # plates of a stratum on a side, of which chance leaves none once in twenty
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,11 @@ def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_f
     of the 51,710 published labels (seed 0). `strata` measures it, and a check warns. Exact strata would need to move
     plates as data comes in, or to put a plate of two subsets on two sides.
 
-    boxes: columns path, subset, plate, sha256; rows of one path (several plates) go where the first one's plate goes.
+    boxes: columns path, subset, plate, sha256. Plates in one photograph go to one side, and what is joined by them.
     """
     _check_fractions(val_fraction, test_fraction)
     images = _images(boxes)
-    keys = pc.coalesce(images["plate"], images["sha256"], images["path"])
-    place = _uniform(keys, seed)
-    sides = np.where(place < test_fraction, "test", np.where(place < test_fraction + val_fraction, "val", "train"))
+    sides = _drawn(_uniform(images["key"], seed), val_fraction, test_fraction)
     return Split(_table(images, pa.array(sides.tolist(), pa.string())), {})
 
 
@@ -59,7 +61,8 @@ def strata(boxes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
 
     One row a stratum: `stratum, photographs, train, val, test` (shares, 0..1) and `off`, the largest difference from
     the shares of all photographs. `uneven` is where that is over `MOST_OFF` and over three standard deviations of
-    dividing as many plates by chance. Photographs without a plate are in no stratum of size.
+    dividing as many plates by chance, and where a side has no plate of a stratum though `EXPECTED` are its share.
+    Photographs without a plate are in no stratum of size.
     """
     first = boxes.drop_duplicates("path")
     names = pd.DataFrame({"subset": first["subset"], "size": axis_values(first)["size"].reindex(first.index)})
@@ -73,22 +76,43 @@ def strata(boxes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
             share = pd.Series(side[rows_of]).value_counts(normalize=True).reindex(SIDES, fill_value=0.0)
             chance = 3 * np.sqrt(overall * (1 - overall) / len(np.unique(plates[rows_of])))
             off = (share - overall).abs()
-            uneven = bool((off > np.maximum(MOST_OFF, chance)).any())
+            none = (share == 0) & (overall * len(np.unique(plates[rows_of])) >= EXPECTED)
+            uneven = bool(((off > np.maximum(MOST_OFF, chance)) | none).any())
             rows.append({"stratum": f"{axis} {value}", "photographs": len(rows_of), **share, "off": off.max()})
             rows[-1]["uneven"] = uneven
     return pd.DataFrame(rows, columns=["stratum", "photographs", *SIDES, "off", "uneven"])
 
 
-def split_officially(boxes: pa.Table, lists: OfficialLists) -> Split:
+def split_officially(
+    boxes: pa.Table, lists: OfficialLists, seed: int, val_fraction: float = 0.1, test_fraction: float = 0.2
+) -> Split:
     """The authors' sides: train and val by the lists, test subsets to test; leaves out what would leak.
 
-    Photographs on no list are left out. So are those of train and val whose plate is in test, and those of train
-    whose plate is in val: the dataset's own lists share plates, and CCPD's scores are read on test, which stays
-    whole.
+    Photographs on no list are left out, but for the subsets that no list covers (`lists.divided`): those go by plate
+    to train and val, or, where there are no lists at all but only CCPD2020's folders, to train, val and test. Where
+    nothing listed for test is there, half of val's plates are for test.
+
+    Left out are photographs of train and val whose plate is in test, and those of train whose plate is in val: the
+    dataset's own lists share plates, and CCPD's scores are read on test, which stays whole.
     """
+    _check_fractions(val_fraction, test_fraction)
     images = _images(boxes)
-    sides = pa.array([lists.sides.get(path) for path in images["path"].to_pylist()], pa.string())
-    counts = {"on no official list": sides.null_count}
+    place = _uniform(images["key"], seed)
+    sides = np.array([lists.sides.get(path) for path in images["path"].to_pylist()], object)
+    divided = np.array([side is None for side in sides]) & np.isin(images["subset"].to_pylist(), lists.divided)
+    sides[divided] = _drawn(place, val_fraction, 0.0 if lists.missing else test_fraction)[divided]
+    counts = {f"of {subset}, which no list covers, divided by plate": 0 for subset in lists.divided}
+    for subset in np.array(images["subset"].to_pylist(), object)[divided]:
+        counts[f"of {subset}, which no list covers, divided by plate"] += 1
+    if "test" not in sides:
+        halved = (sides == "val") & (place < 0.5)
+        sides[halved] = "test"
+        counts["of val, taken for test: no test photograph of the lists is there"] = int(halved.sum())
+    return _without_leaks(images, pa.array(sides.tolist(), pa.string()), counts)
+
+
+def _without_leaks(images: pa.Table, sides: pa.Array, counts: dict[str, int]) -> Split:
+    counts["on no official list"] = sides.null_count
     images, sides = images.filter(pc.is_valid(sides)), sides.drop_null()
     plates = images["plate"]
     for side, above in (("val", ("test",)), ("train", ("test", "val"))):
@@ -101,18 +125,45 @@ def split_officially(boxes: pa.Table, lists: OfficialLists) -> Split:
 
 
 def _images(boxes: pa.Table) -> pa.Table:
-    """One row a path, by path, with the first plate of each."""
+    """One row a path, by path, with the first plate of each and a `key`: what may stand on one side only.
+
+    The key is the plate, the content of a photograph without one, or, for plates that share a photograph, the first of
+    all plates that are joined so.
+    """
     names = ["path", "subset", "plate", "sha256"]
     columns = (
         boxes.select(names)
         .cast(pa.schema([(name, pa.string()) for name in names]))
         .sort_by([("path", "ascending"), ("plate", "ascending")])
+        .combine_chunks()
     )
-    paths = columns["path"].combine_chunks()
+    paths, plates = columns["path"].combine_chunks(), columns["plate"].combine_chunks()
     first = np.ones(len(paths), bool)
     if len(paths) > 1:
         first[1:] = pc.not_equal(paths[1:], paths[:-1]).to_numpy(zero_copy_only=False)
-    return columns.filter(pa.array(first)).combine_chunks()
+    images = columns.filter(pa.array(first)).combine_chunks()
+    key = pc.coalesce(_joined(paths, plates, first), images["sha256"], images["path"])
+    return images.append_column("key", key)
+
+
+def _joined(paths: pa.Array, plates: pa.Array, first: np.ndarray) -> pa.Array:
+    """For each first row of a path, the first of the plates that are joined to its own by photographs of several."""
+    distinct = plates.dictionary_encode()
+    number = distinct.indices.fill_null(-1).to_numpy()
+    photograph = np.cumsum(first) - 1
+    if first.all() or not len(distinct.dictionary):
+        return plates.filter(pa.array(first))
+    known = number >= 0
+    plate_of = csr_matrix(
+        (np.ones(known.sum()), (photograph[known], number[known])), (photograph[-1] + 1, len(distinct.dictionary))
+    )
+    _, component = connected_components(plate_of.T @ plate_of, directed=False)
+    order = pc.rank(distinct.dictionary).to_numpy()
+    smallest = np.full(component.max() + 1, len(order) + 1)
+    np.minimum.at(smallest, component, order)
+    by_rank = np.argsort(order)
+    names = distinct.dictionary.take(pa.array(by_rank[smallest[component] - 1]))
+    return names.take(pa.array(number[first], mask=~known[first]))
 
 
 def _uniform(keys: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
@@ -124,6 +175,10 @@ def _uniform(keys: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
     digests = [hashlib.blake2b(salt + key.encode(), digest_size=8).digest() for key in distinct.dictionary.to_pylist()]
     numbers = np.frombuffer(b"".join(digests), ">u8").astype(np.float64) / 2.0**64
     return numbers[distinct.indices.to_numpy()]
+
+
+def _drawn(place: np.ndarray, val_fraction: float, test_fraction: float) -> np.ndarray:
+    return np.where(place < test_fraction, "test", np.where(place < test_fraction + val_fraction, "val", "train"))
 
 
 def _table(images: pa.Table, sides: pa.Array) -> pa.Table:

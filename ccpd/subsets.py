@@ -47,11 +47,13 @@ class OfficialLists:
     sides: path to side, of the listed photographs that are there.
     missing: by list, how many of its lines name a photograph that is not there.
     unlisted: by subset, how many photographs are there and on no list.
+    divided: subsets that are there to train on and that the authors divided nowhere.
     """
 
     sides: dict[str, Side]
     missing: dict[str, int]
     unlisted: dict[str, int]
+    divided: tuple[str, ...] = ()
 
 
 def find_lists(root: Path) -> dict[Side | str, list[Path]]:
@@ -79,8 +81,9 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
     subset).
 
     A line is `ccpd_base/NAME.jpg`, relative to the folder that holds `split`. A photograph on two lists keeps the
-    first of train, val, test. A test subset that no list covers is in 'test' whole. Raises `UserError` where there
-    is neither a list nor a folder of CCPD2020.
+    first of train, val, test. A test subset that no list covers is in 'test' whole; a training subset that none covers
+    (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 where only CCPD2020 has sides.
+    Raises `UserError` where there is neither a list nor a folder of CCPD2020.
     """
     lists = find_lists(root)
     paths: dict[str, str] = dict(zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True))
@@ -107,7 +110,8 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
             "Add the split folder of CCPD2019, or set split.method: plate."
         )
     unlisted = _count(paths[path] for path in paths if path not in sides)
-    return OfficialLists(sides, missing, unlisted)
+    divided = set(unlisted) - {paths[path] for path in sides}
+    return OfficialLists(sides, missing, unlisted, tuple(sorted(divided & {*TRAINING} if lists else divided)))
 
 
 def has_official_sides(root: Path, images: pa.Table) -> bool:

@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccpd.label_table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
 from ccpd.split import SPLITS_SCHEMA, split_by_plate, split_officially, strata
-from ccpd.subsets import OfficialLists, official_lists, subset_of
+from ccpd.subsets import OfficialLists, has_official_sides, official_lists, subset_of
 from lineage.errors import UserError
 
 
@@ -123,6 +124,19 @@ def test_real_plates_are_divided_evenly_over_subsets_and_sizes(shared: Path) -> 
     assert not found["uneven"].any()
 
 
+def test_plates_joined_by_photographs_stay_together() -> None:
+    chain = [("c/0.jpg", "皖A00000"), *[(f"c/{n}.jpg", f"皖A{m:05d}") for n in range(1, 60) for m in (n - 1, n)]]
+    alone = [(f"c/alone{n}.jpg", f"沪A{n:05d}") for n in range(60)]
+    sides = sides_of(split_by_plate(boxes([*chain, *alone]), 0).table)
+    splits = split_by_plate(boxes([*chain, *alone]), 0).table
+    chained = {row["split"] for row in splits.to_pylist() if "alone" not in row["path"]}
+    assert len(chained) == 1
+    assert set().union(*sides.values()) == {"train", "val", "test"}
+    again = split_by_plate(boxes(alone), 0).table
+    kept = dict(zip(splits["path"].to_pylist(), splits["split"].to_pylist(), strict=True))
+    assert all(kept[row["path"]] == row["split"] for row in again.to_pylist())
+
+
 def test_an_empty_table_and_bad_fractions() -> None:
     assert len(split_by_plate(boxes([]), 0).table) == 0
     with pytest.raises(UserError, match=r"split\.val_fraction"):
@@ -169,7 +183,7 @@ def test_official_lists_against_what_is_there(delivery: Path) -> None:
 
 
 def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
-    split = split_officially(boxes(OFFICIAL), official_lists(delivery, boxes(OFFICIAL)))
+    split = split_officially(boxes(OFFICIAL), official_lists(delivery, boxes(OFFICIAL)), 0)
     assert {row["path"].rpartition("/")[2]: row["split"] for row in split.table.to_pylist()} == {
         "a.jpg": "train",
         "b.jpg": "train",
@@ -181,6 +195,53 @@ def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
     assert split.counts["on no official list"] == 2
     assert split.counts["of train, the plate is in test or val"] == 1
     assert all(len(sides) == 1 for sides in sides_of(split.table).values())
+
+
+UNLISTED = [(f"CCPD2019/ccpd_{subset}/{number}.jpg", None) for subset in ("np", "weather") for number in range(40)]
+
+
+def test_training_subsets_that_no_list_covers_are_divided_by_plate(delivery: Path) -> None:
+    everything = boxes([*OFFICIAL, *UNLISTED, ("CCPD2019/mine/a.jpg", "皖A00009")])
+    lists = official_lists(delivery, everything)
+    split = split_officially(everything, lists, 0, val_fraction=0.3)
+    assert lists.divided == ("np", "weather")
+    sides = split.table.filter(pc.is_in(split.table["subset"], pa.array(["np", "weather"])))["split"].to_pylist()
+    assert {side: sides.count(side) > 10 for side in sides} == {"train": True, "val": True}
+    assert len(sides) == 80
+    assert split.counts["of np, which no list covers, divided by plate"] == 40
+    assert split.counts["on no official list"] == 3
+
+
+def test_lists_without_a_test_photograph_there_halve_val(delivery: Path) -> None:
+    base = [(f"CCPD2019/ccpd_base/{number}.jpg", f"皖B{number:05d}") for number in range(80)]
+    for side, rows in (("train", base[:40]), ("val", base[40:])):
+        lines = [path.removeprefix("CCPD2019/") for path, _ in rows]
+        (delivery / f"CCPD2019/split/{side}.txt").write_text("\n".join(lines))
+    split = split_officially(boxes(base), official_lists(delivery, boxes(base)), 0)
+    sides = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
+    assert {sides[path] for path, _ in base[:40]} == {"train"}
+    counts = split.table["split"].to_pylist()
+    taken = split.counts["of val, taken for test: no test photograph of the lists is there"]
+    assert counts.count("test") == taken
+    assert counts.count("val") == 40 - taken
+    assert 10 < taken < 30
+
+
+def test_another_release_without_sides_leaves_those_of_ccpd2020(tmp_path: Path) -> None:
+    green = [
+        (f"CCPD2020/ccpd_green/{side}/{n}.jpg", f"皖AD{n:05d}") for side in ("train", "val", "test") for n in range(9)
+    ]
+    green = [(path, f"{plate[:-1]}{number}") for number, (path, plate) in enumerate(green, start=100)]
+    alone = split_officially(boxes(green), official_lists(tmp_path, boxes(green)), 0)
+    both = boxes([*green, *many])
+    assert has_official_sides(tmp_path, boxes(green))
+    assert not has_official_sides(tmp_path, both)
+    split = split_officially(both, official_lists(tmp_path, both), 0)
+    sides = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
+    before = zip(alone.table["path"].to_pylist(), alone.table["split"].to_pylist(), strict=True)
+    assert all(sides[path] == side for path, side in before)
+    by_plate = split_by_plate(boxes(many), 0).table
+    assert [sides[path] for path in by_plate["path"].to_pylist()] == by_plate["split"].to_pylist()
 
 
 def test_lists_beside_the_subsets_of_the_root_itself(tmp_path: Path) -> None:

@@ -16,14 +16,22 @@ def test_nothing_crosses(labels, splits):
 
 
 def test_a_plate_on_two_sides_is_found(labels, splits):
-    splits.loc[2, "plate"] = splits.loc[0, "plate"]
+    labels.loc[2, "plate"] = labels.loc[0, "plate"]
 
     plate, name, content = crossings(splits, labels)
 
     assert (plate.success, plate.images, plate.groups, plate.severity) == (False, 2, 1, "critical")
-    assert plate.examples == [splits.loc[0, "plate"]]
+    assert plate.examples == [labels.loc[0, "plate"]]
     assert name.success
     assert content.success
+
+
+def test_the_second_plate_of_a_photograph_on_two_sides_is_found(labels, splits):
+    second = labels.iloc[[0]].assign(plate=labels.loc[2, "plate"])
+
+    plate, _, _ = crossings(splits, pd.concat([labels, second], ignore_index=True))
+
+    assert (plate.images, plate.examples) == (2, [labels.loc[2, "plate"]])
 
 
 def test_a_name_and_a_content_on_two_sides_are_found(labels, splits):
@@ -43,9 +51,10 @@ def test_equal_names_without_a_plate_are_no_leak(labels, splits):
 def test_near_duplicates_are_counted_and_shown(splits):
     hashes = pd.DataFrame({"path": splits["path"], "dhash": np.uint64([0, 2**40 - 1, 0b111, 2**60, 2**63, 2**40 - 2])})
 
-    val, test = near_duplicates(splits, hashes)
+    val, test, test_in_val = near_duplicates(splits, hashes)
 
     assert (val.near, val.checked) == (1, 1)
     assert val.pairs == [(splits["path"][2], splits["path"][0], 3)]
     assert test.near == 2
     assert test.sentence == "2 of 2 test images look like one in train"
+    assert (test_in_val.near, test_in_val.reference) == (0, "val")

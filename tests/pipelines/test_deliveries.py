@@ -32,7 +32,8 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     delivery = tmp_path / "photographs/CCPD2019"
     shutil.copytree(scenes, delivery)
     labels = labels_of(delivery, tmp_path)
-    base = labels[labels["subset"].isin(["base", "weather", "np"])]["path"].tolist()
+    base = labels[labels["subset"] == "base"]["path"].tolist()
+    negatives = labels[labels["subset"] == "np"]["path"].tolist()
     (delivery / "split").mkdir()
     train, val, unlisted = base[:-6], base[-6:-2], base[-2:]
     assert len(unlisted) == 2
@@ -46,11 +47,13 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     assert "listed and not there: CCPD2019/split/train.txt 2" in said
     assert "listed and not there: CCPD2019/split/val.txt 0" in said
     assert "on no official list 2" in said
+    assert f"of np, which no list covers, divided by plate {len(negatives)}" in said
     splits = pd.read_parquet(root / "data/splits.parquet")
     side = dict(zip(splits["path"].str.removeprefix("CCPD2019/"), splits["split"], strict=True))
     assert not set(unlisted) & set(side)
     assert {side[path] for path in train if path in side} == {"train"}
     assert {side[path] for path in val if path in side} == {"val"}
+    assert {side[path] for path in negatives} <= {"train", "val"}
     assert set(splits[splits["subset"].isin(["db", "blur", "fn", "rotate", "tilt", "challenge"])]["split"]) == {"test"}
 
     call("plates", "materialize", "tfrecords")
