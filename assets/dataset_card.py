@@ -36,11 +36,13 @@ def dataset_card(run: Run) -> dict[str, Any]:
         splits=splits,
         meanings={outcome["name"]: outcome["means"] for outcome in report["outcomes"]},
         findings=[balance["sentence"] for balance in report["balance"]],
-        shift=between_sides(boxes, splits, max_psi=params.split.max_psi),
+        since_last=report["shift"],
+        between_sides=between_sides(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks),
         augmented=augmented,
         title=f"Photographs of {params.data.root or 'the generated sample'}",
     )
     numbers = card.describe(boxes, rejected, splits)
+    drawn = {plot.caption: card.markdown_drawing(plot) for plot in card.plots.pictures(boxes, splits)}
     root = run.project.photographs
     return {
         "accepted": dg.MetadataValue.md(card.markdown(card.accepted(boxes, root, count=AUGMENTED))),
@@ -48,5 +50,8 @@ def dataset_card(run: Run) -> dict[str, Any]:
         "augmented": dg.MetadataValue.md(card.markdown(augmented)),
         "card": dg.MetadataValue.path(str(path("reports/dataset_card.html"))),
         "photographs": int(boxes["path"].nunique()),
+        "balance": dg.MetadataValue.md(card.tables.balance(numbers)),
+        "against the last delivery": dg.MetadataValue.md(card.tables.shift(report["shift"])),
+        **{f"plot: {title.lower()}": dg.MetadataValue.md(drawing) for title, drawing in drawn.items()},
         "numbers": dg.MetadataValue.json(numbers.model_dump(mode="json")),
     }

@@ -2,19 +2,11 @@
 file.
 """
 
+from ccpd.card import plots, tables
 from ccpd.card.numbers import Numbers, describe
 from ccpd.card.page import accepted, set_aside, write
-from ccpd.card.pictures import (
-    Picture,
-    Sample,
-    contact_sheet,
-    draw,
-    from_rows,
-    from_samples,
-    markdown,
-    of_files,
-    side_by_side,
-)
+from ccpd.card.pictures import Picture, Sample, draw, from_rows, from_samples, of_files
+from ccpd.card.sheets import contact_sheet, markdown, markdown_drawing, side_by_side
 
 __all__ = [
     "Numbers",
@@ -27,8 +19,11 @@ __all__ = [
     "from_rows",
     "from_samples",
     "markdown",
+    "markdown_drawing",
     "of_files",
+    "plots",
     "set_aside",
     "side_by_side",
+    "tables",
     "write",
 ]

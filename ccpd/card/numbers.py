@@ -1,5 +1,5 @@
-"""The card's numbers: counts and typical values of each side of the split, and of each subset and province
-on them.
+"""The card's numbers: counts and typical values of each side of the split, and how the boxes are spread over classes,
+provinces, subsets, sizes and brightnesses.
 """
 
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from ccpd.balance import axis_values
+from ccpd.balance import axis_values, distribution
 from ccpd.shift import features
 
 SIDES = ("train", "val", "test")
@@ -31,10 +31,27 @@ class Side(BaseModel):
     typical: dict[str, float | None]
 
 
-class Numbers(BaseModel):
-    """What the card says in figures. `subsets`, `provinces` and `classes` are value -> side -> boxes
-    (images for subsets).
+class Value(BaseModel):
+    """A value of an axis: its boxes, their share of all boxes (0..1), and its boxes on each side."""
+
+    name: str
+    boxes: int
+    share: float
+    sides: dict[str, int]
+
+
+class Axis(BaseModel):
+    """How the boxes are spread over the values of one axis of `ccpd.balance.AXES`: sizes and brightnesses in their
+    order, others the most frequent first. `imbalance_ratio` is the most frequent value's count over the rarest one's.
     """
+
+    name: str
+    values: list[Value]
+    imbalance_ratio: float
+
+
+class Numbers(BaseModel):
+    """What the card says in figures. `subsets` is subset -> side -> images; axes without a value are not in `axes`."""
 
     images: int
     boxes: int
@@ -43,9 +60,8 @@ class Numbers(BaseModel):
     plates: int
     broken: dict[str, int]
     sides: list[Side]
-    classes: dict[str, dict[str, int]]
     subsets: dict[str, dict[str, int]]
-    provinces: dict[str, dict[str, int]]
+    axes: list[Axis]
 
 
 def describe(boxes: pd.DataFrame, rejected: pd.DataFrame, splits: pd.DataFrame | None = None) -> Numbers:
@@ -53,7 +69,6 @@ def describe(boxes: pd.DataFrame, rejected: pd.DataFrame, splits: pd.DataFrame |
     side = sides_of(boxes, splits)
     labelled = boxes["class"].notna()
     images = boxes.drop_duplicates("path")
-    values = axis_values(boxes)
     broken = rejected["broken"].explode().value_counts() if len(rejected) else pd.Series(dtype="int64")
     return Numbers(
         images=len(images),
@@ -63,9 +78,8 @@ def describe(boxes: pd.DataFrame, rejected: pd.DataFrame, splits: pd.DataFrame |
         plates=boxes["plate"].nunique(),
         broken={str(name): int(count) for name, count in broken.items()},
         sides=[_side(name, boxes[side == name]) for name in (*SIDES, "all") if (side == name).any()],
-        classes=_by_side(values["class"], side[labelled]),
-        subsets=_by_side(images["subset"], side.loc[images.index]),
-        provinces=_by_side(values["province"], side[labelled]),
+        subsets=by_side(images["subset"], side.loc[images.index]),
+        axes=_axes(boxes, side),
     )
 
 
@@ -92,8 +106,25 @@ def _side(name: str, rows: pd.DataFrame) -> Side:
     )
 
 
-def _by_side(values: pd.Series, side: pd.Series) -> dict[str, dict[str, int]]:
+def by_side(values: pd.Series, side: pd.Series) -> dict[str, dict[str, int]]:
     """Counts by value and side, the most frequent value first."""
     table: Any = pd.crosstab(values, side)
     table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     return {str(value): {str(name): int(count) for name, count in row.items()} for value, row in table.iterrows()}
+
+
+def _axes(boxes: pd.DataFrame, side: pd.Series) -> list[Axis]:
+    values, axes = axis_values(boxes), []
+    for name, counted in distribution(boxes).groupby("axis", sort=False):
+        sides = by_side(values[name], side.loc[values.index])
+        if name in ("size", "brightness"):
+            counted = counted.sort_values("value", key=lambda bins: bins.str.extract(r"(\d+)")[0].astype(int))
+        rows = zip(counted["value"], counted["count"], counted["share"], strict=True)
+        axes.append(
+            Axis(
+                name=name,
+                values=[Value(name=v, boxes=count, share=share, sides=sides.get(v, {})) for v, count, share in rows],
+                imbalance_ratio=counted["count"].max() / counted["count"].min(),
+            )
+        )
+    return axes

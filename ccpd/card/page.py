@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ccpd.card import provinces
+from ccpd.card import plots, provinces, tables
 from ccpd.card.numbers import SIDES, describe
 from ccpd.card.pictures import Picture, from_rows
-from ccpd.card.plots import COLOURS, plots
 from lineage.files import atomic
 
 SHOWN = 18
@@ -26,7 +26,8 @@ def write(
     splits: pd.DataFrame | None = None,
     meanings: Mapping[str, str] | None = None,
     findings: Sequence[str] = (),
-    shift: pd.DataFrame | None = None,
+    between_sides: pd.DataFrame | None = None,
+    since_last: Sequence[Mapping[str, Any]] = (),
     augmented: Sequence[Picture] = (),
     title: str = "Dataset card",
     seed: int = 0,
@@ -35,19 +36,21 @@ def write(
 
     `root` is the folder of the photographs; `rejected` is the boxes table's other half, with `broken`;
     `meanings` says what each expectation means; `findings` are sentences put at the top (imbalance, leaks);
-    `shift` is a table of `ccpd.shift.between_sides`; `augmented` are training pictures as the network sees
-    them. `seed` picks the photographs.
+    `between_sides` is a table of `ccpd.shift.between_sides`; `since_last` are rows of `ccpd.shift.compare`, this
+    delivery against the last one; `augmented` are training pictures as the network sees them. `seed` picks the
+    photographs.
     """
     environment = Environment(loader=PackageLoader("ccpd.card", "."), autoescape=True, undefined=StrictUndefined)
     html = environment.get_template("page.html.j2").render(
         title=title,
         numbers=describe(boxes, rejected, splits),
         findings=list(findings),
-        plots=plots(boxes, splits),
-        colours=COLOURS,
+        plots=plots.svgs(boxes, splits),
         sides=[side for side in SIDES if splits is not None and (splits["split"] == side).any()] or ["all"],
-        shift=[] if shift is None else shift.to_dict("records"),
-        province_names=provinces.NAMES,
+        between_sides=[] if between_sides is None else between_sides.to_dict("records"),
+        since_last=list(since_last),
+        heading=tables.heading,
+        province_labels=provinces.LABELS,
         meanings=dict(meanings or {}),
         accepted_pictures=accepted(boxes, root, seed),
         rejected_pictures=set_aside(rejected, root),

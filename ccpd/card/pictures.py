@@ -1,15 +1,16 @@
-"""Pictures with their boxes drawn in, one by one and as contact sheets."""
+"""Pictures with their boxes drawn in."""
 
 import base64
 import io
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from ccpd.columns import BOX, CORNERS
 
@@ -17,6 +18,16 @@ GREEN = (46, 204, 113)
 ORANGE = (255, 140, 0)
 GROUND = (24, 24, 27)
 HEIGHT = 320
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for a file that is no image, or a damaged one."""
 
 
 @dataclass(frozen=True)
@@ -76,57 +87,14 @@ def from_rows(rows: pd.DataFrame, root: Path, captions: Sequence[str]) -> list[P
         try:
             with Image.open(root / str(row["path"])) as image:
                 full, small = image.size, _decoded(image)
-        except (OSError, Image.DecompressionBombError) as error:
-            pictures.append(Picture(_unreadable(type(error).__name__), caption))
+        except UNREADABLE as error:
+            pictures.append(Picture(placeholder(type(error).__name__), caption))
             continue
         scale = np.array([small.width / full[0], small.height / full[1]] * 2)
         boxes = row[BOX].to_numpy(np.float64, na_value=np.nan)[None] * scale
         corners = row[CORNERS].to_numpy(np.float64, na_value=np.nan).reshape(1, 4, 2) * scale[:2]
         pictures.append(Picture(draw(small, boxes, corners), caption))
     return pictures
-
-
-def contact_sheet(pictures: Sequence[Picture], columns: int = 6) -> Image.Image:
-    """All pictures in rows of `columns`, their captions under them; letters that the font lacks are shown
-    as `?`.
-    """
-    if not pictures:
-        return _unreadable("nothing to show")
-    font = ImageFont.load_default(size=13)
-    columns = min(columns, len(pictures))
-    cell_width = max(200, *(picture.image.width for picture in pictures)) + 8
-    cell_height = max(picture.image.height for picture in pictures) + 44
-    sheet = Image.new("RGB", (cell_width * columns, cell_height * math.ceil(len(pictures) / columns)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for position, picture in enumerate(pictures):
-        left, top = position % columns * cell_width + 4, position // columns * cell_height + 4
-        sheet.paste(picture.image, (left, top))
-        text = picture.caption.encode("ascii", "replace").decode()
-        width = max(1, cell_width // 7)
-        lines = [text[start : start + width] for start in range(0, len(text), width)][:2]
-        pen.multiline_text((left, top + picture.image.height + 3), "\n".join(lines), fill="black", font=font)
-    return sheet
-
-
-def markdown(pictures: Sequence[Picture], columns: int = 6, width: int = 960) -> str:
-    """A contact sheet of at most `width` pixels as Markdown with the picture inside: some tens of KB."""
-    if not pictures:
-        return "none"
-    sheet = contact_sheet(pictures, columns)
-    if sheet.width > width:
-        sheet = sheet.resize((width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "JPEG", quality=70)
-    return f"![pictures](data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()})"
-
-
-def side_by_side(pairs: pd.DataFrame, root: Path, count: int = 6) -> str:
-    """The first `count` pairs of near-duplicates (`photograph`, `in train`, `bits`), each pair in a row, as
-    Markdown."""
-    shown = pairs.head(count)
-    paths = [path for pair in zip(shown["photograph"], shown["in train"], strict=True) for path in pair]
-    captions = [text for bits in shown["bits"] for text in (f"{bits} bits differ", "in train")]
-    return markdown(of_files(paths, root, captions), columns=4)
 
 
 def of_files(paths: Sequence[str], root: Path, captions: Sequence[str]) -> list[Picture]:
@@ -141,7 +109,8 @@ def _decoded(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def _unreadable(text: str) -> Image.Image:
+def placeholder(text: str) -> Image.Image:
+    """What stands where a picture cannot: the reason, on grey."""
     image = Image.new("RGB", (HEIGHT * 720 // 1160, HEIGHT), GROUND)
     ImageDraw.Draw(image).multiline_text((12, HEIGHT // 2 - 16), f"not shown:\n{text}", fill="white")
     return image

@@ -36,3 +36,5 @@ NAMES = {
     "学": "learner",
     "O": "unknown",
 }
+
+LABELS = {character: f"{character} {name}" for character, name in NAMES.items()}

@@ -9,15 +9,10 @@ import pytest
 from PIL import Image
 
 from ccpd import card
-from ccpd.card.inspect import inspect
 from ccpd.card.page import set_aside
 from ccpd.card.plots import coverage
 from ccpd.label_table import LABELS_SCHEMA, parse_labels
 from ccpd.shift import between_sides
-from efficientdet.data.records.framing import frame
-from efficientdet.data.records.record import to_bytes
-from lineage.errors import UserError
-from lineage.files import write_parquet
 
 NAMES = (
     "0166008141762-90_86-167&514_430&588-448&583_175&601_176&522_449&504-0_0_6_32_33_32_15-114-281.jpg",
@@ -77,7 +72,7 @@ def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_pa
             splits=splits,
             meanings={"box_inside_image": "the box lies inside the image"},
             findings=["<b>88% of plates are from 皖</b>"],
-            shift=between_sides(boxes, splits),
+            between_sides=between_sides(boxes, splits),
             augmented=card.from_samples(
                 [card.Sample(np.zeros((32, 20, 3), np.uint8), np.array([[2.0, 2, 9, 9]]), "flip")]
             ),
@@ -87,6 +82,9 @@ def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_pa
     assert pages[0] == pages[1]
     assert "&lt;b&gt;88% of plates are from 皖" in pages[0]
     assert "皖 Anhui" in pages[0]
+    assert "province: one value" in pages[0]
+    assert "against the last delivery" not in pages[0]
+    assert all(f"{side}: 1 boxes" in pages[0] for side in ("train", "val", "test"))
     assert "the box lies inside the image" in pages[0]
     assert pages[0].count("data:image/jpeg;base64,") == 3 + 1 + 1
     assert 'src="http' not in pages[0]
@@ -131,45 +129,7 @@ def test_contact_sheets_for_the_ui_are_small_pictures_in_markdown(boxes, root):
     assert card.markdown([]) == "none"
 
     paths = boxes["path"].tolist()
-    pairs = pd.DataFrame({"photograph": [paths[2]], "in train": [paths[0]], "bits": [3]})
+    pairs = pd.DataFrame({"photograph": [paths[2]], "looks like": [paths[0]], "bits": [3]})
     two = np.asarray(shown(card.side_by_side(pairs, root)).convert("RGB"))[100]
     assert two[100].tolist() == pytest.approx([120, 90, 120], abs=9)
     assert two[two.shape[0] // 2 + 100].tolist() == pytest.approx([0, 90, 120], abs=9)
-
-
-def test_inspect_tells_a_photograph_a_folder_a_table_and_a_shard(boxes, root, tmp_path):
-    image = boxes.iloc[1]
-    record = {"image_id": 1, "path": image["path"], "sha256": image["sha256"], "width": 720, "height": 1160}
-    record |= {"class": ["license_plate"]} | {column: [image[column]] for column in LABELS_SCHEMA.names[8:20]}
-    encoded = io.BytesIO()
-    Image.new("RGB", (720, 1160)).save(encoded, "JPEG")
-    (tmp_path / "train.tfrecord").write_bytes(frame(to_bytes(record, encoded.getvalue(), {"license_plate": 1})))
-    write_parquet(tmp_path / "rejected.parquet", boxes.assign(broken=[["a"]] * 3))
-
-    photograph = inspect(root / boxes["path"][1])
-    folder = inspect(root)
-    table = inspect(tmp_path / "rejected.parquet", root=root)
-    shard = inspect(tmp_path / "train.tfrecord")
-
-    assert photograph.lines[1] == "plate 皖AE981N (blue), box 151, 285, 417, 398 px"
-    assert photograph.picture.size == (720, 1160)
-    assert folder.lines[0].startswith("3 JPEGs")
-    assert "3 images, 3 boxes, 0 images without a plate, 3 different plates" in folder.lines
-    assert "        3  a" in table.lines
-    assert shard.lines[0].startswith("1 records in train.tfrecord")
-    assert shard.lines[1] == "1 boxes, 0 images without one"
-    assert inspect(tmp_path).lines[-3:] == shard.lines
-
-
-def test_inspect_says_what_it_cannot_read(root, tmp_path):
-    (root / "ccpd_base" / "holiday.jpg").write_bytes((root / "ccpd_base" / NAMES[0]).read_bytes())
-    (root / "ccpd_base" / "empty.jpg").write_bytes(b"")
-    (tmp_path / "none").mkdir()
-
-    lines = inspect(root).lines
-
-    assert any(line.startswith("1 names hold no label, such as holiday.jpg") for line in lines)
-    assert any(line.startswith("1 do not decode, such as empty.jpg") for line in lines)
-    for path in (tmp_path / "absent", tmp_path / "none", root / "ccpd_base" / "empty.jpg"):
-        with pytest.raises(UserError, match=path.name):
-            inspect(path)
