@@ -4,6 +4,7 @@ The rest is set aside in `data/rejected.parquet`, each row with every expectatio
 `reports/data_docs/`. With too many rejects, nothing goes downstream.
 """
 
+import json
 from typing import Any
 
 import dagster as dg
@@ -11,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from assets.stage import Run, asset
+from assets.tfrecords import classes
 from ccpd import shift
 from ccpd.label_table import LABELS_SCHEMA, REJECTED_SCHEMA
 from ccpd.subsets import SUBSETS
+from checks import memory
 from checks.annotations import validate
 from checks.balance import imbalance
-from checks.delivery import Delivery
 from lineage.files import write_json, write_parquet
 
 PICTURES = 6
@@ -28,28 +30,29 @@ def boxes(run: Run) -> dict[str, Any]:
 
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))
-    memory, remembered = run.project.scratch / "delivery.json", run.project.scratch / "delivery.parquet"
-    previous = Delivery.model_validate_json(memory.read_text(encoding="utf-8")) if memory.exists() else None
+    deliveries = run.project.scratch / ("deliveries" if run.params.data.root else "samples")
+    previous = memory.last(deliveries, labels)
     known = labels["subset"].unique() if run.params.data.annotations else SUBSETS
-    verdict = validate(labels, previous=previous, subsets=known, data_docs=path("reports/data_docs"))
+    verdict = validate(
+        labels, previous=previous.size if previous else None, subsets=known, data_docs=path("reports/data_docs")
+    )
     write_parquet(path("data/rejected.parquet"), typed(verdict.rejected, REJECTED_SCHEMA))
     verdict.require(limits.max_rejected_fraction)
-    balances = imbalance(verdict.accepted, limits.max_class_share, limits.max_imbalance_ratio)
+    balances = imbalance(verdict.accepted, limits.max_class_share, limits.max_imbalance_ratio, classes(run).values())
     looks = shift.features(verdict.accepted)
-    since = shift.compare(pd.read_parquet(remembered), looks) if remembered.exists() else None
+    since = shift.compare(previous.looks, looks, limits.max_psi, limits.max_ks) if previous else None
     write_parquet(path("data/boxes.parquet"), typed(verdict.accepted, LABELS_SCHEMA))
     write_json(
         path("reports/validation.json"),
         {
             "outcomes": [outcome.model_dump() for outcome in verdict.outcomes],
             "balance": [balance.model_dump() for balance in balances],
-            "shift": [] if since is None else shift.sentences(since, "this delivery, against the last"),
+            "shift": [] if since is None else json.loads(since.to_json(orient="records")),
             "accepted": len(verdict.accepted),
             "rejected": len(verdict.rejected),
         },
     )
-    write_json(memory, Delivery.of(verdict.accepted).model_dump())
-    write_parquet(remembered, looks)
+    memory.remember(deliveries, labels, verdict.accepted)
     broken = verdict.rejected["broken"].explode().value_counts().rename("annotations").to_frame()
     return {
         "accepted": len(verdict.accepted),

@@ -2,6 +2,8 @@
 commonest.
 """
 
+from collections.abc import Collection
+
 import pandas as pd
 from pydantic import BaseModel
 
@@ -28,12 +30,13 @@ class Balance(BaseModel):
     sentence: str
 
 
-def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float) -> list[Balance]:
+def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float, classes: Collection[str] = ()) -> list[Balance]:
     """Asks the labelled rows of the boxes table how balanced each axis is; axes without values are left
     out.
 
-    `max_share` is the largest share of one value, 0..1, asked where an axis has two values or more;
-    `max_ratio` is the count of the commonest value over that of the rarest one present.
+    `max_share` is the largest share of one value, 0..1 (not asked of the only class there is); `max_ratio` the count
+    of the commonest value over that of the rarest one present. `classes` are all there are: those without a box are
+    named.
     """
     counts = distribution(boxes)
     axes = [axis for axis in AXES if (counts["axis"] == axis).any()]
@@ -42,10 +45,13 @@ def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float) -> list[B
     measured = {}
     for axis in axes:
         of_axis = counts[counts["axis"] == axis]
-        measured[f"{axis}_share"] = [of_axis["share"].max() if len(of_axis) > 1 else None]
+        only = axis == "class" and len(classes) < 2 and len(of_axis) < 2
+        measured[f"{axis}_share"] = [None if only else of_axis["share"].max()]
         measured[f"{axis}_ratio"] = [of_axis["count"].max() / of_axis["count"].min()]
+    absent = [name for name in classes if name not in set(counts[counts["axis"] == "class"]["value"])]
+    measured["class_absent"] = [len(absent)]
     outcomes = _ask(pd.DataFrame(measured, dtype="float64"), axes, max_share, max_ratio)
-    return [
+    balances = [
         _balance(
             counts[counts["axis"] == axis],
             outcomes[f"{axis}_share"],
@@ -55,11 +61,16 @@ def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float) -> list[B
         )
         for axis in axes
     ]
+    if outcomes["class_absent"].success:
+        return balances
+    said = f"; {len(absent)} of {len(classes)} classes have no box: {', '.join(absent)}"
+    first = balances[0].model_copy(update={"success": False, "sentence": balances[0].sentence + said})
+    return [first, *balances[1:]]
 
 
 def _ask(measured: pd.DataFrame, axes: list[str], max_share: float, max_ratio: float) -> dict[str, Outcome]:
     between = expectations().ExpectColumnValuesToBeBetween
-    asked = []
+    asked = [between(column="class_absent", max_value=0, **warning("class_absent", "every class has a box"))]
     for axis in axes:
         share, ratio = f"{axis}_share", f"{axis}_ratio"
         asked += [

@@ -6,26 +6,26 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from ccpd.decode import MOST_MEGAPIXELS
 from ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from checks.suite import critical, expectations, warning
 
-WHOLE = "the image is a whole JPEG, from its header to its end (the records are decoded in full)"
-
-MOST_MEGAPIXELS = 170
-"""Pillow takes an image over 179 for an attack on the memory, and so does the check of the records."""
+WHOLE = "the image is a JPEG of which everything decodes, from its header to its end"
 
 
 class Delivery(BaseModel):
-    """The size of a delivery: what the next one is held against."""
+    """The size of a delivery, before anything was set aside; `digest` says which it is (`checks.memory`)."""
 
     rows: int
     subsets: dict[str, int]
+    digest: str = ""
 
     @classmethod
-    def of(cls, labels: pd.DataFrame) -> "Delivery":
+    def of(cls, labels: pd.DataFrame, digest: str = "") -> "Delivery":
         """Counts a labels table."""
         counts = labels["subset"].dropna().value_counts()
-        return cls(rows=len(labels), subsets={str(name): int(count) for name, count in sorted(counts.items())})
+        subsets = {str(name): int(count) for name, count in sorted(counts.items())}
+        return cls(rows=len(labels), subsets=subsets, digest=digest)
 
 
 def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:

@@ -99,4 +99,9 @@ def geometry() -> list[Any]:
             max_value=10,
             **critical("tilt_matches_corners", "the horizontal tilt is within 10 degrees of the lower edge's"),
         ),
+        between(
+            column="vertical_tilt_gap_deg",
+            max_value=40,
+            **warning("vertical_tilt_near_corners", "the vertical tilt is within 40 degrees of the left edge's"),
+        ),
     ]

@@ -16,11 +16,9 @@ import pandas as pd
 
 from ccpd.columns import BOX, CORNERS
 from ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, edge_angles, hull, iou
+from ccpd.image_header import TURNED
 
 LABEL = ["class", *BOX, *CORNERS, "plate"]
-
-TURNED = "EXIF orientation"
-"""How `ccpd.image_header` begins to say that an image is stored turned: it decodes all the same."""
 
 TILTS_FROM_UPRIGHT = 125
 """Degrees: labels whose two tilts sum to less are the 2019 release's."""
@@ -57,8 +55,10 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     upright = tilt + tilt_vertical < TILTS_FROM_UPRIGHT
     exact, loose = known & upright, known & ~upright
     areas = np.stack([sides.prod(1), (hulls[:, 2:] - hulls[:, :2]).prod(1)]) / (width * height)
-    turn, along = _smallest_turn(corners), edge_angles(corners)[0]
+    turn, (along, down) = _smallest_turn(corners), edge_angles(corners)
     tilt_gap = np.abs(tilt - np.where(upright, np.abs(along), 90 + along))
+    meant = np.where(upright, [np.abs(along + down)] * 2, [90 - down, 270 - np.abs(down)])
+    vertical_gap = np.abs(tilt_vertical - meant).min(axis=0)
     gap = np.maximum(areas.min(0) - area_field, area_field - areas.max(0))
     return pd.DataFrame(
         {
@@ -75,6 +75,7 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
             "area_field_gap": np.where(exact, gap, np.nan),
             "area_field_to_box": np.where(loose, area_field / areas[0], np.nan),
             "tilt_gap_deg": np.where(turn > 0, tilt_gap, np.nan),
+            "vertical_tilt_gap_deg": np.where(turn > 0, vertical_gap, np.nan),
         }
     )
 
@@ -110,6 +111,8 @@ def characters(labels: pd.DataFrame) -> pd.DataFrame:
             "megapixels": pixels / 1e6,
             "image_size": size.where(labels["area_ratio"].notna()).astype("str"),
             "plate": labels["plate"],
+            "blue_plate": labels["plate"].where(labels["plate_type"] == "blue"),
+            "green_plate": labels["plate"].where(labels["plate_type"] == "green"),
             "plate_type": labels["plate_type"],
             "blue_characters": length.where(labels["plate_type"] == "blue"),
             "green_characters": length.where(labels["plate_type"] == "green"),

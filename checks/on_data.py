@@ -11,10 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from checks.report import failed, passed, rows, warned
+from checks.suite import Outcome
 from settings.project import Project
-
-MOST_HASHED = 50_000
-"""Photographs whose perceptual hashes are compared, spread evenly: a minute the first time, seconds later."""
 
 
 @dg.asset_check(asset="raw_images", description="Every image can be read: no empty, truncated or foreign file.")
@@ -42,8 +40,11 @@ def annotations_hold(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     broken = pd.DataFrame(outcome for outcome in report["outcomes"] if not outcome["success"])
     if broken.empty:
         return passed(f"all {report['accepted']:,} annotations hold")
-    table = rows(broken[["name", "means", "severity", "failed", "checked"]])
-    return warned(f"{report['rejected']:,} annotations are set aside, {report['accepted']:,} are kept", table)
+    said = f"{report['rejected']:,} annotations are set aside, {report['accepted']:,} are kept"
+    outcomes = [Outcome.model_validate(outcome) for outcome in report["outcomes"]]
+    shown = [one.sentence() for one in outcomes if one.severity == "warning" and not one.success]
+    said = "; ".join([said, *shown])
+    return warned(said, rows(broken[["name", "means", "severity", "failed", "checked"]]))
 
 
 @dg.asset_check(asset="boxes", description="No class, province, subset, size or brightness outweighs the others.")
@@ -56,8 +57,13 @@ def classes_are_balanced(project: dg.ResourceParam[Project]) -> dg.AssetCheckRes
 
 @dg.asset_check(asset="boxes", description="This delivery looks like the last one, column by column.")
 def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    shifted = validation(project)["shift"]
-    return warned("; ".join(shifted)) if shifted else passed("no column is shifted, or this is the first delivery")
+    from ccpd.shift import sentences
+
+    compared = pd.DataFrame(validation(project)["shift"])
+    if compared.empty:
+        return passed("no delivery before this one is known")
+    said = "; ".join(sentences(compared, "this delivery, against the last,"))
+    return warned(said, rows(compared)) if said else passed("no column is shifted", rows(compared))
 
 
 @dg.asset_check(
@@ -67,7 +73,7 @@ def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckRes
     from checks.splits import crossings
 
     splits = pd.read_parquet(project.path("data/splits.parquet"))
-    boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "name", "sha256"])
+    boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "name", "sha256", "plate"])
     found = crossings(splits, boxes)
     table = rows(pd.DataFrame(crossing.model_dump() for crossing in found))
     said = "; ".join(crossing.sentence for crossing in found if not crossing.success)
@@ -80,7 +86,8 @@ def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from ccpd.subsets import uses_lists
 
     boxes = pq.read_table(project.path("data/boxes.parquet"))
-    if uses_lists(project.params.split.method, project.photographs, boxes):
+    images = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "subset"])
+    if uses_lists(project.params.split.method, project.photographs, images):
         return passed("the official lists divide whole subsets")
     divided = strata(boxes.to_pandas(), pd.read_parquet(project.path("data/splits.parquet")))
     uneven = divided[divided["uneven"]]
@@ -91,18 +98,16 @@ def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     return warned(f"{', '.join(uneven['stratum'])}: {said}. Another split.seed divides them otherwise", table)
 
 
-@dg.asset_check(asset="splits", description="Few validation and test photographs look like one in training.")
+@dg.asset_check(asset="splits", description="Few photographs of one side look like one of another.")
 def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from ccpd.card import side_by_side
-    from ccpd.duplicates import hash_images
     from checks.splits import near_duplicates
 
     splits = pd.read_parquet(project.path("data/splits.parquet"))
-    boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "sha256"]).drop_duplicates("path")
-    hashes = hash_images(boxes, project.photographs, cache=project.scratch / "dhash.parquet", limit=MOST_HASHED)
-    found = near_duplicates(splits, hashes)
-    said = "; ".join(one.sentence for one in found) + f" ({len(hashes):,} of {len(boxes):,} photographs compared)"
-    pairs = pd.DataFrame([pair for one in found for pair in one.pairs], columns=["photograph", "in train", "bits"])
+    hashes = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "dhash"]).drop_null()
+    found = near_duplicates(splits, hashes.to_pandas())
+    said = "; ".join(one.sentence for one in found)
+    pairs = pd.DataFrame([pair for one in found for pair in one.pairs], columns=["photograph", "looks like", "bits"])
     if pairs.empty:
         return passed(said)
     return warned(said, rows(pairs), dg.MetadataValue.md(side_by_side(pairs, project.photographs)))
@@ -114,7 +119,8 @@ def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
 
     boxes = pd.read_parquet(project.path("data/boxes.parquet"))
     splits = pd.read_parquet(project.path("data/splits.parquet"))
-    table = between_sides(boxes, splits, max_psi=project.params.split.max_psi)
+    limits = project.params.split
+    table = between_sides(boxes, splits, limits.max_psi, limits.max_ks)
     shifted = table[table["shifted"]]
     said = "; ".join(
         f"{row.side}: {row.column} {row.reference} in train, {row.current} here (PSI {row.psi:.2f})"
@@ -127,18 +133,21 @@ def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     asset="tfrecords", blocking=True, description="Every record decodes in full and equals the table it came from."
 )
 def records_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from efficientdet.data.records import verify
+    from efficientdet.data import records
 
-    report = verify(
+    report = records.verify(
         project.path("data/tfrecords"),
-        pd.read_parquet(project.path("data/boxes.parquet")),
-        pd.read_parquet(project.path("data/splits.parquet")),
+        pq.read_table(project.path("data/boxes.parquet"), columns=records.BOX_COLUMNS),
+        pq.read_table(project.path("data/splits.parquet"), columns=records.SPLIT_COLUMNS),
     )
     if not report.problems:
         return passed(f"{report.records:,} records with {report.boxes:,} boxes equal the table")
     problems = pd.DataFrame([vars(problem) for problem in report.problems[:50]])
     said = ", ".join(f"{count:,} {kind}" for kind, count in report.by_kind.items())
-    return failed(f"records differ from the table: {said}. Run `plates materialize tfrecords` again", rows(problems))
+    first = "; ".join(f"{problem.where}: {problem.found}" for problem in report.problems[:3])
+    return failed(
+        f"records differ from the table: {said}. {first}. Run `plates materialize tfrecords` again", rows(problems)
+    )
 
 
 @dg.asset_check(asset="anchors", blocking=True, description="Enough training boxes reach IoU 0.5 with an anchor.")

@@ -5,6 +5,8 @@ from typing import Any
 from ccpd.alphabet import CHARACTERS, LETTERS, NO_CHARACTER, PROVINCES
 from checks.suite import critical, expectations, warning
 
+ENERGY = "ABCDEFGHJK"  # A to E: battery; F to K: hybrid (GA 36-2018)
+
 
 def plates() -> list[Any]:
     """The expectations on `measures.characters`."""
@@ -29,9 +31,23 @@ def plates() -> list[Any]:
             **critical("green_plate_has_8", "a green plate has eight characters"),
         ),
         gxe.ExpectColumnValuesToMatchRegex(
-            column="plate",
+            column="blue_plate",
             regex=f"^[{PROVINCES}][{LETTERS}][{CHARACTERS}]*$",
-            **critical("plate_in_alphabet", "a plate is a province, a city letter, then letters (no I) and digits"),
+            **critical(
+                "blue_plate_alphabet", "a blue plate is a province, a city letter, then letters (no I) and digits"
+            ),
+        ),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="green_plate",
+            regex=f"^[{PROVINCES}][{LETTERS}][{CHARACTERS}]*$",
+            **critical("green_plate_alphabet", "a green plate is made of the same alphabets"),
+        ),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="green_plate",
+            regex=f"^..(?:[{ENERGY}].*|.*[{ENERGY}])$",
+            **warning(
+                "green_plate_energy", "a green plate's third or last character is the letter of its drive, A to K"
+            ),
         ),
         gxe.ExpectColumnValuesToNotMatchRegex(
             column="plate",

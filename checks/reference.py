@@ -1,6 +1,6 @@
 """Writes docs/data.md from the schemas and the suites themselves: `python -m checks.reference`.
 
-What is said of columns comes from `ccpd.label_table`, `ccpd.scan` and `ccpd.split`; what is said of expectations from
+What is said of columns comes from `ccpd.label_table`, `ccpd.decode` and `ccpd.split`; what is said of expectations from
 their own names, meanings and severities. A test holds the page to what this module writes.
 """
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ccpd.decode import DECODED_SCHEMA, MOST_MEGAPIXELS
 from ccpd.label_table import CLASS_NAMES, LABELS_SCHEMA, REJECTED_SCHEMA, UNPARSED_SCHEMA
-from ccpd.scan import RAW_IMAGES_SCHEMA
 from ccpd.split import MOST_OFF, SPLITS_SCHEMA
 from ccpd.subsets import NEGATIVE, SUBSETS
 from checks.delivery import Delivery, delivery
@@ -24,6 +24,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 
 MEANINGS = {
     "bytes": "size of the file",
+    "dhash": "perceptual hash, 64 bits: near-duplicates differ in few of them; null: it does not decode",
     "image_id": "whole number from 1, in the order of paths; the id in records and COCO JSON",
     "split": "train, val or test",
     "field": "the field of the name that cannot be read",
@@ -48,6 +49,9 @@ All are Parquet in `data/`; look at one with `plates inspect data/NAME.parquet`.
 original photograph.
 
 ### raw_images: every image under data.root
+
+Every photograph is read once for its hash and header, and decoded once in full, so that one that is truncated or
+damaged is set aside in `boxes` with all else that cannot be used. One of over {megapixels} megapixels is not decoded.
 
 {raw_images}
 
@@ -96,18 +100,20 @@ in `reports/data_docs/index.html`.
 ### The sides
 
 Nothing goes downstream where one of these does not hold. Beside them the checks warn where a subset or a size is
-divided over the sides more than {most_off:.0%} (and more than chance explains) otherwise than all photographs, where
-val or test hold photographs that look like one in train (perceptual hash), and where a column of val or test does not
-look like train's (`split.max_psi`).
+divided over the sides more than {most_off:.0%} (and more than chance explains) otherwise than all photographs or is
+missing on one, where a photograph of a side looks like one of another (perceptual hash), and where a column of val or
+test does not look like train's (`split.max_psi`, `split.max_ks`). A delivery is compared with the last accepted one in
+the same way (`validation.max_psi`, `validation.max_ks`), and to its rows and subsets.
 
 {sides}
 
 ### Balance
 
 Asked of the accepted boxes for class, province, subset, size and brightness, as warnings: no value has more than
-`validation.max_class_share` of the boxes, and the commonest has at most `validation.max_imbalance_ratio` times as many
-as the rarest. What can be done about it: `train.class_weights` and `train.balanced_sampling`; the checkpoint's
-metadata say what distribution is then learnt from.
+`validation.max_class_share` of the boxes, the commonest has at most `validation.max_imbalance_ratio` times as many
+as the rarest, and every class has a box. What can be done about classes: `train.class_weights` and
+`train.balanced_sampling`; the checkpoint's metadata say what distribution is then learnt from. They weigh classes and
+nothing else: for provinces, train with `data.class_by: province`.
 
 ## Reading rejected.parquet
 
@@ -139,8 +145,10 @@ plates run --set data.root=FOLDER --set data.annotations=FILE.json
 
 File names in the JSON are relative to `data.root`. From `labels` on the pipeline is the same; expectations on corners,
 plates and tilts pass where there are none. Classes are the categories, numbered from 1 in the order of their ids.
-Crowds and images that the JSON does not list are left out and counted; a listed file that is not there, equal ids and
-boxes that are not four numbers stop the run. A change of the file makes `labels` stale.
+An outline of four points gives the corners. Crowds, other outlines and images that the JSON does not list are left out
+and counted; a listed file that is not there, equal ids, categories of one name and anything that is not what COCO's
+format says stop the run. PNGs and turned JPEGs are set aside: [how to convert them](real-ccpd.md). A change of the file
+makes `labels` stale.
 """
 
 
@@ -155,7 +163,7 @@ def render() -> str:
             f"`{by}`: {', '.join(names) if len(names) < 5 else f'{len(names)} of them'}"
             for by, names in CLASS_NAMES.items()
         ),
-        raw_images=_columns(RAW_IMAGES_SCHEMA),
+        raw_images=_columns(DECODED_SCHEMA),
         labels=_columns(LABELS_SCHEMA),
         rejected=_columns(own),
         unparsed=_columns(UNPARSED_SCHEMA),
@@ -165,6 +173,7 @@ def render() -> str:
         plates=_expectations(plates()),
         sides=_expectations(questions()),
         most_off=MOST_OFF,
+        megapixels=MOST_MEGAPIXELS,
     )
 
 

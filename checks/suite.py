@@ -38,9 +38,7 @@ class Outcome(BaseModel):
         """The outcome as a line for people, with its figures."""
         seen = f"; observed {self.observed}" if self.observed is not None else ""
         such = f", such as {', '.join(self.examples)}" if self.examples else ""
-        count = (
-            f"{self.failed:,} of {self.checked:,} do not" if self.failed else "holds" if self.success else "does not"
-        )
+        count = f"{self.failed:,} of {self.checked:,} do not" if self.failed else "holds" if self.success else "not so"
         return f"{self.name}: {self.means}: {count}{seen}{such}"
 
 

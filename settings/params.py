@@ -71,6 +71,14 @@ class ValidationParams(Section):
     max_imbalance_ratio: float = Field(
         50.0, ge=1, description="Warn when the most frequent value is this many times the rarest."
     )
+    max_psi: float = Field(
+        0.25,
+        gt=0,
+        description="Warn when a column's population stability index against the last delivery is over this.",
+    )
+    max_ks: float = Field(
+        0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
+    )
 
 
 class SplitParams(Section):
@@ -87,6 +95,9 @@ class SplitParams(Section):
         0.25,
         gt=0,
         description="Warn when a column's population stability index between two sides is over this; 0.25 is usual.",
+    )
+    max_ks: float = Field(
+        0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
     )
 
 
@@ -204,18 +215,29 @@ def knobs(model: type[BaseModel] = Params, prefix: str = "") -> Iterator[tuple[s
 
 def nearest(key: str) -> str | None:
     """The known knob whose dotted key, or whose last part, is most like `key`."""
+    return next(iter(alike(key)), None)
+
+
+def alike(key: str) -> list[str]:
+    """The known knobs whose dotted key, or whose last part, is like `key`: three at most, the most alike first."""
     known = {dotted: dotted for dotted, _ in knobs()} | {dotted.rsplit(".", 1)[-1]: dotted for dotted, _ in knobs()}
     for candidate in (key, key.rsplit(".", 1)[-1]):
-        if match := difflib.get_close_matches(candidate, known, n=1, cutoff=0.6):
-            return known[match[0]]
-    return None
+        if matches := difflib.get_close_matches(candidate, known, n=3, cutoff=0.6):
+            return list(dict.fromkeys(known[match] for match in matches))
+    return []
 
 
 def _explain(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        hint = nearest(key)
+        section = difflib.get_close_matches(key, Params.model_fields, n=1, cutoff=0.6)
+        hint = section[0] if section else nearest(key)
         return f"{key}: no such setting" + (f"; did you mean {hint}?" if hint else "")
+    if item["type"] == "model_type":
+        return f"{key}: a section, with its settings below it (plates params {key}); found {item['input']!r}"
     if not key:
-        return str(item["msg"])
-    return f"{key}: {item['msg']}; found {item['input']!r}"
+        return message
+    if item["type"] == "value_error" and isinstance(item["input"], Mapping):  # the message names those that disagree
+        return f"{key}: {message}"
+    return f"{key}: {message}; found {item['input']!r}"

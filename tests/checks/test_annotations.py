@@ -53,7 +53,8 @@ FAULTS = {
     "tilt_matches_corners": (0, {"tilt_horizontal": 50}),
     "blue_plate_has_7": (0, {"plate": "皖AE8970D"}),
     "green_plate_has_8": (4, {"plate": "皖AD1234"}),
-    "plate_in_alphabet": (0, {"plate": "皖AI8970"}),
+    "blue_plate_alphabet": (0, {"plate": "皖AI8970"}),
+    "green_plate_alphabet": (4, {"plate": "皖ADI2345"}),
     "plate_complete": (0, {"plate": "皖AO8970"}),
     "plate_type_known": (0, {"plate_type": "yellow", "plate": None}),
     "image_decodes": (5, {"problem": "truncated"}),
@@ -91,7 +92,7 @@ def test_a_row_keeps_every_expectation_it_breaks(labels):
     labels.loc[0, "plate"] = "皖AI897"
     labels.loc[0, "problem"] = "truncated"
 
-    assert broken_rows(labels) == {0: ["blue_plate_has_7", "image_decodes", "plate_in_alphabet"]}
+    assert broken_rows(labels) == {0: ["blue_plate_alphabet", "blue_plate_has_7", "image_decodes"]}
 
 
 def test_a_copy_of_an_image_is_rejected_and_the_first_kept(labels):
@@ -148,6 +149,23 @@ def test_a_smaller_delivery_and_an_unknown_subset_are_warned_of(labels):
     assert unknown.rejected.empty
 
 
+@pytest.mark.parametrize(
+    ("row", "changes", "name"),
+    [
+        (0, {"tilt_vertical": 70}, "vertical_tilt_near_corners"),
+        (4, {"plate": "皖A1234567"[:8]}, "green_plate_energy"),
+    ],
+)
+def test_what_is_only_odd_is_warned_of(labels, row, changes, name):
+    for column, value in changes.items():
+        labels.loc[row, column] = value
+
+    verdict = validate(labels)
+
+    assert [(outcome.name, outcome.failed) for outcome in verdict.warnings] == [(name, 1)]
+    assert verdict.rejected.empty
+
+
 def test_too_many_rejects_stop_the_run_and_name_each_expectation(labels):
     labels.loc[0, "problem"] = "truncated"
     labels.loc[1, "plate"] = "皖A"
@@ -167,7 +185,7 @@ def test_outcomes_are_plain_values_and_data_docs_are_written(labels, tmp_path: P
     assert {"name", "means", "severity", "success", "checked", "failed"} <= written[0].keys()
     assert sum(outcome["failed"] for outcome in written) == 1
     pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "data_docs").rglob("*.html"))
-    assert "the image is a whole JPEG" in pages
+    assert "the image is a JPEG of which everything decodes" in pages
     assert [path.name for path in tmp_path.iterdir()] == ["data_docs"]
 
 

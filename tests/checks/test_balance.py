@@ -37,3 +37,19 @@ def test_one_class_is_no_imbalance_and_axes_without_values_are_left_out(labels):
     assert found["class"].success
     assert set(found) == {"class", "subset", "size"}
     assert imbalance(labels.iloc[-1:], 0.8, 50) == []
+
+
+def test_all_from_one_province_is_said(labels):
+    province = by_axis(labels.assign(province="皖"), max_share=0.8, max_ratio=50)["province"]
+
+    assert not province.success
+    assert province.sentence == "100% of plates are from 皖 (over 80%)"
+
+
+def test_classes_without_a_box_are_named(labels):
+    blue = labels[labels["plate_type"] == "blue"].assign(**{"class": "blue"})
+
+    found = by_axis(blue, max_share=0.8, max_ratio=50, classes=["blue", "green"])["class"]
+
+    assert not found.success
+    assert found.sentence == "100% of boxes are of class blue (over 80%); 1 of 2 classes have no box: green"

@@ -1,0 +1,56 @@
+"""What the last accepted delivery was like, so that the next can be held against it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ccpd.columns import BOX
+from ccpd.shift import features
+from checks.delivery import Delivery
+from lineage.files import atomic, write_json, write_parquet
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A delivery's size, and `ccpd.shift.features` of the annotations accepted of it."""
+
+    size: Delivery
+    looks: pd.DataFrame
+
+
+def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:
+    """The last accepted delivery that is not `labels` itself: validating again what was accepted asks the same."""
+    for name in ("this", "before"):
+        known = _read(folder / name)
+        if known is not None and known.size.digest != digest(labels):
+            return known
+    return None
+
+
+def remember(folder: Path, labels: pd.DataFrame, accepted: pd.DataFrame) -> None:
+    """Notes `labels` as accepted; what it was held against stays beside it."""
+    before = last(folder, labels)
+    with atomic(folder) as temporary:
+        _write(temporary / "this", Remembered(Delivery.of(labels, digest(labels)), features(accepted)))
+        if before is not None:
+            _write(temporary / "before", before)
+
+
+def digest(labels: pd.DataFrame) -> str:
+    """A hash of which photographs were delivered with which boxes, in any order."""
+    rows = pd.util.hash_pandas_object(labels[["path", "sha256", *BOX]], index=False).sort_values()
+    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
+
+
+def _read(folder: Path) -> Remembered | None:
+    if not folder.exists():
+        return None
+    size = Delivery.model_validate_json((folder / "size.json").read_text(encoding="utf-8"))
+    return Remembered(size, pd.read_parquet(folder / "looks.parquet"))
+
+
+def _write(folder: Path, delivery: Remembered) -> None:
+    write_json(folder / "size.json", delivery.size.model_dump())
+    write_parquet(folder / "looks.parquet", delivery.looks)
