@@ -46,7 +46,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
             "records": content_hash(path("data/tfrecords")),
             "pretrained": identity(params.model),
         },
-        say=run.log.info,
+        say=run.progress.say,
         on_row=lambda row, steps: bar(row.step, steps),
     )
     for warning in result.warnings:

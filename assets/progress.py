@@ -1,4 +1,4 @@
-"""Shows how far long work has come: a bar in a terminal, a line every ten seconds in Dagster's log."""
+"""Shows how far long work has come: a bar in a terminal, elsewhere and in Dagster's log a line every ten seconds."""
 
 import sys
 import time
@@ -42,6 +42,11 @@ class Progress:
 
         return more
 
+    def say(self, line: str) -> None:
+        """A line in Dagster's log, and for whoever looks at the terminal."""
+        self._log.info(line)
+        self._console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
     def close(self) -> None:
         """Takes down the bars of work that ended in an error."""
         for bar in self._bars:
@@ -75,6 +80,6 @@ class Progress:
             nonlocal said
             if time.monotonic() - said >= PERIOD_S:
                 said = time.monotonic()
-                self._log.info(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
+                self.say(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
 
         return advance

@@ -74,7 +74,8 @@ def code_version(project: Project, stage: Stage) -> str:
     digest = hashlib.sha256()
     for path in stage.code:
         source = project.root / path
-        for file in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
+        inside = (file for file in source.rglob("*") if file.suffix in (".py", ".j2"))
+        for file in sorted(inside) if source.is_dir() else [source]:
             if file.is_file():
                 digest.update(file.read_bytes())
     values = project.params.model_dump(mode="json")

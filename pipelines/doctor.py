@@ -142,7 +142,7 @@ def _tensorflow() -> Finding:
         "GPU",
         int(gpus) > 0 or not has_card,
         f"TensorFlow {version} sees {gpus}" + ("" if has_card else "; no NVIDIA card here, training runs on the CPU"),
-        "pip install 'plates[gpu]': the card is there but TensorFlow lacks its CUDA libraries",
+        "pip install --no-build-isolation --editable '.[gpu]': TensorFlow lacks CUDA's libraries for the card",
         needed=False,
     )
 

@@ -1,15 +1,23 @@
 """Running assets in this process, with their checks, on the project's Dagster instance."""
 
+import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
 import psutil
 from dagster._core.events import DagsterEventType
+from dagster._core.instance.ref import InstanceRef
 
 from lineage.errors import UserError
 
 OWNER = "plates/process"
 """The tag of a run that names the process it is in."""
+
+TERMINAL: Any = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""What is printed goes to the terminal: captured for the UI, it would show no bars."""
 
 
 def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
@@ -23,7 +31,7 @@ def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     known = {key.to_user_string() for key in graph.get_all_asset_keys()}
     if unknown := sorted(set(names) - known):
         raise UserError(f"no such asset: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=TERMINAL)) as instance:
         end_killed_runs(instance)
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
@@ -93,4 +101,6 @@ def _reason(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
+    if data.error and data.error.cls_name == "DagsterExecutionInterruptedError":
+        return "interrupted. What is finished of it is kept: the same command goes on from there"
     return data.error.to_string() if data.error else event.message or "failed"

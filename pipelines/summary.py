@@ -9,6 +9,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ccpd.shift import sentences
+from checks.suite import Outcome
 from lineage.gate import METRICS
 from pipelines.resources import use_instance
 from settings.project import Project
@@ -46,13 +48,10 @@ def warnings(project: Project) -> list[str]:
         return []
     content = json.loads(report.read_text(encoding="utf-8"))
     said = [balance["sentence"] for balance in content["balance"] if not balance["success"]]
-    said += content["shift"]
-    said += [
-        f"{outcome['name']}: {outcome['means']}: {outcome['failed']:,} of {outcome['checked']:,} do not"
-        for outcome in content["outcomes"]
-        if outcome["severity"] == "warning" and not outcome["success"]
-    ]
-    return said
+    if content["shift"]:
+        said += sentences(pd.DataFrame(content["shift"]), "this delivery, against the last,")
+    outcomes = [Outcome.model_validate(outcome) for outcome in content["outcomes"]]
+    return said + [one.sentence() for one in outcomes if one.severity == "warning" and not one.success]
 
 
 def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:

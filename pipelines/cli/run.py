@@ -1,19 +1,25 @@
 """Running the pipeline: `plates run`, `plates materialize`, `plates params`, `plates ui`."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from filelock import FileLock, Timeout
+from rich.padding import Padding
+from rich.text import Text
 
 from lineage.errors import UserError
-from pipelines.cli.app import app, complain, console
+from pipelines.cli.app import app, complain, console, note
 from pipelines.resources import use_instance
 from settings import edit, hparams
-from settings.params import knobs
+from settings.params import Params, alike, knobs
 from settings.project import Project
 
 
@@ -32,18 +38,38 @@ def run(
     changes = edit.parse(assignments or [])
     if hparams_file:
         changes = hparams.read(hparams_file) | changes
-    if changes:
-        edit.write(project.root / "params.yaml", changes)
-        console.print("params.yaml: " + ", ".join(f"{key} = {value}" for key, value in changes.items()))
-    project = Project(project.root)
-    _ = project.params
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project.root, env=_environment(), check=False)
+    with _alone(project):
+        if changes:
+            edit.write(project.root / "params.yaml", changes)
+            said = ", ".join(f"{key} = {value}" for key, value in changes.items())
+            console.print(f"params.yaml: {said}", markup=False, highlight=False, soft_wrap=True)
+        project = Project(project.root)
+        _ = project.params
+        # Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project.root, env=_environment(), check=False)
     if done.returncode:
-        complain("the run stopped at the stage named above. What was done before it is kept; run `plates run` again.")
+        complain(
+            "the run stopped at the stage named above. What was done before it is kept: "
+            "`plates run` goes on from there, once the cause is mended."
+        )
         raise typer.Exit(1)
     from pipelines.summary import show
 
     show(project, console)
+
+
+def _alone(project: Project) -> FileLock:
+    """The lock of the project's one run: another would change the settings under it."""
+    project.scratch.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(project.scratch / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another `plates run` is at work in {project.root}. Nothing was changed: wait for it, or stop it."
+        ) from None
+    return lock
 
 
 @app.command()
@@ -67,25 +93,36 @@ def materialize(
 def params(
     pattern: Annotated[str, typer.Argument(help="Show the settings whose name holds this.")] = "",
 ) -> None:
-    """Every setting of params.yaml: its value, its default, what it means and when to turn it."""
-    values = Project.find().params.model_dump()
-    table = Table(show_lines=True)
-    for column in ("setting", "value", "meaning"):
-        table.add_column(column, overflow="fold")
-    for key, field in knobs():
-        if pattern in key:
-            value: Any = values
-            for part in key.split("."):
-                value = value[part]
-            default = "" if value == field.get_default(call_default_factory=True) else " *"
-            table.add_row(key, f"{value}{default}", field.description)
-    console.print(table)
-    console.print("* is not the default. Change one: plates run --set KEY=VALUE, or edit params.yaml.")
+    """Every setting of params.yaml: its value, its default where that is another, what it means and when to turn it."""
+    found = [(key, field) for key, field in knobs() if pattern in key]
+    if not found:
+        near = f"Near it: {', '.join(alike(pattern))}. " if alike(pattern) else ""
+        raise UserError(f"no setting's name holds {pattern!r}. {near}All of them: plates params")
+    values = _values()
+    for key, field in found:
+        value, default = reduce(getitem, key.split("."), values), field.get_default(call_default_factory=True)
+        line = Text.assemble((key, "bold"), f" = {edit.as_yaml(value)}")
+        if value != default:
+            line.append(f"   (default {edit.as_yaml(default)})", "yellow")
+        console.print(line, soft_wrap=True)
+        console.print(Padding(Text(field.description), (0, 0, 0, 4), expand=False))
+    console.print(
+        f"{len(found)} of {len(list(knobs()))} settings. Change one: plates run --set KEY=VALUE, or edit params.yaml."
+    )
+
+
+def _values() -> Any:
+    """The project's settings; the defaults, after saying why, where there is no project or its file is wrong."""
+    try:
+        return Project.find().params.model_dump()
+    except UserError as error:
+        note(f"{error}\nThe values below are the defaults.")
+        return Params().model_dump()
 
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open Dagster's UI on this project, with its schedules and sensors."""
     project = Project.find()
@@ -93,8 +130,20 @@ def ui(
     dagster = Path(sys.executable).with_name("dagster")
     if not dagster.exists():
         raise UserError("dagster is not installed beside this Python. Run `make setup`.")
-    command = [str(dagster), "dev", "--host", "127.0.0.1", "--port", str(port)]
+    _require_free(port)
+    quiet = ["-W", "ignore:Function `dev_command` is superseded:FutureWarning"]
+    command = [sys.executable, *quiet, str(dagster), "dev", "--host", "127.0.0.1", "--port", str(port)]
     raise typer.Exit(subprocess.run(command, cwd=project.root, env=_environment(), check=False).returncode)
+
+
+def _require_free(port: int) -> None:
+    """`UserError` where nothing can listen on the port: Dagster would say that it serves, and keep its daemon."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does after one that just ended
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(f"127.0.0.1:{port}: {error.strerror}. Take another port: plates ui --port N") from None
 
 
 def _environment() -> dict[str, str]:
