@@ -9,6 +9,7 @@ from assets.detections import detections
 from assets.scores import scores
 from assets.stage import Run, asset
 from assets.truth import truth
+from efficientdet.quiet import import_tensorflow
 from lineage.files import atomic, put_back, write_json
 from lineage.gate import decide
 
@@ -29,6 +30,7 @@ def champion(run: Run) -> dict[str, Any]:
         return {"reason": reason, "promoted": True, gate.metric: metrics.get(gate.metric, "not measured")}
 
     def rescore() -> Mapping[str, Any]:
+        import_tensorflow()
         split = run.params.evaluation.split
         return scores(detections(run, folder / "checkpoint", split), truth(run.project, split))[0]
 

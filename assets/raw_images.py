@@ -50,7 +50,7 @@ def raw_images(run: Run) -> dict[str, Any]:
         "pictures": dg.MetadataValue.md(pictures(run, images)),
         "images": len(frame),
         "symbolic links left alone": found.links,
-        "other files": found.other_files,
+        "files that are no images": found.other_files,
         "unreadable": int(frame["problem"].notna().sum()),
         "bytes": int(frame["bytes"].sum()),
         "read now": found.read,

@@ -153,6 +153,6 @@ def require(project: Project, stage: Stage) -> None:
     missing = [path for path in stage.inputs if not project.path(path).exists()]
     if missing:
         raise UserError(
-            f"{stage.name} reads {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not there yet. "
+            f"needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not there yet. "
             f"Run `plates run`, or materialize what comes before."
         )

@@ -1,6 +1,7 @@
 """What a run came to: the table that `plates run` ends with."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,12 +28,17 @@ def show(project: Project, console: Console) -> None:
         console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     champion = json.loads(project.path("models/champion.json").read_text(encoding="utf-8"))
     for label, text in (
-        ("champion", champion["decision"]["reason"]),
+        (
+            "champion",
+            ("promoted: " if champion["decision"]["promoted"] else "not promoted: ") + champion["decision"]["reason"],
+        ),
         ("report", project.path("reports/evaluation.html")),
         ("data", project.path("reports/dataset_card.html")),
         ("model", project.path("models/export/model")),
     ):
         console.print(f"{label:9} {text}", highlight=False, markup=False, soft_wrap=True)
+    if shutil.which("plates") is None:
+        console.print("first     . .venv/bin/activate", highlight=False)
     console.print(
         "next      plates predict PHOTO.jpg --draw found   |   make ui   |   plates lineage   |   "
         "make run DATA=/path/to/CCPD2019",

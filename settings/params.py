@@ -13,6 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from efficientdet.config import AugmentConfig, ExportConfig, ModelConfig, NmsConfig, TrainConfig
+from efficientdet.model.backbone_tables import backbone_table
+from efficientdet.model.family import variant
 from lineage.errors import UserError
 
 
@@ -31,7 +33,8 @@ class SampleParams(Section):
         0.0,
         ge=0,
         le=0.2,
-        description="Share of bad annotations of each kind, to see the checks find them: 0.05 is 5% of each kind.",
+        description="Share of bad annotations of each kind, to see the checks find them. They stop the run; 0.01 goes "
+        "on with data.max_unparsed 0.1 and validation.max_rejected_fraction 0.3.",
     )
     imbalance: float = Field(
         0.3, ge=0, le=1, description="Share of plates from the most frequent province; in CCPD it is 0.88."
@@ -139,7 +142,7 @@ class GateParams(Section):
     """When a challenger may take the champion's place."""
 
     metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou"] = Field(
-        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
+        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: [segmentation]."
     )
     min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
     tolerance: float = Field(
@@ -165,6 +168,16 @@ class Params(Section):
     evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
     export: ExportConfig = Field(default_factory=ExportConfig)
     gate: GateParams = Field(default_factory=GateParams)
+
+    @model_validator(mode="after")
+    def _the_model_exists(self) -> "Params":
+        try:
+            variant(self.model.name)
+            if self.model.backbone:
+                backbone_table(self.model.backbone)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @model_validator(mode="after")
     def _the_gate_has_its_figure(self) -> "Params":
@@ -214,7 +227,9 @@ def knobs(model: type[BaseModel] = Params, prefix: str = "") -> Iterator[tuple[s
 
 
 def nearest(key: str) -> str | None:
-    """The known knob whose dotted key, or whose last part, is most like `key`."""
+    """The section or the known knob that `key` was most likely meant to be."""
+    if section := difflib.get_close_matches(key, Params.model_fields, n=1, cutoff=0.7):
+        return section[0]
     return next(iter(alike(key)), None)
 
 
@@ -231,8 +246,7 @@ def _explain(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        section = difflib.get_close_matches(key, Params.model_fields, n=1, cutoff=0.6)
-        hint = section[0] if section else nearest(key)
+        hint = nearest(key)
         return f"{key}: no such setting" + (f"; did you mean {hint}?" if hint else "")
     if item["type"] == "model_type":
         return f"{key}: a section, with its settings below it (plates params {key}); found {item['input']!r}"

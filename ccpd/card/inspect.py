@@ -6,10 +6,14 @@ import pandas as pd
 
 from ccpd.card import inspect_images, inspect_records
 from ccpd.card.inspection import Inspection, figures, sheet, spread
-from ccpd.card.pictures import from_rows
+from ccpd.card.pictures import from_rows, of_files
+from ccpd.card.sheets import contact_sheet
 from ccpd.columns import BOX, CORNERS
 from lineage.errors import UserError
 
+SAID = ("subset", "split", "problem", "field", "reason")
+MOST_VALUES = 10
+NO_ROOT = "no pictures: the folder of the photographs is not known"
 LABELS = ("path", "class", "subset", "width", "height", *BOX, *CORNERS)
 
 
@@ -30,9 +34,10 @@ def inspect(path: Path, root: Path | None = None, count: int = 24) -> Inspection
 
 def _table(path: Path, root: Path | None, count: int) -> Inspection:
     labels = pd.read_parquet(path)
-    absent = [column for column in LABELS if column not in labels]
-    if absent:
-        raise UserError(f"{path} is no table of labels: it has no {', '.join(absent)}. Tables: labels, boxes, rejected")
+    if "path" not in labels:
+        raise UserError(f"{path} is no table of photographs: it has no column path. Look at one of data/*.parquet")
+    if any(column not in labels for column in LABELS):
+        return _files(path, labels, root, count)
     lines = [f"{len(labels):,} rows in {path}", *figures(labels)]
     captions = labels["path"].str[-40:]
     if "broken" in labels:
@@ -42,5 +47,20 @@ def _table(path: Path, root: Path | None, count: int) -> Inspection:
     at = spread(len(labels), count)
     pictures = [] if root is None else from_rows(labels.iloc[at], root, captions.iloc[at].tolist())
     if root is None:
-        lines.append("no pictures: the folder of the photographs is not known")
+        lines.append(NO_ROOT)
     return Inspection(lines, sheet(labels, pictures))
+
+
+def _files(path: Path, table: pd.DataFrame, root: Path | None, count: int) -> Inspection:
+    """A table of photographs without boxes, such as raw_images, unparsed or splits."""
+    lines = [f"{len(table):,} rows in {path}: {', '.join(table.columns)}"]
+    said = [column for column in SAID if column in table]
+    for column in said:
+        counts = table[column].value_counts().head(MOST_VALUES)
+        lines.append(f"{column}: " + (", ".join(f"{value} {number:,}" for value, number in counts.items()) or "none"))
+    at = table.iloc[spread(len(table), count)]
+    if root is None:
+        lines.append(NO_ROOT)
+        return Inspection(lines, contact_sheet([]))
+    captions = at[said].astype("object").apply(lambda row: ", ".join(map(str, row.dropna())), axis=1)
+    return Inspection(lines, contact_sheet(of_files(at["path"].tolist(), root, captions.tolist())))

@@ -58,7 +58,7 @@ def photograph(path: Path) -> Inspection:
     lines += [
         f"plate {row['plate']} ({row['plate_type']}), box {', '.join(f'{side:g}' for side in box)} px",
         f"tilt {row['tilt_horizontal']:g} and {row['tilt_vertical']:g} degrees, area {row['area_ratio']:.4f} of "
-        f"the image, brightness {row['brightness']:g}, sharpness {row['blurriness']:g}",
+        f"the image, brightness {row['brightness']:g}, blurriness {row['blurriness']:g}",
     ]
     return Inspection(lines, draw(full, box[None], corners.reshape(1, 4, 2), height=full.height))
 

@@ -29,7 +29,7 @@ SPREADS = {
     "Shape": ("aspect", "width / height", False),
     "Tilt": ("angle", "lower edge, degrees", False),
     "Brightness": ("brightness", "brightness, 0 to 255", False),
-    "Sharpness": ("blurriness", "variance of the Laplacian + 1", True),
+    "Blurriness": ("blurriness", "variance of the Laplacian + 1", True),
 }
 
 

@@ -47,6 +47,7 @@ def run(
         _ = project.params
         # Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it.
         signal.signal(signal.SIGINT, lambda *_: None)
+        before = _lock_file(project)
         done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project.root, env=_environment(), check=False)
     if done.returncode:
         complain(
@@ -54,9 +55,17 @@ def run(
             "`plates run` goes on from there, once the cause is mended."
         )
         raise typer.Exit(1)
+    if before == _lock_file(project):
+        console.print("All is current: nothing had changed.")
     from pipelines.summary import show
 
     show(project, console)
+
+
+def _lock_file(project: Project) -> bytes:
+    """What DVC knows of the last run of each stage."""
+    file = project.root / "dvc.lock"
+    return file.read_bytes() if file.exists() else b""
 
 
 def _alone(project: Project) -> FileLock:
@@ -96,7 +105,7 @@ def params(
     """Every setting of params.yaml: its value, its default where that is another, what it means and when to turn it."""
     found = [(key, field) for key, field in knobs() if pattern in key]
     if not found:
-        near = f"Near it: {', '.join(alike(pattern))}. " if alike(pattern) else ""
+        near = f"Nearest: {', '.join(alike(pattern))}. " if alike(pattern) else ""
         raise UserError(f"no setting's name holds {pattern!r}. {near}All of them: plates params")
     values = _values()
     for key, field in found:

@@ -47,7 +47,7 @@ def drawn(boxes, splits) -> dict:
 
 def test_every_plot_that_has_values_is_drawn(boxes, drawn):
     assert [*drawn] == [
-        *("Where the boxes are", "Size", "Shape", "Tilt", "Brightness", "Sharpness", "Subsets", "Provinces")
+        *("Where the boxes are", "Size", "Shape", "Tilt", "Brightness", "Blurriness", "Subsets", "Provinces")
     ]
     unmeasured = boxes.assign(**dict.fromkeys([*CORNERS, "brightness", "blurriness", "province"]))
     assert [title for title, _ in plots.figures(unmeasured, None, {})] == [

@@ -181,3 +181,18 @@ def test_it_says_what_it_cannot_look_at(tmp_path):
     for name in ("absent", "none", "notes.txt"):
         with pytest.raises(UserError, match=rf"{name}.*([Nn]ame another|Name an image)"):
             inspect(tmp_path / name)
+
+
+def test_a_table_of_photographs_without_boxes(tmp_path: Path) -> None:
+    pictures = tmp_path / "root"
+    pictures.mkdir()
+    Image.new("RGB", (720, 1160), "navy").save(pictures / "a.jpg")
+    table = pd.DataFrame({"path": ["a.jpg", "gone.jpg"], "split": ["train", "val"], "subset": ["base", "base"]})
+    table.to_parquet(tmp_path / "splits.parquet")
+    found = inspect(tmp_path / "splits.parquet", pictures)
+    assert found.lines[0].startswith("2 rows in ")
+    assert found.lines[1:] == ["subset: base 2", "split: train 1, val 1"]
+    assert found.picture.size > (200, 200)
+    table[["split"]].to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="no column path"):
+        inspect(tmp_path / "other.parquet")

@@ -5,7 +5,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PLOTS = ("where the boxes are", "size", "shape", "tilt", "brightness", "sharpness", "subsets", "provinces")
+PLOTS = ("where the boxes are", "size", "shape", "tilt", "brightness", "blurriness", "subsets", "provinces")
 
 
 def test_plots_tables_and_sheets_are_in_the_assets_metadata(finished, monkeypatch) -> None:

@@ -107,7 +107,7 @@ def test_an_asset_before_its_inputs_says_what_is_missing(fresh) -> None:
     _, call = fresh
     done = call("plates", "materialize", "splits", check=False)
     assert done.returncode == 1
-    assert "splits reads data/raw_images.parquet, data/boxes.parquet, which are not there yet" in done.stderr
+    assert "splits: needs data/raw_images.parquet, data/boxes.parquet, which are not there yet" in done.stderr
 
 
 def test_outside_a_project(fresh, tmp_path: Path) -> None:
