@@ -11,10 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from measure import measured, save, table
 from trees import make_tree
 
-from ccpd.scan import scan
+from ccpd.decode import decode_images
+from ccpd.scan import RAW_IMAGES_SCHEMA, scan
 from ccpd.scenes.layout import lay_out
 from ccpd.scenes.render import render
 
@@ -55,6 +58,20 @@ def reading(root: Path) -> dict[str, float]:
     return {"count": len(files), "seconds": time.perf_counter() - started}
 
 
+def decoding(root: Path, scanned: Path, cache: Path) -> dict[str, float]:
+    """All photographs in full, as after the first scan: each has a content of its own here, as there."""
+    images = pq.read_table(scanned).select(RAW_IMAGES_SCHEMA.names)
+    own = pa.array([f"{number:064x}" for number in range(len(images))])
+    images = images.set_column(RAW_IMAGES_SCHEMA.get_field_index("sha256"), "sha256", own)
+    started, cpu = time.perf_counter(), time.process_time()
+    decode_images(images, root, cache)
+    return {
+        "count": len(images),
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+    }
+
+
 def drawing(count: int) -> dict[str, float]:
     """Scenes on one core, after the banks of textures are made."""
     for index in range(20):
@@ -77,6 +94,9 @@ def main(count: int = 350_000) -> None:
                     leave_memory(real)
                 rows[f"photographs from {place}, {name}"] = measured(*work)
         rows |= {
+            "photographs decoded in full": measured(
+                decoding, real, Path(base, "memory"), Path(base, "decoded.parquet")
+            ),
             "small files, first scan": measured(scanning, small, cache),
             "small files, unchanged": measured(scanning, small, cache),
         }

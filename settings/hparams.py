@@ -19,7 +19,12 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UserError(
+            f"--hparams {path}: {error.strerror}. It takes a file of overrides in google/automl's YAML, as "
+            "`image_size: 1024x1024`. One setting alone: plates run --set KEY=VALUE"
+        ) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"--hparams {path}: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"--hparams {path} must hold keys and values, as `image_size: 1024x1024`.")

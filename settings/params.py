@@ -227,19 +227,18 @@ def knobs(model: type[BaseModel] = Params, prefix: str = "") -> Iterator[tuple[s
 
 
 def nearest(key: str) -> str | None:
-    """The section or the known knob that `key` was most likely meant to be."""
-    if section := difflib.get_close_matches(key, Params.model_fields, n=1, cutoff=0.7):
-        return section[0]
+    """The section or known knob that is most like `key`."""
     return next(iter(alike(key)), None)
 
 
 def alike(key: str) -> list[str]:
-    """The known knobs whose dotted key, or whose last part, is like `key`: three at most, the most alike first."""
+    """The section, then the known knobs (by dotted key or last part), that are like `key`: the most alike first."""
     known = {dotted: dotted for dotted, _ in knobs()} | {dotted.rsplit(".", 1)[-1]: dotted for dotted, _ in knobs()}
+    sections = difflib.get_close_matches(key, Params.model_fields, n=1, cutoff=0.7)
     for candidate in (key, key.rsplit(".", 1)[-1]):
         if matches := difflib.get_close_matches(candidate, known, n=3, cutoff=0.6):
-            return list(dict.fromkeys(known[match] for match in matches))
-    return []
+            return list(dict.fromkeys([*sections, *(known[match] for match in matches)]))
+    return sections
 
 
 def _explain(item: Any) -> str:

@@ -9,16 +9,22 @@ from rich.progress import Progress
 from lineage.errors import UserError
 from lineage.files import atomic, write_json
 from pipelines.cli.app import app, console
+from settings.params import SampleParams
 from settings.project import Project
+
+SAMPLE = SampleParams()
+"""The defaults of `data.sample`, which are those of `plates sample` too."""
 
 
 @app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    count: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
-    bad: Annotated[float, typer.Option(min=0, max=0.2, help="Share of bad annotations of each kind.")] = 0.0,
-    imbalance: Annotated[float, typer.Option(min=0, max=1, help="Share of the most frequent province.")] = 0.3,
+    count: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = SAMPLE.count,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = SAMPLE.seed,
+    bad: Annotated[float, typer.Option(min=0, max=0.2, help="Share of bad annotations of each kind.")] = SAMPLE.bad,
+    imbalance: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the most frequent province.")
+    ] = SAMPLE.imbalance,
 ) -> None:
     """Draw CCPD-like photographs with correct CCPD names."""
     from ccpd.scenes import generate
@@ -38,11 +44,11 @@ def sample(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A JPEG, a shard, a table of data/, or a folder of them.")],
+    path: Annotated[Path, typer.Argument(help="An image, a shard, a table of data/, or a folder.")],
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("inspect.png"),
     count: Annotated[int, typer.Option(min=1, help="Pictures shown at most.")] = 24,
 ) -> None:
-    """Print what is in a photograph, shard, table or folder, and draw it with its boxes."""
+    """Print what is in an image, shard, table or folder; draw its plots, and its pictures with their boxes."""
     from ccpd.card.inspect import inspect as look
 
     seen = look(path, root=_photographs(), count=count)

@@ -11,7 +11,11 @@ def doctor() -> None:
     from pipelines.doctor import examine
 
     wrong = 0
+    said: set[str] = set()
     for finding in examine():
+        if not finding.ok and finding.found in said:  # one fault, met twice
+            continue
+        said.add(finding.found)
         mark = "[green]ok  [/]" if finding.ok else "[red]MEND[/]" if finding.needed else "[yellow]note[/]"
         console.print(f"{mark} {finding.subject}: {finding.found}", highlight=False)
         if not finding.ok:

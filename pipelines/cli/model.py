@@ -1,7 +1,8 @@
 """`plates models`, `plates anchors`, `plates weights`, `plates predict`: looking at detectors and using one."""
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,31 +11,87 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from efficientdet.quiet import import_tensorflow
+from lineage import record as records
+from lineage.errors import UserError
 from lineage.files import atomic
-from pipelines.cli.app import app, console
+from lineage.gate import METRICS
+from lineage.versions import content_hash
+from pipelines.cli.app import app, console, note
 from settings.project import Project
 
 weights = typer.Typer(help="Looking into checkpoints.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 
+JPEG = (".jpg", ".jpeg")
+
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Photographs.")],
+    images: Annotated[list[Path], typer.Argument(help="Photographs (JPEG), or folders of them.")],
     draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the boxes drawn.")] = None,
     score: Annotated[float, typer.Option(min=0, max=1, help="Least score shown.")] = 0.3,
-    model: Annotated[Path | None, typer.Option(help="Exported model; the project's own where not given.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Exported model, as models/champion/model; the project's newest where not given."),
+    ] = None,
 ) -> None:
     """Find plates with the exported model: JSON on standard output, pictures with --draw."""
-    import_tensorflow()
+    folder = model or Project.find().path("models/export/model")
+    if not any(folder.glob("*/saved_model.pb")):
+        raise UserError(
+            f"no exported model in {folder}. `plates run` makes one, in models/export/model; the champion's is in "
+            "models/champion/model"
+        )
+    chosen = photographs(images)
+    note(f"model {folder}: {figures(folder)}")
+    _start_tensorflow()
     from efficientdet.inference import infer
 
-    folder = model or Project.find().path("models/export/model")
-    for found in infer.Model(folder).predict(images, min_score=score):
+    for found in infer.Model(folder).predict(chosen, min_score=score):
         print(json.dumps(found, ensure_ascii=False))
         if draw:
             draw.mkdir(parents=True, exist_ok=True)
             infer.draw(found, draw / Path(found["image"]).name)
+
+
+def photographs(given: Sequence[Path]) -> list[Path]:
+    """The files given, and in the place of a folder the JPEGs that lie directly in it, by name."""
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        jpegs = [file for file in files if file.suffix.lower() in JPEG]
+        if not jpegs:
+            raise UserError(
+                f"no .jpg or .jpeg among the {len(files):,} files directly in {path}. Name photographs, or the "
+                f"sub-folder they are in: plates predict FOLDER"
+            )
+        if others := len(files) - len(jpegs):
+            note(f"{path}: {others:,} files that are no .jpg or .jpeg are left out")
+        found += jpegs
+    return found
+
+
+def figures(model: Path) -> str:
+    """What the project's records say of the exported model with this content: its figures, whether it is in service."""
+    try:
+        root = Project.find().root
+        version = content_hash(model)
+        found = [record for record in records.read_all(root) if record.outputs.get("models/export/model") == version]
+    except UserError as error:
+        return f"not known here: {error}"
+    if not found:
+        return "no record of it in lineage/records, so its mAP is not known"
+    newest = found[-1]
+    measured = ", ".join(
+        f"{name} {newest.metrics[name]:.3f}" for name in METRICS if newest.metrics.get(name) is not None
+    )
+    champion = root / "models/champion.json"
+    serving = json.loads(champion.read_text(encoding="utf-8"))["record"] if champion.exists() else None
+    role = "the champion" if serving in {record.id for record in found} else "not the champion"
+    return f"{measured} (record {newest.id[:8]}), {role}"
 
 
 @weights.command()
@@ -43,7 +100,12 @@ def inspect(
     pattern: Annotated[str, typer.Option(help="Show the variables whose name holds this.")] = "",
 ) -> None:
     """Print every variable of a checkpoint: name, shape, type, mean and largest value."""
-    import_tensorflow()
+    if not path.exists():
+        raise UserError(
+            f"{path} does not exist. Name a .weights.h5, a published archive or a folder with a checkpoint; "
+            "`plates run` trains one into models/checkpoint"
+        )
+    _start_tensorflow()
     from efficientdet.checkpoints import inspect as look
 
     found = [row for row in look(path) if pattern in row["key"]]
@@ -54,7 +116,7 @@ def inspect(
 @app.command()
 def models() -> None:
     """The family: input size, parameters, FLOPs, levels and anchors of every variant."""
-    import_tensorflow()
+    _start_tensorflow()
     from efficientdet.model.models_table import rows
 
     print_rows(rows())
@@ -102,6 +164,12 @@ def _reach(whose: str, anchors: Mapping[str, Any]) -> dict[str, Any]:
         "mean best IoU": f"{anchors['mean_best_iou']:.3f}",
         "positives per box": f"{anchors['positives_per_box']:.1f}",
     }
+
+
+def _start_tensorflow() -> None:
+    """Imports TensorFlow, and keeps what it says of drivers when it first looks for a GPU off the screen."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import_tensorflow()
 
 
 def print_rows(found: Iterable[Mapping[str, Any]]) -> None:

@@ -1,0 +1,215 @@
+"""What the `plates` commands say: to a newcomer, at 80 columns, in a pipe, and before anything was run."""
+
+import inspect
+import json
+import re
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clones import ROOT
+
+from lineage.errors import UserError
+from lineage.record import FOLDER, Record
+from lineage.versions import content_hash
+from pipelines import cli, doctor
+from pipelines.cli.app import console
+from pipelines.cli.model import figures, photographs
+from settings.params import SampleParams, knobs
+
+IDS = "49140087a1b2", "7c2f119e03d4"
+HASH = "0123456789abcdef"
+Plates = Callable[..., tuple[int, str, str]]
+
+
+def record(identity: str, **outputs: str) -> Record:
+    return Record(
+        id=identity,
+        time=f"2026-01-02T03:04:0{IDS.index(identity)}+00:00",
+        metrics={"mAP": 0.5123, "mAP50": 0.91, "mAP75": 0.6, "ccpd_score": 0.88, "steps": 12000, "images": 141982},
+        outputs={"data/raw_images.parquet": HASH, "data/tfrecords": f"{HASH}.dir", **outputs},
+        params={"model": {"name": "efficientdet-lite3x"}},
+        code={"commit": "a105f19400000000", "changed": ["a.py"]},
+        packages={},
+        machine={},
+        params_yaml="",
+        dvc_lock="",
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings and stages of a project, and nothing else."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PLATES_ROOT", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def plates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Plates:
+    """Runs the command in this process; gives its exit code, standard output and standard error."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["plates", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 80)
+
+
+@pytest.fixture
+def evaluated(project: Path) -> Path:
+    """A project with two evaluations; the second is of the model exported last, which is the champion too."""
+    model = project / "models/export/model"
+    (model / "saved_model").mkdir(parents=True)
+    (model / "saved_model/saved_model.pb").write_bytes(b"no model")
+    shutil.copytree(model, project / "models/champion/model")
+    (project / "models/champion.json").write_text(json.dumps({"record": IDS[1]}))
+    (project / FOLDER).mkdir(parents=True)
+    for found in (record(IDS[0]), record(IDS[1], **{"models/export/model": content_hash(model)})):
+        (project / FOLDER / f"{found.id}.json").write_text(found.model_dump_json())
+    return project
+
+
+@pytest.mark.usefixtures("at_80_columns")
+def test_every_setting_shows_its_value_its_meaning_and_another_default(project: Path, plates: Plates) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("steps: 500", "steps: 7"))
+    code, out, _ = plates("params")
+    lines = out.splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= 80
+    assert "train.steps = 7   (default 500)" in lines
+    assert out.count("(default ") == 1
+    assert "model.heads = [object_detection]" in lines
+    assert "data.root = null" in lines
+    words = " ".join(out.split())
+    for key, field in knobs():
+        assert f"{key} = " in out
+        assert field.description in words
+
+
+@pytest.mark.usefixtures("project")
+def test_a_name_that_no_setting_has_is_an_error_with_the_nearest(plates: Plates) -> None:
+    code, out, err = plates("params", "lerning_rate")
+    assert (code, out) == (1, "")
+    assert "no setting's name holds 'lerning_rate'. Nearest: train.learning_rate" in err
+
+
+def test_a_wrong_file_does_not_keep_the_settings_from_being_explained(project: Path, plates: Plates) -> None:
+    (project / "params.yaml").write_text("train: {steps: many}\n")
+    code, out, err = plates("params", "train.steps")
+    assert code == 0
+    assert "found 'many'" in err
+    assert "the defaults" in err
+    assert "train.steps = 500" in out
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_lineage_in_a_pipe_keeps_every_value(plates: Plates) -> None:
+    _, out, _ = plates("lineage")
+    row = next(line for line in out.splitlines() if line.startswith("49140087"))
+    figures = ["0.512", "0.910", "0.600", "0.880", "lite3x", "12,000", "141,982", HASH[:8], HASH[:8], "a105f194+"]
+    assert row.split() == ["49140087", "2026-01-02", "03:04", *figures]
+
+
+@pytest.mark.usefixtures("evaluated", "at_80_columns")
+def test_lineage_at_80_columns_drops_columns_and_breaks_none(plates: Plates) -> None:
+    _, out, _ = plates("lineage")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for identity in IDS:
+        row = next(line for line in lines if line.startswith(identity[:8]))
+        assert row.split()[1:] == ["2026-01-02", "03:04", "0.512", "0.910", "lite3x", "12,000", HASH[:8], "a105f194+"]
+    assert "no room for records, images, mAP75, ccpd_score: plates lineage | less -S" in out
+
+
+def test_lineage_diff_says_what_it_compares(plates: Plates) -> None:
+    _, out, _ = plates("lineage", "diff", "--help")
+    assert "beginning of a record's id" in " ".join(out.split())
+
+
+@pytest.mark.usefixtures("project")
+def test_a_busy_port_is_named_before_anything_starts(plates: Plates, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("started Dagster"))
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        code, _, err = plates("ui", "--port", str(port))
+    assert code == 1
+    assert f"127.0.0.1:{port}: Address already in use. Take another port: plates ui --port N" in err
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict", "x.jpg"], "no exported model in .*`plates run` makes one"),
+        (["predict", "x.jpg", "--model", "models/champion"], "in models/champion. `plates run` makes one"),
+        (["weights", "inspect", "models/checkpoint"], "models/checkpoint does not exist.*`plates run` trains one"),
+    ],
+)
+def test_before_the_first_run_the_advice_is_to_run(plates: Plates, words: list[str], said: str) -> None:
+    code, _, err = plates(*words)
+    assert code == 1
+    assert re.search(said, err), err
+
+
+def test_a_fault_that_two_looks_find_is_said_once(plates: Plates, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = [doctor.Finding(subject, False, "no project here", f"mend {subject}") for subject in ("first", "second")]
+    monkeypatch.setattr(doctor, "examine", lambda: iter([doctor.Finding("git", True, "2"), *same]))
+    code, out, _ = plates("doctor")
+    assert code == 1
+    assert "mend first" in out
+    assert "second" not in out
+
+
+def test_sample_draws_as_many_scenes_as_a_run_does() -> None:
+    defaults = {name: value.default for name, value in inspect.signature(cli.data.sample).parameters.items()}
+    assert {name: defaults[name] for name in SampleParams.model_fields} == SampleParams().model_dump()
+
+
+def test_a_folder_stands_for_its_jpegs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("b.jpg", "a.JPEG", "c.png", "list.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "deeper").mkdir()
+    other = Path("other.jpg")
+    assert photographs([other, tmp_path]) == [other, tmp_path / "a.JPEG", tmp_path / "b.jpg"]
+    assert "2 files that are no .jpg or .jpeg are left out" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"no \.jpg or \.jpeg among the 0 files"):
+        photographs([tmp_path / "deeper"])
+
+
+def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
+    for folder in ("models/export/model", "models/champion/model"):
+        said = figures(evaluated / folder)
+        assert said == f"mAP 0.512, mAP50 0.910, mAP75 0.600, ccpd_score 0.880 (record {IDS[1][:8]}), the champion"
+    (evaluated / "models/champion.json").write_text(json.dumps({"record": IDS[0]}))
+    assert figures(evaluated / "models/export/model").endswith("not the champion")
+    (evaluated / "models/export/model/saved_model/saved_model.pb").write_bytes(b"another")
+    assert "no record of it" in figures(evaluated / "models/export/model")
+
+
+@pytest.mark.slow
+def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp_path: Path) -> None:
+    root, call = finished
+    for photograph in sorted(root.glob("data/sample/ccpd_base/*.jpg"))[:3]:
+        shutil.copy2(photograph, tmp_path)
+    done = call("env", "-u", "TF_CPP_MIN_LOG_LEVEL", "plates", "predict", str(tmp_path))
+    images = [json.loads(line)["image"] for line in done.stdout.splitlines()]
+    assert images == [str(path) for path in sorted(tmp_path.iterdir())]
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"model {root / 'models/export/model'}: mAP ")
+    assert said.endswith("the champion")
