@@ -3,41 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from PIL import Image
 
 from ccpd.card.inspect import inspect
-from ccpd.card.inspect_images import IMAGE_SCHEMA
 from ccpd.card.pictures import from_rows
-from ccpd.label_table import LABELS_SCHEMA, parse_labels
+from ccpd.label_table import LABELS_SCHEMA
 from efficientdet.data.records.framing import frame
 from efficientdet.data.records.record import to_bytes
 from lineage.errors import UserError
 from lineage.files import write_parquet
 
-NAMES = (
-    "0166008141762-90_86-167&514_430&588-448&583_175&601_176&522_449&504-0_0_6_32_33_32_15-114-281.jpg",
-    "0359-5_21-151&285_417&398-417&398_179&377_151&285_389&306-0_0_4_33_32_25_12-59-4.jpg",
-    "0080-8_18-266&539_368&605-368&605_275&591_266&539_359&553-0_0_16_31_5_25_28-63-5.jpg",
-)
+LABELLED = "0359-5_21-151&285_417&398-417&398_179&377_151&285_389&306-0_0_4_33_32_25_12-59-4.jpg"
 BLUE = (37, 99, 235)  # of the plots' outlines
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "root" / "ccpd_base"
-    folder.mkdir(parents=True)
-    for number, name in enumerate(NAMES):
-        Image.new("RGB", (720, 1160), (60 * number, 90, 120)).save(folder / name)
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def boxes(root) -> pd.DataFrame:
-    place = {"subset": "base", "sha256": "a" * 64, "width": 720, "height": 1160}
-    rows = [place | {"name": name, "path": f"ccpd_base/{name}"} for name in NAMES]
-    return parse_labels(pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))[0].to_pandas()
 
 
 @pytest.fixture
@@ -126,7 +104,7 @@ def test_a_shard_has_the_plots_of_what_its_names_tell(shard, monkeypatch):
     assert labels["subset"].tolist() == ["base", "base", "base", "np"]
 
 
-@pytest.mark.parametrize("name", ["shot.png", NAMES[1]])
+@pytest.mark.parametrize("name", ["shot.png", LABELLED])
 def test_an_image_that_is_no_jpeg_is_shown_and_called_so(tmp_path, name):
     Image.new("RGB", (720, 1160), (1, 2, 3)).save(tmp_path / name, "PNG")
 
@@ -134,7 +112,7 @@ def test_an_image_that_is_no_jpeg_is_shown_and_called_so(tmp_path, name):
 
     assert seen.lines[1] == "not a JPEG: a PNG; the pipeline would set it aside"
     assert seen.picture.size == (720, 1160)
-    assert has(seen.picture, (46, 204, 113)) == (name == NAMES[1])
+    assert has(seen.picture, (46, 204, 113)) == (name == LABELLED)
 
 
 @pytest.mark.parametrize(
@@ -154,24 +132,24 @@ def test_what_does_not_decode_is_an_error_in_words(tmp_path, content, said):
         inspect(path)
 
 
-def test_a_folder_counts_what_would_be_set_aside(root):
+def test_a_folder_counts_what_would_be_set_aside(names, root):
     folder = root / "ccpd_base"
-    (folder / "holiday.jpg").write_bytes((folder / NAMES[0]).read_bytes())
+    (folder / "holiday.jpg").write_bytes((folder / names[0]).read_bytes())
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "other.png").write_bytes(damaged_png())
-    (folder / NAMES[2]).write_bytes(truncated_jpeg())
+    (folder / names[2]).write_bytes(truncated_jpeg())
 
     lines = inspect(root).lines
 
     assert any(line.startswith("2 names hold no label, such as holiday.jpg") for line in lines)
-    assert any(line.startswith(f"3 would be set aside, such as {NAMES[2]} (truncated: ") for line in lines)
+    assert any(line.startswith(f"3 would be set aside, such as {names[2]} (truncated: ") for line in lines)
 
 
-def test_damaged_pictures_stand_on_the_sheet_as_such(boxes, root):
+def test_damaged_pictures_stand_on_the_sheet_as_such(names, boxes, root):
     for path, content in zip(boxes["path"], (damaged_png(), truncated_jpeg(), b""), strict=True):
         (root / path).write_bytes(content)
 
-    assert {picture.image.getpixel((2, 2)) for picture in from_rows(boxes, root, NAMES)} == {(24, 24, 27)}
+    assert {picture.image.getpixel((2, 2)) for picture in from_rows(boxes, root, names)} == {(24, 24, 27)}
 
 
 def test_it_says_what_it_cannot_look_at(tmp_path):
