@@ -38,7 +38,13 @@ def boxes(run: Run) -> dict[str, Any]:
     )
     write_parquet(path("data/rejected.parquet"), typed(verdict.rejected, REJECTED_SCHEMA))
     verdict.require(limits.max_rejected_fraction)
-    balances = imbalance(verdict.accepted, limits.max_class_share, limits.max_imbalance_ratio, classes(run).values())
+    balances = imbalance(
+        verdict.accepted,
+        limits.max_class_share,
+        limits.max_imbalance_ratio,
+        classes(run).values(),
+        data_docs=path("reports/data_docs/balance"),
+    )
     looks = shift.features(verdict.accepted)
     since = shift.compare(previous.looks, looks, limits.max_psi, limits.max_ks) if previous else None
     write_parquet(path("data/boxes.parquet"), typed(verdict.accepted, LABELS_SCHEMA))
@@ -67,6 +73,7 @@ def boxes(run: Run) -> dict[str, Any]:
             card.markdown(card.set_aside(verdict.rejected, run.project.photographs, 1)[:PICTURES])
         ),
         "data docs": dg.MetadataValue.path(str(path("reports/data_docs/index.html"))),
+        "data docs of the balance": dg.MetadataValue.path(str(path("reports/data_docs/balance/index.html"))),
     }
 
 

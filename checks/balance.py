@@ -3,6 +3,7 @@ commonest.
 """
 
 from collections.abc import Collection
+from pathlib import Path
 
 import pandas as pd
 from pydantic import BaseModel
@@ -30,13 +31,19 @@ class Balance(BaseModel):
     sentence: str
 
 
-def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float, classes: Collection[str] = ()) -> list[Balance]:
+def imbalance(
+    boxes: pd.DataFrame,
+    max_share: float,
+    max_ratio: float,
+    classes: Collection[str] = (),
+    data_docs: Path | None = None,
+) -> list[Balance]:
     """Asks the labelled rows of the boxes table how balanced each axis is; axes without values are left
     out.
 
     `max_share` is the largest share of one value, 0..1 (not asked of the only class there is); `max_ratio` the count
     of the commonest value over that of the rarest one present. `classes` are all there are: those without a box are
-    named.
+    named. `data_docs` is the folder for Great Expectations' pages.
     """
     counts = distribution(boxes)
     axes = [axis for axis in AXES if (counts["axis"] == axis).any()]
@@ -50,7 +57,7 @@ def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float, classes: 
         measured[f"{axis}_ratio"] = [of_axis["count"].max() / of_axis["count"].min()]
     absent = [name for name in classes if name not in set(counts[counts["axis"] == "class"]["value"])]
     measured["class_absent"] = [len(absent)]
-    outcomes = _ask(pd.DataFrame(measured, dtype="float64"), axes, max_share, max_ratio)
+    outcomes = _ask(pd.DataFrame(measured, dtype="float64"), axes, max_share, max_ratio, data_docs)
     balances = [
         _balance(
             counts[counts["axis"] == axis],
@@ -68,7 +75,9 @@ def imbalance(boxes: pd.DataFrame, max_share: float, max_ratio: float, classes: 
     return [first, *balances[1:]]
 
 
-def _ask(measured: pd.DataFrame, axes: list[str], max_share: float, max_ratio: float) -> dict[str, Outcome]:
+def _ask(
+    measured: pd.DataFrame, axes: list[str], max_share: float, max_ratio: float, data_docs: Path | None
+) -> dict[str, Outcome]:
     between = expectations().ExpectColumnValuesToBeBetween
     asked = [between(column="class_absent", max_value=0, **warning("class_absent", "every class has a box"))]
     for axis in axes:
@@ -85,7 +94,7 @@ def _ask(measured: pd.DataFrame, axes: list[str], max_share: float, max_ratio: f
                 **warning(ratio, f"the commonest {axis} has at most {max_ratio:g} times as many as the rarest"),
             ),
         ]
-    return {answer.outcome.name: answer.outcome for answer in run("balance", measured, asked)}
+    return {answer.outcome.name: answer.outcome for answer in run("balance", measured, asked, data_docs)}
 
 
 def _balance(counts: pd.DataFrame, share: Outcome, ratio: Outcome, max_share: float, max_ratio: float) -> Balance:

@@ -83,7 +83,8 @@ Over `data.max_unparsed` of all names the run stops.
 Great Expectations asks every annotation every question below. One that breaks a `critical` one is set aside in
 `rejected`, and the rest goes on; a `warning` is shown in the UI and sets nothing aside. Over
 `validation.max_rejected_fraction` of all annotations set aside nothing goes downstream. The pages of the last run are
-in `reports/data_docs/index.html`; they are Great Expectations' own and take styles and scripts from the Internet.
+in `reports/data_docs/index.html`, those of the balance in `balance/index.html` there; they are Great Expectations' own
+and take styles and scripts from the Internet.
 
 ### The image
 

@@ -46,6 +46,13 @@ def test_all_from_one_province_is_said(labels):
     assert province.sentence == "100% of plates are from 皖 (over 80%)"
 
 
+def test_pages_are_written(labels, tmp_path):
+    imbalance(labels, 0.8, 50, data_docs=tmp_path / "pages")
+
+    pages = "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "pages").rglob("*.html"))
+    assert "no province has over 80% of the boxes" in pages
+
+
 def test_classes_without_a_box_are_named(labels):
     blue = labels[labels["plate_type"] == "blue"].assign(**{"class": "blue"})
 
