@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clones import ROOT
+from filelock import FileLock
 
 from lineage.errors import UserError
 from lineage.record import FOLDER, Record
@@ -213,3 +214,13 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
     (said,) = done.stderr.splitlines()
     assert said.startswith(f"model {root / 'models/export/model'}: mAP ")
     assert said.endswith("the champion")
+
+
+def test_a_second_run_changes_nothing_under_the_first(project: Path, plates: Plates) -> None:
+    before = (project / "params.yaml").read_bytes()
+    (project / ".plates").mkdir()
+    with FileLock(project / ".plates/run.lock"):
+        code, _, said = plates("run", "--set", "train.steps=60")
+    assert code == 1
+    assert "another `plates run` is at work" in said
+    assert (project / "params.yaml").read_bytes() == before

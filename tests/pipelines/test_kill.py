@@ -13,6 +13,7 @@ from clones import ROOT, Command
 from assets.stage import Stage, stages
 from lineage.files import remove
 from lineage.versions import content_hash
+from settings import edit
 
 pytestmark = pytest.mark.long
 
@@ -69,6 +70,38 @@ def test_killed_and_run_again(finished, seconds: dict[str, float], name: str, sh
     assert versions(root, STAGES[name]) == before
     leftovers = [path for path in root.rglob("*.tmp") if not {".git", ".plates", ".dvc"} & set(path.parts)]
     assert leftovers == []
+
+
+def interrupted(root: Path, after: str) -> str:
+    """What `plates run` says that is told to stop, as by Ctrl-C, once it has said `after`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "run"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "DAGSTER_HOME": str(root)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if after in line:
+            os.killpg(process.pid, signal.SIGINT)
+    assert process.wait() == 1, "".join(said)
+    return "".join(said)
+
+
+def test_ctrl_c_says_what_is_kept_and_the_next_run_goes_on(finished: tuple[Path, Command]) -> None:
+    root, _ = finished
+    params = (root / "params.yaml").read_text(encoding="utf-8")
+    edit.write(root / "params.yaml", {"train.steps": 400, "train.checkpoint_every": 5, "train.eval_every": 400})
+    first = interrupted(root, after="step 20/400")
+    assert "checkpoint: interrupted. What is finished of it is kept" in first
+    assert "Traceback" not in first
+    assert "Going on after step" in interrupted(root, after="Going on after step")
+    (root / "params.yaml").write_text(params, encoding="utf-8")
 
 
 def test_a_project_of_killed_runs_still_says_that_all_is_current(finished: tuple[Path, Command]) -> None:
