@@ -28,10 +28,10 @@ run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCP
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
 
-test-long: $(READY) ## run the tests outside CI's time: the UI in a browser, kills and segmentation on whole runs
+test-long: $(READY) ## run the tests outside CI's time: the UI in a browser, kills and segmentation on whole runs (about 25 minutes)
 	@$(BIN)/pytest tests/pipelines -m long
 
-test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 30 minutes)
+test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 15 minutes)
 	@$(BIN)/pytest tests/real -m real -s
 
 ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000
