@@ -11,8 +11,8 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from assets.classes import classes
 from assets.stage import Run, asset
-from assets.tfrecords import classes
 from ccpd import shift
 from ccpd.label_table import LABELS_SCHEMA, REJECTED_SCHEMA
 from ccpd.subsets import SUBSETS

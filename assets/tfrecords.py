@@ -10,9 +10,8 @@ import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 
+from assets.classes import classes
 from assets.stage import Run, asset
-from ccpd.coco import categories
-from ccpd.label_table import label_map
 from efficientdet.data import records
 
 
@@ -48,13 +47,3 @@ def tfrecords(run: Run) -> dict[str, Any]:
         "classes": dg.MetadataValue.json({str(key): name for key, name in manifest.label_map.items()}),
         "splits": dg.MetadataValue.md(sides.to_markdown(index=False)),
     }
-
-
-def classes(run: Run) -> dict[int, str]:
-    """Class id, from 1, to name: CCPD's for `data.class_by`, or the categories of the COCO annotations, by their ids.
-
-    Classes of which no box is accepted keep their ids, so that these do not change with the delivery.
-    """
-    if run.project.annotations:
-        return categories(run.project.annotations)
-    return label_map(run.params.data.class_by)

@@ -105,7 +105,7 @@ def split_officially(
     for subset in np.array(images["subset"].to_pylist(), object)[divided]:
         counts[f"of {subset}, which no list covers, divided by plate"] += 1
     if "test" not in sides:
-        halved = (sides == "val") & (place < 0.5)
+        halved = (sides == "val") & (_uniform(images["key"], seed + 1) < 0.5)
         sides[halved] = "test"
         counts["of val, taken for test: no test photograph of the lists is there"] = int(halved.sum())
     return _without_leaks(images, pa.array(sides.tolist(), pa.string()), counts)

@@ -46,9 +46,10 @@ def run(
         project = Project(project.root)
         _ = project.params
         # Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it.
-        signal.signal(signal.SIGINT, lambda *_: None)
+        usual = signal.signal(signal.SIGINT, lambda *_: None)
         before = _lock_file(project)
         done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project.root, env=_environment(), check=False)
+        signal.signal(signal.SIGINT, usual)
     if done.returncode:
         complain(
             "the run stopped at the stage named above. What was done before it is kept: "

@@ -227,6 +227,15 @@ def test_lists_without_a_test_photograph_there_halve_val(delivery: Path) -> None
     assert 10 < taken < 30
 
 
+def test_halving_val_leaves_both_halves_of_what_was_divided_by_plate(delivery: Path) -> None:
+    (delivery / "CCPD2019/split/ccpd_db.txt").unlink()
+    base = [row for row in OFFICIAL if "ccpd_base" in row[0]]
+    everything = boxes([*base, *UNLISTED])
+    split = split_officially(everything, official_lists(delivery, everything), 0, val_fraction=0.4)
+    negatives = split.table.filter(pc.is_in(split.table["subset"], pa.array(["np", "weather"])))["split"].to_pylist()
+    assert min(negatives.count(side) for side in ("train", "val", "test")) > 5
+
+
 def test_another_release_without_sides_leaves_those_of_ccpd2020(tmp_path: Path) -> None:
     green = [
         (f"CCPD2020/ccpd_green/{side}/{n}.jpg", f"皖AD{n:05d}") for side in ("train", "val", "test") for n in range(9)
