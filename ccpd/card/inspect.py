@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccpd.card import inspect_images, inspect_records
-from ccpd.card.inspection import Inspection, figures, sheet, spread
+from ccpd.card.inspection import Inspection, captions, figures, sheet, spread
 from ccpd.card.pictures import from_rows, of_files
 from ccpd.card.sheets import contact_sheet
 from ccpd.columns import BOX, CORNERS
@@ -14,7 +14,7 @@ from lineage.errors import UserError
 SAID = ("subset", "split", "problem", "field", "reason")
 MOST_VALUES = 10
 NO_ROOT = "no pictures: the folder of the photographs is not known"
-LABELS = ("path", "class", "subset", "width", "height", *BOX, *CORNERS)
+LABELS = ("path", "class", "subset", "plate", "width", "height", *BOX, *CORNERS)
 
 
 def inspect(path: Path, root: Path | None = None, count: int = 24) -> Inspection:
@@ -39,13 +39,13 @@ def _table(path: Path, root: Path | None, count: int) -> Inspection:
     if any(column not in labels for column in LABELS):
         return _files(path, labels, root, count)
     lines = [f"{len(labels):,} rows in {path}", *figures(labels)]
-    captions = labels["path"].str[-40:]
+    at = spread(len(labels), count)
+    said = captions(labels.iloc[at])
     if "broken" in labels:
         counts = labels["broken"].explode().value_counts()
         lines += [f"  {number:>7,}  {name}" for name, number in counts.items()]
-        captions = labels["broken"].map(lambda names: ", ".join(names))
-    at = spread(len(labels), count)
-    pictures = [] if root is None else from_rows(labels.iloc[at], root, captions.iloc[at].tolist())
+        said = labels["broken"].iloc[at].map(lambda names: ", ".join(names)).tolist()
+    pictures = [] if root is None else from_rows(labels.iloc[at], root, said)
     if root is None:
         lines.append(NO_ROOT)
     return Inspection(lines, sheet(labels, pictures))
@@ -62,5 +62,5 @@ def _files(path: Path, table: pd.DataFrame, root: Path | None, count: int) -> In
     if root is None:
         lines.append(NO_ROOT)
         return Inspection(lines, contact_sheet([]))
-    captions = at[said].astype("object").apply(lambda row: ", ".join(map(str, row.dropna())), axis=1)
-    return Inspection(lines, contact_sheet(of_files(at["path"].tolist(), root, captions.tolist())))
+    texts = at[said].astype("object").apply(lambda row: ", ".join(map(str, row.dropna())), axis=1)
+    return Inspection(lines, contact_sheet(of_files(at["path"].tolist(), root, texts.tolist())))

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 
-from ccpd.card.inspection import Inspection, figures, sheet, spread
+from ccpd.card.inspection import Inspection, captions, figures, sheet, spread
 from ccpd.card.pictures import UNREADABLE, draw, from_rows
 from ccpd.columns import BOX, CORNERS
 from ccpd.image_header import TURNED, read_header
@@ -80,7 +80,7 @@ def folder(path: Path, count: int) -> Inspection:
         if found:
             lines.append(f"{len(found):,} {what}, such as {found[0]}")
     shown = opened.labels.iloc[spread(len(opened.labels), count)]
-    return Inspection(lines, sheet(opened.labels, from_rows(shown, path, shown["path"].str[-40:].tolist())))
+    return Inspection(lines, sheet(opened.labels, from_rows(shown, path, captions(shown))))
 
 
 def _open(files: list[Path], root: Path) -> Opened:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from ccpd.card.inspection import Inspection, sheet, spread
+from ccpd.card.inspection import Inspection, captions, sheet, spread
 from ccpd.card.pictures import UNREADABLE, Picture, Sample, from_samples, placeholder
 from ccpd.columns import BOX, CORNERS
 from ccpd.label_table import LABELS_SCHEMA, parse_labels
@@ -37,7 +37,9 @@ def shard(path: Path, count: int) -> Inspection:
         f"{boxes:,} boxes, {negatives:,} images without one",
         *(f"  {number:>7,}  {name}" for name, number in names.most_common()),
     ]
-    return Inspection(lines, sheet(_labels(rows), _pictures(path, records, count)))
+    labels = _labels(rows)
+    said = dict(zip(labels["path"], captions(labels), strict=True))
+    return Inspection(lines, sheet(labels, _pictures(path, records, count, said)))
 
 
 def shards(folder: Path, files: list[Path], count: int) -> Inspection:
@@ -83,13 +85,16 @@ def _labels(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return labels
 
 
-def _pictures(path: Path, records: int, count: int) -> list[Picture]:
+def _pictures(path: Path, records: int, count: int, said: dict[str, str]) -> list[Picture]:
     wanted = set(spread(records, count).tolist())
-    return [_picture(record) for position, record in enumerate(_records(path)) if position in wanted]
+    return [
+        _picture(record, said.get(record.path, ""))
+        for position, record in enumerate(_records(path))
+        if position in wanted
+    ]
 
 
-def _picture(record: Record) -> Picture:
-    caption = record.path[-40:]
+def _picture(record: Record, caption: str) -> Picture:
     try:
         with Image.open(io.BytesIO(record.encoded)) as image:
             pixels = np.asarray(image.convert("RGB"))

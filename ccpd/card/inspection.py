@@ -44,6 +44,14 @@ def figures(labels: pd.DataFrame) -> list[str]:
     return [*lines, *(f"{said}: {value:.3g}" for said, value in typical.items() if value is not None)]
 
 
+def captions(labels: pd.DataFrame) -> list[str]:
+    """What is written under the picture of each row: its subset and plate, or the end of its path where no plate is
+    known.
+    """
+    rows = zip(labels["path"], labels["subset"], labels["plate"], strict=True)
+    return [path[-40:] if pd.isna(plate) else f"{subset} {plate}" for path, subset, plate in rows]
+
+
 def spread(length: int, count: int) -> np.ndarray:
     """At most `count` positions below `length`, spread evenly."""
     return np.unique(np.linspace(0, length - 1, min(length, count)).astype(np.int64)) if length else np.array([], int)

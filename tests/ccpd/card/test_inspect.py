@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ccpd.card.inspect import inspect
+from ccpd.card.inspection import captions
 from ccpd.card.pictures import from_rows
 from ccpd.label_table import LABELS_SCHEMA
 from efficientdet.data.records.framing import frame
@@ -174,3 +175,8 @@ def test_a_table_of_photographs_without_boxes(tmp_path: Path) -> None:
     table[["split"]].to_parquet(tmp_path / "other.parquet")
     with pytest.raises(UserError, match="no column path"):
         inspect(tmp_path / "other.parquet")
+
+
+def test_a_caption_is_the_plate_or_else_the_end_of_the_path(boxes):
+    labels = pd.concat([boxes, boxes.iloc[:1].assign(plate=None, path="ccpd_np/1.jpg")])
+    assert captions(labels) == ["base 皖AG898R", "base 皖AE981N", "base 皖AS7F14", "ccpd_np/1.jpg"]
