@@ -46,8 +46,8 @@ bench: $(READY) ## measure speed and memory; tables on the screen, JSON in bench
 	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 docs: $(READY) ## write docs/hyperparameters.md and docs/data.md from the code's own descriptions
-	@$(BIN)/python -m settings.reference
-	@$(BIN)/python -m checks.reference
+	@$(BIN)/python -m plates.settings.page
+	@$(BIN)/python -m checks.page
 
 lock: ## pin every package with its hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --quiet --python-version 3.11 -o requirements.lock

@@ -11,11 +11,11 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from assets.stage import Run, asset
-from assets.truth import truth
-from lineage.errors import UserError
-from lineage.files import write_json
-from settings.project import Project
+from plates.errors import UserError
+from plates.files import write_json
+from plates.scoring.truth import truth
+from plates.settings.project import Project
+from stages.asset import Run, asset
 
 
 @asset(deps=["splits"], group="data", kinds={"json", "numpy"}, description=__doc__)
@@ -49,8 +49,8 @@ class Measured:
 
 def measure(project: Project) -> Measured:
     """Fits anchors to the project's training boxes, and measures those that its model will use."""
-    from efficientdet.model import anchor_fit
-    from efficientdet.model.family import resolve
+    from plates.efficientdet.model import anchor_fit
+    from plates.efficientdet.model.family import resolve
 
     model, params = project.params.model, project.params.anchors
     boxes = truth(project, "train").dropna(subset=["class"])
@@ -94,8 +94,8 @@ def picture(found: Measured) -> str:
 
     from PIL import Image
 
-    from efficientdet.evaluation.report.pictures import data_uri
-    from efficientdet.model.anchor_fit import plot
+    from plates.efficientdet.evaluation.report.pictures import data_uri
+    from plates.efficientdet.model.anchor_fit import plot
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "anchors.png"

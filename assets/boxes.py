@@ -11,22 +11,22 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
-from assets.classes import classes
-from assets.stage import Run, asset
-from ccpd import shift
-from ccpd.label_table import LABELS_SCHEMA, REJECTED_SCHEMA
-from ccpd.subsets import SUBSETS
 from checks import memory
 from checks.annotations import validate
-from checks.balance import imbalance
-from lineage.files import write_json, write_parquet
+from checks.suites.balance import imbalance
+from plates.ccpd.subsets import SUBSETS
+from plates.ccpd.table import LABELS_SCHEMA, REJECTED_SCHEMA
+from plates.files import write_json, write_parquet
+from plates.scoring.classes import classes
+from plates.splits import shift
+from stages.asset import Run, asset
 
 PICTURES = 6
 
 
 @asset(deps=["labels"], group="data", kinds={"parquet", "greatexpectations"}, description=__doc__)
 def boxes(run: Run) -> dict[str, Any]:
-    from ccpd import card
+    from plates import card
 
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from assets.detections import detections
-from assets.scores import scores
-from assets.stage import Run, asset
-from assets.truth import truth
-from efficientdet.quiet import import_tensorflow
-from lineage.files import atomic, put_back, write_json
-from lineage.gate import decide
+from plates.files import atomic, put_back, write_json
+from plates.lineage.gate import decide
+from plates.quiet import import_tensorflow
+from plates.scoring.detections import detections
+from plates.scoring.scores import scores
+from plates.scoring.truth import truth
+from stages.asset import Run, asset
 
 
 @asset(deps=["model_card"], group="model", kinds={"json"}, description=__doc__)

@@ -10,21 +10,21 @@ from typing import Any
 
 import dagster as dg
 
-from assets.stage import Run, asset, code_version, stages
-from efficientdet.config import ModelConfig
-from lineage.errors import UserError
-from lineage.versions import content_hash
+from plates.efficientdet.config import ModelConfig
+from plates.errors import UserError
+from plates.hashes import content_hash
+from stages.asset import Run, asset, code_version, stages
 
 
 @asset(deps=["tfrecords", "anchors"], group="model", kinds={"tensorflow", "keras"}, description=__doc__, pool="gpu")
 def checkpoint(run: Run) -> dict[str, Any]:
-    from efficientdet.data.records import read_manifest
-    from efficientdet.evaluation.report import curves
-    from efficientdet.model.family import resolve
-    from efficientdet.training import devices
-    from efficientdet.training.balance import effective_distribution
-    from efficientdet.training.data import from_records
-    from efficientdet.training.loop import train
+    from plates.efficientdet.data.tfrecords import read_manifest
+    from plates.efficientdet.evaluation.report import curves
+    from plates.efficientdet.model.family import resolve
+    from plates.efficientdet.training import devices
+    from plates.efficientdet.training.balance import effective_distribution
+    from plates.efficientdet.training.data import from_records
+    from plates.efficientdet.training.loop import train
 
     path, params = run.project.path, run.params
     devices.strategy(params.train.strategy)
@@ -101,6 +101,6 @@ def initialiser(model: ModelConfig, cache: Path) -> Any:
     """What fills the fresh network: `model.pretrained`, downloads kept in `cache`; None for random weights."""
     if model.pretrained == "none":
         return None
-    from efficientdet import checkpoints
+    from plates.efficientdet import checkpoints
 
     return lambda network: checkpoints.load_pretrained(network, model, cache)

@@ -6,18 +6,18 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.stage import Run, asset
-from ccpd.shift import between_sides
+from plates.splits.shift import between_sides
+from stages.asset import Run, asset
 
 AUGMENTED = 12
 
 
 @asset(deps=["tfrecords"], group="data", kinds={"html", "tensorflow"}, description=__doc__)
 def dataset_card(run: Run) -> dict[str, Any]:
-    from ccpd import card
-    from efficientdet.data.input import preview
-    from efficientdet.model.family import resolve
-    from efficientdet.training.data import pictures
+    from plates import card
+    from plates.efficientdet.data.batches import preview
+    from plates.efficientdet.data.samples import pictures
+    from plates.efficientdet.model.family import resolve
 
     path, params = run.project.path, run.params
     boxes = pd.read_parquet(path("data/boxes.parquet"))

@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.detections import COLUMNS, detections
-from assets.scores import scores
-from assets.stage import Run, asset
-from assets.truth import identity, truth
-from lineage.files import atomic, write_json, write_parquet
-from lineage.gate import METRICS
+from plates.files import atomic, write_json, write_parquet
+from plates.lineage.gate import METRICS
+from plates.scoring.detections import COLUMNS, detections
+from plates.scoring.scores import scores
+from plates.scoring.truth import identity, truth
+from stages.asset import Run, asset
 
 
 @asset(deps=["checkpoint"], group="model", kinds={"tensorflow", "html"}, description=__doc__, pool="gpu")
@@ -56,8 +56,8 @@ def report(
     history: pd.DataFrame,
 ) -> None:
     """Writes the page with the curves and the most telling photographs."""
-    from ccpd.score import best_boxes
-    from efficientdet.evaluation.report import pictures, write
+    from plates.ccpd.score import best_boxes
+    from plates.efficientdet.evaluation.report import pictures, write
 
     outcomes = best_boxes(expected, found) if "mAP" in metrics else pd.DataFrame(columns=["iou", "score"])
     worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)

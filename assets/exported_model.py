@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from assets.stage import Run, asset
-from lineage.files import atomic, write_json
+from plates.files import atomic, write_json
+from stages.asset import Run, asset
 
 COMPARED = 8
 # As a share of the largest value. In a photograph 1,160 px high that is a tenth of a pixel, which moves the IoU of a
@@ -22,7 +22,8 @@ MASK_TOLERANCE = 1e-3
 
 @asset(deps=["checkpoint"], group="model", kinds={"tensorflow"}, description=__doc__, pool="gpu")
 def exported_model(run: Run) -> dict[str, Any]:
-    from efficientdet.inference import export, trained
+    from plates.efficientdet.checkpoints import trained
+    from plates.efficientdet.inference import export
 
     path = run.project.path
     model = trained.load(path("models/checkpoint"))

@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.stage import Run, asset
-from ccpd.coco import from_coco
-from ccpd.label_table import LABELS_SCHEMA, UNPARSED_SCHEMA, read_labels
-from lineage.errors import UserError
-from lineage.files import write_parquet
+from plates.ccpd.table import LABELS_SCHEMA, UNPARSED_SCHEMA, read_labels
+from plates.coco.convert import from_coco
+from plates.errors import UserError
+from plates.files import write_parquet
+from stages.asset import Run, asset
 
 
 @asset(deps=["raw_images"], group="data", kinds={"parquet"}, description=__doc__)

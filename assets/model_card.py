@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.stage import Run, asset
-from lineage import record as records
-from lineage.files import atomic, write_json
-from lineage.gate import METRICS
-from lineage.model_card import render
+from plates.files import atomic, write_json
+from plates.lineage import record as records
+from plates.lineage.gate import METRICS
+from plates.lineage.model_card import render
+from stages.asset import Run, asset
 
 
 @asset(deps=["evaluation", "exported_model"], group="model", kinds={"markdown"}, description=__doc__)

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from assets.stage import Run, asset, code_version, stages
-from ccpd.decode import decode_images
-from ccpd.scan import scan
-from ccpd.subsets import find_lists
-from lineage.files import remove, write_json, write_parquet
+from plates.ccpd.subsets import find_lists
+from plates.files import remove, write_json, write_parquet
+from plates.photographs.decode import decode_images
+from plates.photographs.scan import scan
+from stages.asset import Run, asset, code_version, stages
 
 PICTURES = 6
 
@@ -77,7 +77,7 @@ def beside(run: Run) -> dict[str, str]:
 
 def pictures(run: Run, images: pa.Table) -> str:
     """A few photographs, evenly over the folder, as Markdown."""
-    from ccpd import card
+    from plates import card
 
     few = images.take(np.unique(np.linspace(0, len(images) - 1, PICTURES).astype(np.int64))).to_pydict()
     return card.markdown(card.of_files(few["path"], run.project.photographs, few["subset"]))
@@ -85,7 +85,7 @@ def pictures(run: Run, images: pa.Table) -> str:
 
 def draw_sample(run: Run) -> None:
     """Draws the sample of `data.sample`, unless the one that lies there was drawn by the same code and settings."""
-    from ccpd.scenes import generate
+    from plates.ccpd.scenes import generate
 
     settings = run.params.data.sample
     version = code_version(run.project, stages(run.project.root)["raw_images"])

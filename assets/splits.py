@@ -10,11 +10,11 @@ import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 
-from assets.stage import Run, asset
-from ccpd.split import split_by_plate, split_officially, strata
-from ccpd.subsets import official_lists, uses_lists
-from lineage.errors import UserError
-from lineage.files import write_parquet
+from plates.ccpd.subsets import official_lists, uses_lists
+from plates.errors import UserError
+from plates.files import write_parquet
+from plates.splits.split import split_by_plate, split_officially, strata
+from stages.asset import Run, asset
 
 
 @asset(deps=["raw_images", "boxes"], group="data", kinds={"parquet"}, description=__doc__)

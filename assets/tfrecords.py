@@ -10,9 +10,9 @@ import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 
-from assets.classes import classes
-from assets.stage import Run, asset
-from efficientdet.data import records
+from plates.efficientdet.data import tfrecords as records
+from plates.scoring.classes import classes
+from stages.asset import Run, asset
 
 
 @asset(deps=["boxes", "splits"], group="data", kinds={"tfrecord"}, description=__doc__)

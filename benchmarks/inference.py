@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from measure import least, machine, measured
 
-from lineage.files import write_json
+from plates.files import write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 RUNS, REPEATS = 20, 5
@@ -38,8 +38,8 @@ def exporting(name: str, classes: int, reference: float | None, folder: Path) ->
 
 def answering(name: str, classes: int, reference: float | None, folder: Path, form: str) -> dict[str, float]:
     """Runs of one format after a warm-up: a prepared picture to all boxes and scores, before NMS."""
-    from efficientdet.config import ModelConfig
-    from efficientdet.model.family import resolve
+    from plates.efficientdet.config import ModelConfig
+    from plates.efficientdet.model.family import resolve
 
     size = resolve(ModelConfig(name=name), num_classes=classes).image_size
     pixels = np.random.default_rng(0).integers(0, 255, (1, *size, 3)).astype(np.float32)
@@ -50,10 +50,10 @@ def answering(name: str, classes: int, reference: float | None, folder: Path, fo
 
 
 def _model(name: str, classes: int) -> Any:
-    from efficientdet.config import ModelConfig
-    from efficientdet.inference.export import decoded
-    from efficientdet.model import network
-    from efficientdet.model.family import resolve
+    from plates.efficientdet.config import ModelConfig
+    from plates.efficientdet.inference.export import decoded
+    from plates.efficientdet.model import network
+    from plates.efficientdet.model.family import resolve
 
     spec = resolve(ModelConfig(name=name), num_classes=classes)
     return decoded(network.build(spec), spec)

@@ -15,8 +15,8 @@ from pathlib import Path
 from measure import measured, save, table
 from trees import make_tree
 
-from efficientdet.config import AugmentConfig
-from efficientdet.data.records import write
+from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data.tfrecords import write
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 COCO = {"jitter_min": 0.1, "jitter_max": 2.0}
@@ -33,7 +33,7 @@ CASES = {
 
 def reading(folder: Path, size: tuple[int, int], cache_mib: int, augment: dict, images: int) -> dict[str, float]:
     """Batches of 8 after a warm-up that covers tracing and, where there is one, filling the cache."""
-    from efficientdet.data.input import Pictures, training_batches
+    from plates.efficientdet.data.batches import Pictures, training_batches
 
     batches = iter(training_batches(folder, Pictures(size), 8, AugmentConfig(**augment), cache_mib=cache_mib))
     for _ in range(images // 8 if cache_mib else 8):

@@ -14,10 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 from measure import measured, save, table
 
-from ccpd.label_table import read_labels
-from ccpd.scan import RAW_IMAGES_SCHEMA
-from ccpd.split import split_by_plate
-from lineage.files import write_parquet
+from plates.ccpd.table import read_labels
+from plates.files import write_parquet
+from plates.photographs.scan import RAW_IMAGES_SCHEMA
+from plates.splits.split import split_by_plate
 
 LISTS = Path(__file__).resolve().parents[2] / "shared" / "ccpd" / "labels"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from lineage.files import write_json
+from plates.files import write_json
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LOAD_BEFORE = [round(load, 2) for load in os.getloadavg()]

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from measure import measured, save, table
 from trees import make_tree
 
-from ccpd.decode import decode_images
-from ccpd.scan import RAW_IMAGES_SCHEMA, scan
-from ccpd.scenes.layout import lay_out
-from ccpd.scenes.render import render
+from plates.ccpd.scenes.layout import lay_out
+from plates.ccpd.scenes.render import render
+from plates.photographs.decode import decode_images
+from plates.photographs.scan import RAW_IMAGES_SCHEMA, scan
 
 REAL = 30_000
 SCENES = 200

@@ -23,10 +23,10 @@ from measure import measured, save, table
 from PIL import Image
 from trees import make_tree
 
-from ccpd.label_table import parse_labels
-from ccpd.split import split_by_plate
-from efficientdet.data.records import BOX_COLUMNS, SPLIT_COLUMNS, plan, verify, write
-from lineage.files import write_parquet
+from plates.ccpd.table import parse_labels
+from plates.efficientdet.data.tfrecords import BOX_COLUMNS, SPLIT_COLUMNS, plan, verify, write
+from plates.files import write_parquet
+from plates.splits.split import split_by_plate
 
 LABELS = {1: "license_plate"}
 CCPD = 350_000

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from measure import least, machine, measured
 
-from lineage.files import write_json
+from plates.files import write_json
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 STEPS, REPEATS = 8, 5
@@ -28,11 +28,11 @@ CASES = {
 
 def stepping(name: str, size: str | int, batch: int, classes: int, reference: float | None) -> dict[str, float]:
     """Steps on one random batch, matching of anchors inside."""
-    from efficientdet.config import ModelConfig, TrainConfig
-    from efficientdet.model.family import resolve
-    from efficientdet.training import devices
-    from efficientdet.training.data import Data
-    from efficientdet.training.loop import build
+    from plates.efficientdet.config import ModelConfig, TrainConfig
+    from plates.efficientdet.model.family import resolve
+    from plates.efficientdet.training import devices
+    from plates.efficientdet.training.data import Data
+    from plates.efficientdet.training.loop import build
 
     started = time.perf_counter()
     devices.skip_graph_optimisation()

@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 from measure import save
 
-from ccpd.label_table import LABELS_SCHEMA, parse_labels
-from ccpd.shift import compare, features
-from checks.suite import expectations
+from checks.suites.suite import expectations
+from plates.ccpd.table import LABELS_SCHEMA, parse_labels
+from plates.splits.shift import compare, features
 
 HERE = Path(__file__).resolve().parent
 LISTS = HERE.parents[1] / "shared" / "ccpd" / "labels"
@@ -34,8 +34,8 @@ def main(rows: int = 350_000) -> None:
     timed(figures, "import great_expectations", expectations)
 
     from checks.annotations import validate
-    from checks.balance import imbalance
-    from checks.splits import crossings, near_duplicates
+    from checks.suites.balance import imbalance
+    from checks.suites.splits import crossings, near_duplicates
 
     with tempfile.TemporaryDirectory() as folder:
         verdict = timed(figures, "annotation suites, data docs", lambda: validate(labels, data_docs=Path(folder) / "d"))

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ccpd.subsets import SUBSETS
-from checks.delivery import Delivery, delivery
-from checks.geometry import geometry
-from checks.measures import measure
-from checks.plates import plates
-from checks.suite import Answer, Outcome, run
-from lineage.errors import UserError
+from checks.suites.delivery import Delivery, delivery
+from checks.suites.geometry import geometry
+from checks.suites.measures import measure
+from checks.suites.plates import plates
+from checks.suites.suite import Answer, Outcome, run
+from plates.ccpd.subsets import SUBSETS
+from plates.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from ccpd.columns import BOX
-from ccpd.shift import features
-from checks.delivery import Delivery
-from lineage.files import atomic, write_json, write_parquet
+from checks.suites.delivery import Delivery
+from plates.ccpd.columns import BOX
+from plates.files import atomic, write_json, write_parquet
+from plates.splits.shift import features
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """A delivery's size, and `ccpd.shift.features` of the annotations accepted of it."""
+    """A delivery's size, and `plates.splits.shift.features` of the annotations accepted of it."""
 
     size: Delivery
     looks: pd.DataFrame

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from checks.report import failed, passed, rows, warned
-from checks.suite import Outcome
-from settings.project import Project
+from checks.suites.suite import Outcome
+from plates.settings.project import Project
 
 
 @dg.asset_check(asset="raw_images", description="Every image can be read: no empty, truncated or foreign file.")
@@ -57,7 +57,7 @@ def classes_are_balanced(project: dg.ResourceParam[Project]) -> dg.AssetCheckRes
 
 @dg.asset_check(asset="boxes", description="This delivery looks like the last one, column by column.")
 def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from ccpd.shift import sentences
+    from plates.splits.shift import sentences
 
     compared = pd.DataFrame(validation(project)["shift"])
     if compared.empty:
@@ -70,7 +70,7 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
     asset="splits", blocking=True, description="No plate, file name or identical image stands on two sides."
 )
 def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from checks.splits import crossings
+    from checks.suites.splits import crossings
 
     splits = pd.read_parquet(project.path("data/splits.parquet"))
     boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "name", "sha256", "plate"])
@@ -82,8 +82,8 @@ def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckRes
 
 @dg.asset_check(asset="splits", description="Every subset and size is divided over the sides as all photographs are.")
 def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from ccpd.split import strata
-    from ccpd.subsets import uses_lists
+    from plates.ccpd.subsets import uses_lists
+    from plates.splits.split import strata
 
     boxes = pq.read_table(project.path("data/boxes.parquet"))
     images = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "subset"])
@@ -100,8 +100,8 @@ def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="splits", description="Few photographs of one side look like one of another.")
 def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from ccpd.card import side_by_side
-    from checks.splits import near_duplicates
+    from checks.suites.splits import near_duplicates
+    from plates.card import side_by_side
 
     splits = pd.read_parquet(project.path("data/splits.parquet"))
     hashes = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "dhash"]).drop_null()
@@ -115,7 +115,7 @@ def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
 
 @dg.asset_check(asset="splits", description="Validation and test look like training, column by column.")
 def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from ccpd.shift import between_sides
+    from plates.splits.shift import between_sides
 
     boxes = pd.read_parquet(project.path("data/boxes.parquet"))
     splits = pd.read_parquet(project.path("data/splits.parquet"))
@@ -133,7 +133,7 @@ def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     asset="tfrecords", blocking=True, description="Every record decodes in full and equals the table it came from."
 )
 def records_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from efficientdet.data import records
+    from plates.efficientdet.data import tfrecords as records
 
     report = records.verify(
         project.path("data/tfrecords"),

@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 
 from checks.report import failed, passed, warned
-from lineage.gate import METRICS
-from settings.project import Project
+from plates.lineage.gate import METRICS
+from plates.settings.project import Project
 
 
 @dg.asset_check(asset="checkpoint", description="Training gave no warning: rate, anchors, batch norm, augmentation.")

@@ -12,8 +12,8 @@ from importlib import metadata
 
 import psutil
 
-from lineage.errors import UserError
-from settings.project import Project
+from plates.errors import UserError
+from plates.settings.project import Project
 
 FREE_GIB = 5
 UI_PORT = 3000

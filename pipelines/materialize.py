@@ -9,7 +9,7 @@ import psutil
 from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
 
-from lineage.errors import UserError
+from plates.errors import UserError
 
 OWNER = "plates/process"
 """The tag of a run that names the process it is in."""

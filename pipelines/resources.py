@@ -2,7 +2,7 @@
 
 import os
 
-from settings.project import Project
+from plates.settings.project import Project
 
 
 def project() -> Project:

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.jobs import retrain
-from settings.project import Project
+from plates.settings.project import Project
 
 
 def newest(root: Path) -> tuple[int, int]:

@@ -10,11 +10,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ccpd.shift import sentences
-from checks.suite import Outcome
-from lineage.gate import METRICS
+from checks.suites.suite import Outcome
 from pipelines.resources import use_instance
-from settings.project import Project
+from plates.lineage.gate import METRICS
+from plates.settings.project import Project
+from plates.splits.shift import sentences
 
 
 def show(project: Project, console: Console) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
-    *("assets", "ccpd", "checks", "efficientdet", "lineage", "pipelines", "settings"),
+    *("assets", "checks", "pipelines", "plates", "stages"),
     *(
         "params.yaml",
         "dvc.yaml",

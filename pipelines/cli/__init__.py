@@ -2,9 +2,9 @@
 
 import sys
 
-from lineage.errors import UserError
 from pipelines.cli import data, lineage, machine, model, run
 from pipelines.cli.app import app, complain
+from plates.errors import UserError
 
 __all__ = ["app", "data", "lineage", "machine", "main", "model", "run"]
 

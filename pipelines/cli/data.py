@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from lineage.errors import UserError
-from lineage.files import atomic, write_json
 from pipelines.cli.app import app, console
-from settings.params import SampleParams
-from settings.project import Project
+from plates.errors import UserError
+from plates.files import atomic, write_json
+from plates.settings.params import SampleParams
+from plates.settings.project import Project
 
 SAMPLE = SampleParams()
 """The defaults of `data.sample`, which are those of `plates sample` too."""
@@ -27,7 +27,7 @@ def sample(
     ] = SAMPLE.imbalance,
 ) -> None:
     """Draw CCPD-like photographs with correct CCPD names."""
-    from ccpd.scenes import generate
+    from plates.ccpd.scenes import generate
 
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("scenes", total=count)
@@ -49,7 +49,7 @@ def inspect(
     count: Annotated[int, typer.Option(min=1, help="Pictures shown at most.")] = 24,
 ) -> None:
     """Print what is in an image, shard, table or folder; draw its plots, and its pictures with their boxes."""
-    from ccpd.card.inspect import inspect as look
+    from plates.card.inspect import inspect as look
 
     seen = look(path, root=_photographs(), count=count)
     for line in seen.lines:
@@ -64,8 +64,8 @@ def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]
     """Write the accepted boxes as COCO JSON, with their ids and sides."""
     import pandas as pd
 
-    from ccpd.coco import to_coco
-    from efficientdet.data.records import read_manifest
+    from plates.coco.convert import to_coco
+    from plates.efficientdet.data.tfrecords import read_manifest
 
     project = Project.find()
     tables = [project.path(f"data/{name}.parquet") for name in ("boxes", "splits")]

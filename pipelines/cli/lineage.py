@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from lineage import record as records
-from lineage.gate import METRICS
-from lineage.restore import restore as bring_back
 from pipelines.cli.app import app, console, print_columns
-from settings.project import Project
+from plates.lineage import record as records
+from plates.lineage.gate import METRICS
+from plates.lineage.restore import restore as bring_back
+from plates.settings.project import Project
 
 commands = typer.Typer(help="Which data produced which mAP.", invoke_without_command=True)
 app.add_typer(commands, name="lineage")

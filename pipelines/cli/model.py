@@ -10,14 +10,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from efficientdet.quiet import import_tensorflow
-from lineage import record as records
-from lineage.errors import UserError
-from lineage.files import atomic
-from lineage.gate import METRICS
-from lineage.versions import content_hash
 from pipelines.cli.app import app, console, note
-from settings.project import Project
+from plates.errors import UserError
+from plates.files import atomic
+from plates.hashes import content_hash
+from plates.lineage import record as records
+from plates.lineage.gate import METRICS
+from plates.quiet import import_tensorflow
+from plates.settings.project import Project
 
 weights = typer.Typer(help="Looking into checkpoints.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
@@ -45,7 +45,7 @@ def predict(
     chosen = photographs(images)
     note(f"model {folder}: {figures(folder)}")
     _start_tensorflow()
-    from efficientdet.inference import infer
+    from plates.efficientdet.inference import exported as infer
 
     for found in infer.Model(folder).predict(chosen, min_score=score):
         print(json.dumps(found, ensure_ascii=False))
@@ -106,7 +106,7 @@ def inspect(
             "`plates run` trains one into models/checkpoint"
         )
     _start_tensorflow()
-    from efficientdet.checkpoints import inspect as look
+    from plates.efficientdet.checkpoints import inspect as look
 
     found = [row for row in look(path) if pattern in row["key"]]
     print_rows(found)
@@ -117,7 +117,7 @@ def inspect(
 def models() -> None:
     """The family: input size, parameters, FLOPs, levels and anchors of every variant."""
     _start_tensorflow()
-    from efficientdet.model.models_table import rows
+    from plates.efficientdet.model.models_table import rows
 
     print_rows(rows())
 
@@ -130,8 +130,8 @@ def anchors(
 ) -> None:
     """Fit anchors to the project's training boxes, and compare them with the model's own. Changes nothing."""
     from assets.anchors import measure
-    from assets.stage import require, stages
-    from efficientdet.model.anchor_fit import plot
+    from plates.efficientdet.model.anchor_fit import plot
+    from stages.asset import require, stages
 
     project = Project.find()
     require(project, stages(project.root)["anchors"])

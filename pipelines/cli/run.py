@@ -15,12 +15,13 @@ from filelock import FileLock, Timeout
 from rich.padding import Padding
 from rich.text import Text
 
-from lineage.errors import UserError
 from pipelines.cli.app import app, complain, console, note
 from pipelines.resources import use_instance
-from settings import edit, hparams
-from settings.params import Params, alike, knobs
-from settings.project import Project
+from plates.errors import UserError
+from plates.settings import automl_overrides as hparams
+from plates.settings import edit
+from plates.settings.params import Params, alike, knobs
+from plates.settings.project import Project
 
 
 @app.command()

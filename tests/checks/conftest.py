@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ccpd.label_table import LABELS_SCHEMA, parse_labels
+from plates.ccpd.table import LABELS_SCHEMA, parse_labels
 
 # File names of CCPD itself: two of the 2019 release, two earlier ones, a new-energy plate, a car without a plate.
 PATHS = (

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ccpd.columns import BOX, CORNERS
 from checks.annotations import validate
-from checks.delivery import Delivery
-from checks.measures import measure
-from lineage.errors import UserError
+from checks.suites.delivery import Delivery
+from checks.suites.measures import measure
+from plates.ccpd.columns import BOX, CORNERS
+from plates.errors import UserError
 
 
 def broken_rows(labels: pd.DataFrame) -> dict[int, list[str]]:

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from checks.balance import imbalance
+from checks.suites.balance import imbalance
 
 
 def by_axis(boxes, **limits):

@@ -1,9 +1,9 @@
 from collections import defaultdict
 
-from ccpd.label_table import parse_labels
-from ccpd.scan import scan
-from ccpd.scenes import KINDS, generate
 from checks.annotations import validate
+from plates.ccpd.scenes import KINDS, generate
+from plates.ccpd.table import parse_labels
+from plates.photographs.scan import scan
 
 NOT_PARSED = {"few_fields", "not_a_number", "index_outside_alphabet"}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from checks.splits import crossings, near_duplicates
+from checks.suites.splits import crossings, near_duplicates
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Every kind of bad file of a delivery, through scan, labels, suites, splits and records: each has a clear end.
 
-The rest of the list of bad input: roots and permissions in tests/ccpd/test_scan.py and test_ruined_input.py, lists
-that name missing files in test_deliveries.py, files that change or vanish and full disks in
-tests/efficientdet/data/test_tfrecord.py, kills in test_kill.py.
+The rest of the list of bad input: roots and permissions in tests/plates/photographs/test_scan.py and
+test_ruined_input.py, lists that name missing files in test_deliveries.py, files that change or vanish and full disks in
+tests/plates/efficientdet/data/test_tfrecord.py, kills in test_kill.py.
 """
 
 import io
@@ -15,13 +15,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from ccpd.decode import decode_images
-from ccpd.label_table import label_map, parse_labels
-from ccpd.scan import scan
-from ccpd.split import split_by_plate
 from checks.annotations import validate
-from checks.splits import crossings
-from efficientdet.data import records
+from checks.suites.splits import crossings
+from plates.ccpd.table import label_map, parse_labels
+from plates.efficientdet.data import tfrecords as records
+from plates.photographs.decode import decode_images
+from plates.photographs.scan import scan
+from plates.splits.split import split_by_plate
 
 NAME = "0133812260536-79_96-297&458_439&560-437&531_307&558_293&485_423&458-0_0_33_33_33_8_{}-85-29.jpg"
 HUGE = struct.pack(">HH", 1160, 720), struct.pack(">HH", 30000, 30000)
@@ -148,7 +148,7 @@ def test_names_in_other_encodings_are_kept_in_sight_and_links_are_left_alone(end
 
 
 def test_every_kind_of_jpeg_that_is_kept_reaches_the_network(ends: dict[str, str], root: Path) -> None:
-    from efficientdet.data.input import Pictures, evaluation_batches
+    from plates.efficientdet.data.batches import Pictures, evaluation_batches
 
     folder = root.parent / "records"
     manifest = records.read_manifest(folder)

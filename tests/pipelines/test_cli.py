@@ -12,13 +12,13 @@ import pytest
 from clones import ROOT
 from filelock import FileLock
 
-from lineage.errors import UserError
-from lineage.record import FOLDER, Record
-from lineage.versions import content_hash
 from pipelines import cli, doctor
 from pipelines.cli.app import console
 from pipelines.cli.model import figures, photographs
-from settings.params import SampleParams, knobs
+from plates.errors import UserError
+from plates.hashes import content_hash
+from plates.lineage.record import FOLDER, Record
+from plates.settings.params import SampleParams, knobs
 
 IDS = "49140087a1b2", "7c2f119e03d4"
 HASH = "0123456789abcdef"

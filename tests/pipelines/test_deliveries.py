@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccpd.coco import to_coco
-from ccpd.label_table import label_map, parse_labels
-from ccpd.scan import scan
-from ccpd.scenes import generate
-from efficientdet.data import records
-from settings import edit
+from plates.ccpd.scenes import generate
+from plates.ccpd.table import label_map, parse_labels
+from plates.coco.convert import to_coco
+from plates.efficientdet.data import tfrecords as records
+from plates.photographs.scan import scan
+from plates.settings import edit
 
 pytestmark = pytest.mark.slow
 

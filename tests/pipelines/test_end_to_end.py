@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lineage.record import read_all
+from plates.lineage.record import read_all
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def test_dvc_is_clean_after_a_run_and_a_second_run_does_nothing(finished) -> Non
 def test_the_record_leads_from_the_map_back_to_the_photographs(finished) -> None:
     root, call = finished
     (record,) = read_all(root)
-    from lineage.versions import content_hash
+    from plates.hashes import content_hash
 
     for path in ("data/raw_images.parquet", "data/tfrecords", "models/checkpoint", "models/export/model"):
         assert record.outputs[path] == content_hash(root / path)

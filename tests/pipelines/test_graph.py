@@ -57,7 +57,7 @@ def test_the_files_a_stage_reads_come_from_assets_upstream(graph: dict[str, set[
 
 
 def test_every_file_of_code_and_every_parameter_that_a_stage_names_exists() -> None:
-    from settings.params import Params
+    from plates.settings.params import Params
 
     made = {path for stage in stages().values() for path in outputs(stage)}
     known = Params().model_dump()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from clones import ROOT, Command
 
-from assets.stage import Stage, stages
-from lineage.files import remove
-from lineage.versions import content_hash
-from settings import edit
+from plates.files import remove
+from plates.hashes import content_hash
+from plates.settings import edit
+from stages.asset import Stage, stages
 
 pytestmark = pytest.mark.long
 

@@ -19,7 +19,7 @@ def written(root: Path) -> set[str]:
 
 
 def set_root(call, root: Path, photographs: Path) -> None:
-    from settings import edit
+    from plates.settings import edit
 
     edit.write(root / "params.yaml", {"data.root": str(photographs)})
 
@@ -56,7 +56,7 @@ def test_truncated_and_foreign_files_are_set_aside_with_the_reason(fresh, tmp_pa
     import pandas as pd
     import pyarrow.parquet as pq
 
-    from ccpd.label_table import LABELS_SCHEMA
+    from plates.ccpd.table import LABELS_SCHEMA
 
     root, call = fresh
     folder = tmp_path / "photographs/ccpd_base"
@@ -66,7 +66,7 @@ def test_truncated_and_foreign_files_are_set_aside_with_the_reason(fresh, tmp_pa
     foreign = folder / NAME.replace("0133812260536", "0133")
     foreign.write_text("<html>404</html>")
     set_root(call, root, tmp_path / "photographs")
-    from settings import edit
+    from plates.settings import edit
 
     edit.write(root / "params.yaml", {"validation.max_rejected_fraction": 1})
     call("plates", "materialize", "raw_images", "labels", "boxes")

@@ -9,7 +9,7 @@ from clones import Command, commands
 from PIL import Image
 from pycocotools import mask as rle
 
-from settings import edit
+from plates.settings import edit
 
 pytestmark = pytest.mark.long
 STAGES = ("checkpoint", "evaluation", "exported_model", "model_card", "champion")

@@ -1,0 +1,201 @@
+"""Writes docs/data.md from the schemas and the suites themselves: `python -m checks.page`.
+
+What is said of columns comes from `plates.ccpd.table`, `plates.photographs.decode` and `plates.splits.split`; what is
+said of expectations from their own names, meanings and severities. A test holds the page to what this module writes.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from checks.suites.delivery import Delivery, delivery
+from checks.suites.geometry import geometry
+from checks.suites.plates import plates
+from checks.suites.splits import questions
+from plates.ccpd.subsets import NEGATIVE, SUBSETS
+from plates.ccpd.table import CLASS_NAMES, LABELS_SCHEMA, REJECTED_SCHEMA, UNPARSED_SCHEMA
+from plates.files import atomic
+from plates.photographs.decode import DECODED_SCHEMA, MOST_MEGAPIXELS
+from plates.splits.split import MOST_OFF, SPLITS_SCHEMA
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+
+MEANINGS = {
+    "bytes": "size of the file",
+    "dhash": "perceptual hash, 64 bits: near-duplicates differ in few of them; null: it does not decode",
+    "image_id": "whole number from 1, in the order of paths; the id in records and COCO JSON",
+    "split": "train, val or test",
+    "field": "the field of the name that cannot be read",
+    "found": "what stands there",
+    "reason": "what was expected",
+}
+"""Of the columns that are not the labels table's."""
+
+PAGE_TEXT = """# The data
+
+Made by `python -m checks.page` from the schemas and the suites.
+
+`data.root` is a folder of photographs, in any tree; it is read and never written. A photograph's subset is its nearest
+folder named `ccpd_...`, without that. CCPD has:
+{subsets}.
+Those of `{negative}` show no plate: they are negatives and need no label in their name. Symbolic links are counted
+and not followed.
+
+## Tables
+
+All are Parquet in `data/`; look at one with `plates inspect data/NAME.parquet`. Boxes and corners are in pixels of the
+original photograph.
+
+### raw_images: every image under data.root
+
+Every photograph is read once for its hash and header, and decoded once in full, so that one that is truncated or
+damaged is set aside in `boxes` with all else that cannot be used. One of over {megapixels} megapixels is not decoded.
+
+{raw_images}
+
+### labels, boxes: the label in each name; those that are accepted
+
+One row an annotation; a photograph without a plate is one row without a class. `data.class_by` says what `class`
+is: {classes}.
+
+{labels}
+
+### rejected: what is set aside
+
+The columns of `labels`, and:
+
+{rejected}
+
+### unparsed: names that are no label
+
+Over `data.max_unparsed` of all names the run stops.
+
+{unparsed}
+
+### splits: one row a photograph
+
+{splits}
+
+## What must hold
+
+Great Expectations asks every annotation every question below. One that breaks a `critical` one is set aside in
+`rejected`, and the rest goes on; a `warning` is shown in the UI and sets nothing aside. Over
+`validation.max_rejected_fraction` of all annotations set aside nothing goes downstream. The pages of the last run are
+in `reports/data_docs/index.html`, those of the balance in `balance/index.html` there; they are Great Expectations' own
+and take styles and scripts from the Internet.
+
+### The image
+
+{delivery}
+
+### The box and the corners
+
+{geometry}
+
+### The plate
+
+{plates}
+
+### The sides
+
+Nothing goes downstream where one of these does not hold. Beside them the checks warn where a subset or a size is
+divided over the sides more than {most_off:.0%} (and more than chance explains) otherwise than all photographs or is
+missing on one, where a photograph of a side looks like one of another (perceptual hash), and where a column of val or
+test does not look like train's (`split.max_psi`, `split.max_ks`). A delivery is compared with the last accepted one in
+the same way (`validation.max_psi`, `validation.max_ks`), and to its rows and subsets.
+
+{sides}
+
+### Balance
+
+Asked of the accepted boxes for class, province, subset, size and brightness, as warnings: no value has more than
+`validation.max_class_share` of the boxes, the commonest has at most `validation.max_imbalance_ratio` times as many
+as the rarest, and every class has a box. What can be done about classes: `train.class_weights` and
+`train.balanced_sampling`; the checkpoint's metadata say what distribution is then learnt from. They weigh classes and
+nothing else: for provinces, train with `data.class_by: province`.
+
+## Reading rejected.parquet
+
+```
+plates inspect data/rejected.parquet          # counts by expectation, and pictures
+```
+
+```python
+import pandas as pd
+
+rejected = pd.read_parquet("data/rejected.parquet")
+rejected.explode("broken")["broken"].value_counts()  # how often each expectation is broken
+rejected[rejected["broken"].map(lambda names: "box_inside_image" in names)]["path"]
+```
+
+A row names every critical expectation that it breaks, under the names above. To keep such rows, mend the names of the
+files, or change the expectation in `checks/`; to run in spite of many, raise `validation.max_rejected_fraction`.
+
+## COCO JSON
+
+Out: `plates coco FILE` writes the accepted boxes. Boxes are `[x, y, width, height]`, categories and image ids those of
+the records; what COCO has no place for (subset, split, plate, corners) stands beside it.
+
+In: for a data set without CCPD's names,
+
+```
+plates run --set data.root=FOLDER --set data.annotations=FILE.json
+```
+
+File names in the JSON are relative to `data.root`. From `labels` on the pipeline is the same; expectations on corners,
+plates and tilts pass where there are none. Classes are the categories, numbered from 1 in the order of their ids.
+An outline of four points gives the corners. Crowds, other outlines and images that the JSON does not list are left out
+and counted; a listed file that is not there, equal ids, categories of one name and anything that is not what COCO's
+format says stop the run. PNGs and turned JPEGs are set aside: [how to convert them](real-ccpd.md). A change of the file
+makes `labels` stale.
+"""
+
+
+def render() -> str:
+    """The page."""
+    nothing = Delivery(rows=0, subsets={})
+    own = [field for field in REJECTED_SCHEMA if field.name not in LABELS_SCHEMA.names]
+    return PAGE_TEXT.format(
+        subsets=", ".join(f"`{name}`" for name in SUBSETS),
+        negative=NEGATIVE,
+        classes="; ".join(
+            f"`{by}`: {', '.join(names) if len(names) < 5 else f'{len(names)} of them'}"
+            for by, names in CLASS_NAMES.items()
+        ),
+        raw_images=_columns(DECODED_SCHEMA),
+        labels=_columns(LABELS_SCHEMA),
+        rejected=_columns(own),
+        unparsed=_columns(UNPARSED_SCHEMA),
+        splits=_columns(SPLITS_SCHEMA),
+        delivery=_expectations(delivery(SUBSETS, nothing)).replace("the 0 rows", "as many rows as"),
+        geometry=_expectations(geometry()),
+        plates=_expectations(plates()),
+        sides=_expectations(questions()),
+        most_off=MOST_OFF,
+        megapixels=MOST_MEGAPIXELS,
+    )
+
+
+def _columns(fields: Iterable[pa.Field]) -> str:
+    lines = ["| column | type | meaning |", "| --- | --- | --- |"]
+    for field in fields:
+        known = (field.metadata or {}).get(b"description", b"").decode()
+        if not known and field.name in LABELS_SCHEMA.names:
+            known = (LABELS_SCHEMA.field(field.name).metadata or {}).get(b"description", b"").decode()
+        lines.append(f"| `{field.name}` | {field.type} | {MEANINGS.get(field.name, known) or 'likewise'} |")
+    return "\n".join(lines)
+
+
+def _expectations(asked: list[Any]) -> str:
+    lines = ["| name | must hold | severity |", "| --- | --- | --- |"]
+    for one in asked:
+        severity = getattr(one.severity, "value", one.severity)
+        lines.append(f"| `{one.meta['name']}` | {one.notes} | {severity} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    with atomic(PAGE) as temporary:
+        temporary.write_text(render(), encoding="utf-8")

@@ -1,0 +1,117 @@
+"""Class imbalance as expectations: no value of an axis has too large a share, none is too rare beside the
+commonest.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel
+
+from checks.suites.suite import Outcome, expectations, run, warning
+from plates.splits.balance import AXES, distribution
+
+NOUNS = {
+    "class": "boxes are of class {}",
+    "province": "plates are from {}",
+    "subset": "boxes are from {}",
+    "size": "boxes cover {} of the image",
+    "brightness": "plates have a brightness of {}",
+}
+
+
+class Balance(BaseModel):
+    """The imbalance of one axis, in figures and in words."""
+
+    axis: str
+    counts: dict[str, int]
+    largest_share: float
+    imbalance_ratio: float
+    success: bool
+    sentence: str
+
+
+def imbalance(
+    boxes: pd.DataFrame,
+    max_share: float,
+    max_ratio: float,
+    classes: Collection[str] = (),
+    data_docs: Path | None = None,
+) -> list[Balance]:
+    """Asks the labelled rows of the boxes table how balanced each axis is; axes without values are left
+    out.
+
+    `max_share` is the largest share of one value, 0..1 (not asked of the only class there is); `max_ratio` the count
+    of the commonest value over that of the rarest one present. `classes` are all there are: those without a box are
+    named. `data_docs` is the folder for Great Expectations' pages.
+    """
+    counts = distribution(boxes)
+    axes = [axis for axis in AXES if (counts["axis"] == axis).any()]
+    if not axes:
+        return []
+    measured = {}
+    for axis in axes:
+        of_axis = counts[counts["axis"] == axis]
+        only = axis == "class" and len(classes) < 2 and len(of_axis) < 2
+        measured[f"{axis}_share"] = [None if only else of_axis["share"].max()]
+        measured[f"{axis}_ratio"] = [of_axis["count"].max() / of_axis["count"].min()]
+    absent = [name for name in classes if name not in set(counts[counts["axis"] == "class"]["value"])]
+    measured["class_absent"] = [len(absent)]
+    outcomes = _ask(pd.DataFrame(measured, dtype="float64"), axes, max_share, max_ratio, data_docs)
+    balances = [
+        _balance(
+            counts[counts["axis"] == axis],
+            outcomes[f"{axis}_share"],
+            outcomes[f"{axis}_ratio"],
+            max_share,
+            max_ratio,
+        )
+        for axis in axes
+    ]
+    if outcomes["class_absent"].success:
+        return balances
+    said = f"; {len(absent)} of {len(classes)} classes have no box: {', '.join(absent)}"
+    first = balances[0].model_copy(update={"success": False, "sentence": balances[0].sentence + said})
+    return [first, *balances[1:]]
+
+
+def _ask(
+    measured: pd.DataFrame, axes: list[str], max_share: float, max_ratio: float, data_docs: Path | None
+) -> dict[str, Outcome]:
+    between = expectations().ExpectColumnValuesToBeBetween
+    asked = [between(column="class_absent", max_value=0, **warning("class_absent", "every class has a box"))]
+    for axis in axes:
+        share, ratio = f"{axis}_share", f"{axis}_ratio"
+        asked += [
+            between(
+                column=share,
+                max_value=max_share,
+                **warning(share, f"no {axis} has over {max_share:.0%} of the boxes"),
+            ),
+            between(
+                column=ratio,
+                max_value=max_ratio,
+                **warning(ratio, f"the commonest {axis} has at most {max_ratio:g} times as many as the rarest"),
+            ),
+        ]
+    return {answer.outcome.name: answer.outcome for answer in run("balance", measured, asked, data_docs)}
+
+
+def _balance(counts: pd.DataFrame, share: Outcome, ratio: Outcome, max_share: float, max_ratio: float) -> Balance:
+    axis, most, least = str(counts["axis"].iloc[0]), counts.iloc[0], counts.iloc[-1]
+    times = float(most["count"] / least["count"])
+    said = f"{most['share']:.0%} of {NOUNS[axis].format(most['value'])}"
+    if not share.success:
+        said += f" (over {max_share:.0%})"
+    if len(counts) > 1:
+        said += f"; {times:,.0f} times as many as {least['value']}, which has {least['count']:,}"
+    if not ratio.success:
+        said += f" (over {max_ratio:g} times)"
+    return Balance(
+        axis=axis,
+        counts=dict(zip(counts["value"].tolist(), counts["count"].tolist(), strict=True)),
+        largest_share=float(most["share"]),
+        imbalance_ratio=times,
+        success=share.success and ratio.success,
+        sentence=said,
+    )

@@ -1,0 +1,80 @@
+"""What must be true of the images of a delivery: readable, known, once each, and not fewer than last time."""
+
+from collections.abc import Collection
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from checks.suites.suite import critical, expectations, warning
+from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
+from plates.photographs.decode import MOST_MEGAPIXELS
+
+WHOLE = "the image is a JPEG of which everything decodes, from its header to its end"
+
+
+class Delivery(BaseModel):
+    """The size of a delivery, before anything was set aside; `digest` says which it is (`checks.memory`)."""
+
+    rows: int
+    subsets: dict[str, int]
+    digest: str = ""
+
+    @classmethod
+    def of(cls, labels: pd.DataFrame, digest: str = "") -> "Delivery":
+        """Counts a labels table."""
+        counts = labels["subset"].dropna().value_counts()
+        subsets = {str(name): int(count) for name, count in sorted(counts.items())}
+        return cls(rows=len(labels), subsets=subsets, digest=digest)
+
+
+def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:
+    """The expectations on an image's identity; with `previous`, also on the number of rows and subsets."""
+    gxe = expectations()
+    between = gxe.ExpectColumnValuesToBeBetween
+    asked = [
+        gxe.ExpectColumnValuesToBeInSet(
+            column="subset",
+            value_set=sorted(subsets),
+            **warning("subset_known", "the subset is one of CCPD's"),
+        ),
+        gxe.ExpectColumnValuesToBeNull(column="problem", **critical("image_decodes", WHOLE)),
+        gxe.ExpectColumnValuesToBeNull(
+            column="orientation",
+            **critical("image_upright", "the image is stored as it is seen, not turned by an EXIF orientation"),
+        ),
+        between(
+            column="megapixels",
+            max_value=MOST_MEGAPIXELS,
+            **critical("image_not_huge", f"the image has at most {MOST_MEGAPIXELS} megapixels"),
+        ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="image_size",
+            value_set=[f"{IMAGE_WIDTH}x{IMAGE_HEIGHT}"],
+            **critical("image_size_as_labelled", "an image with a CCPD label is 720x1160"),
+        ),
+        between(column="copy", max_value=0, **critical("image_once", "an image name stands once in its subset")),
+        between(
+            column="labels_of_content",
+            max_value=1,
+            **critical("content_has_one_label", "images of identical bytes carry the same label"),
+        ),
+        between(
+            column="repeat",
+            max_value=0,
+            **critical("annotation_once", "an image has no two equal annotations"),
+        ),
+    ]
+    if previous is not None:
+        asked += [
+            gxe.ExpectTableRowCountToBeBetween(
+                min_value=previous.rows,
+                **warning("rows_not_fewer", f"there are at least the {previous.rows:,} rows of the last delivery"),
+            ),
+            gxe.ExpectColumnDistinctValuesToContainSet(
+                column="subset",
+                value_set=sorted(previous.subsets),
+                **warning("subsets_not_fewer", "every subset of the last delivery is there"),
+            ),
+        ]
+    return asked

@@ -1,0 +1,157 @@
+"""What the annotation suites ask about, measured for every row at once.
+
+A measure is null where its question makes no sense: no box, no corners, an image that did not decode, a box without
+area. Great Expectations passes nulls, so a fault breaks the expectation it belongs to and not the ones that follow
+from it.
+
+CCPD's labels come in two hands, told apart by their two tilts. The 2019 release gives degrees from upright (the two
+sum to 104 at most on 51,710 labels), draws the box through the outermost corners and cuts the area field to four
+decimals. The earlier release and CCPD2020 give angles around 90 (they sum to 147 at least on 417 labels), draw the
+box loosely (its IoU with the corners' hull is 0.68 or more) and mean another area (0.48-1.08 of the box). Each is
+measured by its own habit.
+"""
+
+import numpy as np
+import pandas as pd
+
+from plates.ccpd.columns import BOX, CORNERS
+from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, edge_angles, hull, iou
+from plates.photographs.header import TURNED
+
+LABEL = ["class", *BOX, *CORNERS, "plate"]
+
+TILTS_FROM_UPRIGHT = 125
+"""Degrees: labels whose two tilts sum to less are the 2019 release's."""
+
+
+def measure(labels: pd.DataFrame) -> pd.DataFrame:
+    """Measures the labels table (contract columns); one row for each of its rows, on an index from 0."""
+    labels = labels.reset_index(drop=True)
+    return pd.concat([geometry(labels), characters(labels), identity(labels)], axis=1)
+
+
+def geometry(labels: pd.DataFrame) -> pd.DataFrame:
+    """Box and corners: pixels, degrees and fractions, float64; null where the question makes no sense.
+
+    A CCPD label is held against the image it is meant for, 720x1160; any other against the image as it is.
+    """
+    box, corners = _floats(labels, BOX), _floats(labels, CORNERS)
+    incomplete = (~np.isfinite(box)).sum(1) + (~np.isfinite(corners)).sum(1) % 8
+    box[~np.isfinite(box)], corners[~np.isfinite(corners)] = np.nan, np.nan
+    shortest = np.minimum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    box[~(shortest > 0)] = np.nan
+    width, height, area_field = _floats(labels, ["width", "height", "area_ratio"]).T
+    tilt, tilt_vertical = _floats(labels, ["tilt_horizontal", "tilt_vertical"]).T
+    width, height = (
+        np.where(np.isnan(area_field), found, meant) for found, meant in ((width, IMAGE_WIDTH), (height, IMAGE_HEIGHT))
+    )
+    beyond = np.concatenate([-box[:, :2], box[:, 2:] - np.stack([width, height], 1)], axis=1)
+    sides = box[:, 2:] - box[:, :2]
+
+    corners = corners.reshape(-1, 4, 2)
+    hulls = hull(corners)
+    outside = np.concatenate([box[:, :2] - hulls[:, :2], hulls[:, 2:] - box[:, 2:]], axis=1)
+    known = np.isfinite(outside).all(1)
+    upright = tilt + tilt_vertical < TILTS_FROM_UPRIGHT
+    exact, loose = known & upright, known & ~upright
+    areas = np.stack([sides.prod(1), (hulls[:, 2:] - hulls[:, :2]).prod(1)]) / (width * height)
+    turn, (along, down) = _smallest_turn(corners), edge_angles(corners)
+    tilt_gap = np.abs(tilt - np.where(upright, np.abs(along), 90 + along))
+    meant = np.where(upright, [np.abs(along + down)] * 2, [90 - down, 270 - np.abs(down)])
+    vertical_gap = np.abs(tilt_vertical - meant).min(axis=0)
+    gap = np.maximum(areas.min(0) - area_field, area_field - areas.max(0))
+    return pd.DataFrame(
+        {
+            "missing_coordinates": np.where(labels["class"].notna(), incomplete, np.nan),
+            "shortest_side_px": shortest,
+            "side_px": sides.min(1),
+            "outside_image_px": beyond.max(1),
+            "aspect": sides[:, 0] / sides[:, 1],
+            "share_of_image": areas[0],
+            "corner_turn_deg": turn,
+            "corners_outside_px": np.where(exact, outside.max(1), np.nan),
+            "hull_slack_px": np.where(exact, (-outside).max(1), np.nan),
+            "hull_iou": np.where(loose, iou(box, hulls), np.nan),
+            "area_field_gap": np.where(exact, gap, np.nan),
+            "area_field_to_box": np.where(loose, area_field / areas[0], np.nan),
+            "tilt_gap_deg": np.where(turn > 0, tilt_gap, np.nan),
+            "vertical_tilt_gap_deg": np.where(turn > 0, vertical_gap, np.nan),
+        }
+    )
+
+
+def _floats(labels: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    return labels[columns].to_numpy(np.float64, na_value=np.nan, copy=True)
+
+
+def _smallest_turn(corners: np.ndarray) -> np.ndarray:
+    """The smallest clockwise turn along rb, lb, lt, rt [N], degrees; -180 where a corner is not where its
+    name says.
+
+    Positive where the four go round a convex plate.
+    """
+    edges = np.roll(corners, -1, axis=1) - corners
+    angles = np.degrees(np.arctan2(edges[..., 1], edges[..., 0]))
+    turns = (np.roll(angles, -1, axis=1) - angles + 180) % 360 - 180
+    placed = np.where(corners_in_order(corners), turns.min(axis=1), -180.0)
+    return np.where(np.isfinite(corners).all(axis=(1, 2)), placed, np.nan)
+
+
+def characters(labels: pd.DataFrame) -> pd.DataFrame:
+    """The plate's characters and the picture's size as the label implies it."""
+    length = labels["plate"].str.len().astype("float64")
+    turned = labels["problem"].str.startswith(TURNED).fillna(False).astype("bool")
+    pixels = labels["width"].astype("float64") * labels["height"].astype("float64")
+    size = labels["width"].astype("Int64").astype("string") + "x" + labels["height"].astype("Int64").astype("string")
+    return pd.DataFrame(
+        {
+            "subset": labels["subset"],
+            "problem": labels["problem"].mask(turned),
+            "orientation": labels["problem"].where(turned),
+            "megapixels": pixels / 1e6,
+            "image_size": size.where(labels["area_ratio"].notna()).astype("str"),
+            "plate": labels["plate"],
+            "blue_plate": labels["plate"].where(labels["plate_type"] == "blue"),
+            "green_plate": labels["plate"].where(labels["plate_type"] == "green"),
+            "plate_type": labels["plate_type"],
+            "blue_characters": length.where(labels["plate_type"] == "blue"),
+            "green_characters": length.where(labels["plate_type"] == "green"),
+            "brightness": labels["brightness"].astype("float64"),
+            "blurriness": labels["blurriness"].astype("float64"),
+        }
+    )
+
+
+def identity(labels: pd.DataFrame) -> pd.DataFrame:
+    """How often the same thing stands in the table.
+
+    `copy`: 0 for the first image (by path) of its subset and name, 1 and up for its copies; where copies
+    differ in content none is to be believed, and all count. `labels_of_content`: how many different labels
+    images of identical bytes carry. `repeat`: 0 for the first of equal annotations in an image.
+    """
+    images = labels[["path", "subset", "name", "sha256", "problem"]].drop_duplicates("path").sort_values("path")
+    images = images.assign(copy=0, labels_of_content=1)
+    copies = images[images["name"].notna() & images.duplicated(["subset", "name"], keep=False)]
+    if len(copies):
+        groups = copies.groupby(["subset", "name"], dropna=False)
+        differ = groups["sha256"].transform("nunique") > 1
+        images.loc[copies.index, "copy"] = np.where(differ, 1, groups.cumcount())
+    sound = images["problem"].isna() | images["problem"].str.startswith(TURNED).fillna(False).astype("bool")
+    readable = images[sound & images["sha256"].notna()]
+    same = readable[readable.duplicated("sha256", keep=False)]
+    if len(same):
+        rows = labels[labels["path"].isin(same["path"])]
+        signature = pd.util.hash_pandas_object(rows[LABEL], index=False).groupby(rows["path"]).sum()
+        variants = same["path"].map(signature).groupby(same["sha256"]).transform("nunique")
+        images.loc[same.index, "labels_of_content"] = variants
+    counted = images.set_index("path")[["copy", "labels_of_content"]].loc[labels["path"]].reset_index(drop=True)
+    return counted.assign(repeat=_repeats(labels)).astype("float64")
+
+
+def _repeats(labels: pd.DataFrame) -> np.ndarray:
+    key = ["path", "class", *BOX]
+    repeats = np.zeros(len(labels))
+    again = labels.duplicated(key, keep=False).to_numpy()
+    if again.any():
+        repeats[again] = labels.loc[again, key].groupby(key, dropna=False).cumcount()
+    return repeats

@@ -1,0 +1,139 @@
+"""Nothing stands on two sides of a split: no plate, no name, no identical image; near-duplicates are
+counted and shown.
+"""
+
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from checks.suites.suite import critical, expectations, run
+from plates.photographs.duplicates import nearest
+
+SIDES = ("train", "val", "test")
+SHOWN = 12  # pairs of each two sides
+NOUNS = {"plate": "plates", "name": "file names", "content": "identical images"}
+
+
+class Crossing(BaseModel):
+    """How many images share a plate, name or content with an image on another side."""
+
+    what: str
+    severity: str
+    images: int
+    groups: int
+    success: bool
+    examples: list[str]
+    sentence: str
+
+
+class NearDuplicates(BaseModel):
+    """How many images of `side` look like one of `reference`; `pairs` are examples (path, path, bits that
+    differ).
+    """
+
+    side: str
+    reference: str
+    checked: int
+    near: int
+    complete: bool
+    pairs: list[tuple[str, str, int]]
+    sentence: str
+
+
+def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
+    """Asks the splits table whether a plate, a name with a plate in it, or a content (sha256) stands on
+    two sides.
+
+    `labels` (or boxes) gives each path its plates, name and hash. CCPD's official lists do repeat plates (17,415 of
+    66,873 stand in two subsets); `plates.splits.split.split_officially` leaves out what would leak.
+    """
+    known = labels.drop_duplicates("path").set_index("path")
+    images = splits.drop_duplicates("path")
+    plates = _plates(images, labels)
+    keys = {
+        "plate": images["path"].map(plates["plate"]),
+        "name": images["path"].map(known["name"]).where(images["plate"].notna()),
+        "content": images["path"].map(known["sha256"]),
+    }
+    measured = pd.DataFrame(
+        {"plate_sides": images["path"].map(plates["sides"])}
+        | {f"{what}_sides": images["split"].groupby(keys[what]).transform("nunique") for what in ("name", "content")}
+    ).astype("float64")
+    answers = run("splits", measured, questions())
+    return [
+        _crossing(what, answer.outcome.severity, images.iloc[answer.rows]["path"], keys[what].iloc[answer.rows])
+        for what, answer in zip(keys, answers, strict=True)
+    ]
+
+
+def _plates(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """By path: of its plates the one that stands on the most sides, and on how many (`plate, sides`)."""
+    pairs = labels[["path", "plate"]].dropna().drop_duplicates()
+    pairs = pairs.assign(split=pairs["path"].map(images.set_index("path")["split"])).dropna(subset="split")
+    pairs["sides"] = pairs.groupby("plate")["split"].transform("nunique")
+    return pairs.sort_values("sides", ascending=False, kind="stable").drop_duplicates("path").set_index("path")
+
+
+def questions() -> list[Any]:
+    """The expectations on the number of sides that each plate, name and content stands on."""
+    between = expectations().ExpectColumnValuesToBeBetween
+    return [
+        between(column="plate_sides", max_value=1, **critical("plate_on_one_side", "a plate stands on one side")),
+        between(column="name_sides", max_value=1, **critical("name_on_one_side", "a file name stands on one side")),
+        between(
+            column="content_sides",
+            max_value=1,
+            **critical("content_on_one_side", "images of identical bytes stand on one side"),
+        ),
+    ]
+
+
+def _crossing(what: str, severity: str, paths: pd.Series, keys: pd.Series) -> Crossing:
+    groups = keys.nunique()
+    return Crossing(
+        what=what,
+        severity=severity,
+        images=len(paths),
+        groups=groups,
+        success=not len(paths),
+        examples=keys.drop_duplicates().head(3).tolist(),
+        sentence=f"{groups:,} {NOUNS[what]} on two sides ({len(paths):,} images)",
+    )
+
+
+def near_duplicates(splits: pd.DataFrame, hashes: pd.DataFrame, max_distance: int = 3) -> list[NearDuplicates]:
+    """Counts the images of a side whose perceptual hash is within `max_distance` of 64 bits of one on a side before
+    it: of val and of test against train, of test against val.
+
+    hashes: `path, dhash` (uint64); images without a hash are not checked. Shown, never a gate: CCPD photographs the
+    same street over and over.
+    """
+    table = splits.drop_duplicates("path").merge(hashes, on="path")
+    of = {side: table[table["split"] == side].reset_index(drop=True) for side in SIDES}
+    return [
+        _near(of, side, reference, max_distance)
+        for side, reference in (("val", "train"), ("test", "train"), ("test", "val"))
+    ]
+
+
+def _near(of: dict[str, pd.DataFrame], side: str, reference: str, max_distance: int) -> NearDuplicates:
+    asked, known = of[side], of[reference]
+    result = nearest(known["dhash"].to_numpy(), asked["dhash"].to_numpy(), max_distance)
+    near = result.index >= 0
+    pairs = zip(
+        asked["path"][near].head(SHOWN).tolist(),
+        known["path"].iloc[result.index[near][:SHOWN]].tolist(),
+        result.distance[near][:SHOWN].tolist(),
+        strict=True,
+    )
+    at_least = "" if result.complete else "at least "
+    return NearDuplicates(
+        side=side,
+        reference=reference,
+        checked=len(asked),
+        near=int(near.sum()),
+        complete=result.complete,
+        pairs=list(pairs),
+        sentence=f"{at_least}{near.sum():,} of {len(asked):,} {side} images look like one in {reference}",
+    )

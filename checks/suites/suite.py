@@ -1,0 +1,146 @@
+"""Running Great Expectations over a table, and what came of it in plain types.
+
+The families of questions (`geometry`, `plates`, `delivery`, `balance`, `splits`) are lists of expectations on
+measured columns. An expectation carries its own name, what it means in words, and its severity: `critical`
+sets the row aside, `warning` is shown. Great Expectations takes six seconds to import, so only functions
+import it, through `expectations()`.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from plates.files import atomic
+
+Severity = Literal["critical", "warning"]
+
+
+class Outcome(BaseModel):
+    """What came of one expectation."""
+
+    name: str
+    means: str
+    severity: Severity
+    success: bool
+    checked: int
+    failed: int
+    observed: float | int | str | None = None
+    examples: list[str] = []
+
+    def sentence(self) -> str:
+        """The outcome as a line for people, with its figures."""
+        seen = f"; observed {self.observed}" if self.observed is not None else ""
+        such = f", such as {', '.join(self.examples)}" if self.examples else ""
+        count = f"{self.failed:,} of {self.checked:,} do not" if self.failed else "holds" if self.success else "not so"
+        return f"{self.name}: {self.means}: {count}{seen}{such}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An outcome with the positions (0-based rows of the table) that broke it."""
+
+    outcome: Outcome
+    rows: np.ndarray
+
+
+def expectations() -> ModuleType:
+    """Great Expectations' catalogue of expectations, imported without its usage statistics."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations.expectations as gxe
+
+    return gxe
+
+
+def critical(name: str, means: str) -> dict[str, Any]:
+    """The keywords of an expectation that sets a row aside."""
+    return {"severity": "critical", "notes": means, "meta": {"name": name}}
+
+
+def warning(name: str, means: str) -> dict[str, Any]:
+    """The keywords of an expectation that is only shown."""
+    return {"severity": "warning", "notes": means, "meta": {"name": name}}
+
+
+def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | None = None) -> list[Answer]:
+    """Asks `table` every expectation in `asked`; one answer each, in order.
+
+    `data_docs` is a folder that is replaced by Great Expectations' own pages about this run (`index.html`).
+    They carry the time of the run: their bytes differ from run to run. An expectation that cannot be computed
+    raises `RuntimeError` with Great Expectations' message.
+    """
+    expectations()
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=list(asked)))
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    table = table.reset_index(drop=True)
+    result = definition.run(
+        batch_parameters={"dataframe": table},
+        result_format={"result_format": "COMPLETE", "include_unexpected_rows": False},
+    )
+    if data_docs is not None:
+        _write_pages(context, data_docs)
+    by_name = {answer.outcome.name: answer for answer in map(_answer, result.results)}
+    return [by_name[expectation.meta["name"]] for expectation in asked]
+
+
+def failed(answers: Iterable[Answer]) -> list[Outcome]:
+    """The outcomes of those that do not hold."""
+    return [answer.outcome for answer in answers if not answer.outcome.success]
+
+
+def _answer(item: Any) -> Answer:
+    """Great Expectations' result, with NumPy scalars made Python's: Dagster and JSON refuse them."""
+    config, result = item.expectation_config, item.result
+    if item.exception_info and item.exception_info.get("raised_exception") is not False:
+        raise RuntimeError(f"{config.meta['name']} could not be computed: {item.exception_info}")
+    observed = result.get("observed_value")
+    if isinstance(observed, np.generic):
+        observed = observed.item()
+    if not isinstance(observed, int | float | str | None):
+        observed = ", ".join(map(str, observed))
+    outcome = Outcome(
+        name=config.meta["name"],
+        means=config.notes,
+        severity=config.severity.value,
+        success=bool(item.success),
+        checked=int(result.get("element_count", 0)) - int(result.get("missing_count", 0)),
+        failed=int(result.get("unexpected_count", 0)),
+        observed=observed,
+        examples=list(
+            dict.fromkeys(
+                f"{value:.4g}" if isinstance(value, float) else str(value)
+                for value in result.get("partial_unexpected_list", [])
+            )
+        )[:3],
+    )
+    return Answer(outcome, np.asarray(result.get("unexpected_index_list") or [], np.int64))
+
+
+def _write_pages(context: Any, folder: Path) -> None:
+    with atomic(folder) as temporary:
+        for site in list(context.get_site_names()):
+            context.delete_data_docs_site(site)
+        context.add_data_docs_site(
+            "pages",
+            {
+                "class_name": "SiteBuilder",
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                "store_backend": {
+                    "class_name": "TupleFilesystemStoreBackend",
+                    "base_directory": str(temporary),
+                },
+            },
+        )
+        context.build_data_docs(site_names=["pages"])

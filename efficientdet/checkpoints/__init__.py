@@ -1,7 +1,0 @@
-"""Weights from elsewhere: published detectors, Keras's ImageNet backbones, our own files; what matched and what not."""
-
-from efficientdet.checkpoints.load import load_pretrained
-from efficientdet.checkpoints.report import LoadReport
-from efficientdet.checkpoints.stored import Stored, inspect, read
-
-__all__ = ["LoadReport", "Stored", "inspect", "load_pretrained", "read"]

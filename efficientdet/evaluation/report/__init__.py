@@ -1,5 +1,0 @@
-"""The evaluation as one HTML page: figures, curves, and the pictures that say why."""
-
-from efficientdet.evaluation.report.page import write
-
-__all__ = ["write"]

@@ -1,0 +1,112 @@
+"""Looking at a photograph, and at a folder of them, with the labels in their names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from PIL import Image, UnidentifiedImageError
+
+from plates.card.inspection import Inspection, captions, figures, sheet, spread
+from plates.card.pictures import UNREADABLE, draw, from_rows
+from plates.ccpd.columns import BOX, CORNERS
+from plates.ccpd.label import explain
+from plates.ccpd.subsets import subset_of
+from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
+from plates.errors import UserError
+from plates.photographs.header import TURNED, read_header
+from plates.photographs.scan import SUFFIXES
+
+IMAGE_SCHEMA = pa.schema([LABELS_SCHEMA.field(name) for name in IMAGE_COLUMNS])
+READ = 2000
+"""Photographs of a folder that are opened; of a larger one, so many, spread evenly."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What files told: the labels in their names, why other names hold none, and which files the pipeline would set
+    aside, each with the reason.
+    """
+
+    labels: pd.DataFrame
+    unlabelled: list[str]
+    faulty: list[str]
+
+
+def photograph(path: Path) -> Inspection:
+    """One image of any kind that Pillow reads, with its box. Raises `UserError` for one that does not decode."""
+    try:
+        with Image.open(path) as image:
+            first = f"{path.name}: {image.width}x{image.height} {image.mode}, {path.stat().st_size:,} bytes"
+            full = image.convert("RGB")
+    except UNREADABLE as error:
+        known = None if isinstance(error, UnidentifiedImageError) else str(error)
+        said = "; ".join(filter(None, (known, _fault(path)))) or "no format that is known"
+        raise UserError(
+            f"{path} does not decode as an image: {said}. Copy it again from where it came, or name another image, "
+            "a .tfrecord, a table of data/*.parquet, or a folder."
+        ) from error
+    opened = _open([path], path.parent)
+    labels = opened.labels
+    fault = _fault(path)
+    lines = [first, *([f"{fault}; the pipeline would set it aside"] if fault else [])]
+    if labels.empty or labels["class"].isna().all():
+        return Inspection([*lines, *(opened.unlabelled or ["a photograph without a plate"])], full)
+    row = labels.iloc[0]
+    box, corners = (row[columns].to_numpy(np.float64) for columns in (BOX, CORNERS))
+    lines += [
+        f"plate {row['plate']} ({row['plate_type']}), box {', '.join(f'{side:g}' for side in box)} px",
+        f"tilt {row['tilt_horizontal']:g} and {row['tilt_vertical']:g} degrees, area {row['area_ratio']:.4f} of "
+        f"the image, brightness {row['brightness']:g}, blurriness {row['blurriness']:g}",
+    ]
+    return Inspection(lines, draw(full, box[None], corners.reshape(1, 4, 2), height=full.height))
+
+
+def folder(path: Path, count: int) -> Inspection:
+    """The images under a folder. Raises `UserError` where there is none."""
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise UserError(
+            f"{path} holds no image and no .tfrecord. Name another folder, or make one: plates sample {path}"
+        )
+    chosen = [files[position] for position in spread(len(files), READ)]
+    opened = _open(chosen, path)
+    lines = [f"{len(files):,} images under {path}"]
+    if len(chosen) < len(files):
+        lines.append(f"{len(chosen):,} of them opened, spread evenly; what follows is of those")
+    lines += figures(opened.labels)
+    for what, found in (("names hold no label", opened.unlabelled), ("would be set aside", opened.faulty)):
+        if found:
+            lines.append(f"{len(found):,} {what}, such as {found[0]}")
+    shown = opened.labels.iloc[spread(len(opened.labels), count)]
+    return Inspection(lines, sheet(opened.labels, from_rows(shown, path, captions(shown))))
+
+
+def _open(files: list[Path], root: Path) -> Opened:
+    rows, faulty = [], []
+    for file in files:
+        fault = _fault(file)
+        try:
+            with Image.open(file) as image:
+                width, height = image.size
+        except UNREADABLE as error:
+            faulty.append(f"{file.name} ({fault or type(error).__name__})")
+            continue
+        if fault:
+            faulty.append(f"{file.name} ({fault})")
+        at = file.relative_to(root).as_posix()
+        known = {"subset": subset_of(str(file)), "name": file.name, "path": at, "width": width, "height": height}
+        rows.append(known)
+    labels, unparsed = parse_labels(pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))
+    unlabelled = [": ".join((name, explain(name)[2])) for name in unparsed["name"].to_pylist()]
+    return Opened(labels.to_pandas(), unlabelled, faulty)
+
+
+def _fault(file: Path) -> str | None:
+    """Why the pipeline would set the file aside, as its header tells."""
+    try:
+        problem = read_header(file.read_bytes()).problem
+    except OSError as error:
+        return error.strerror
+    return None if problem is None or problem.startswith(TURNED) else problem

@@ -1,0 +1,103 @@
+"""Looking at a shard of records, and at a folder of shards."""
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+
+from plates.card.inspection import Inspection, captions, sheet, spread
+from plates.card.pictures import UNREADABLE, Picture, Sample, from_samples, placeholder
+from plates.ccpd.columns import BOX, CORNERS
+from plates.ccpd.subsets import subset_of
+from plates.ccpd.table import LABELS_SCHEMA, parse_labels
+from plates.efficientdet.data.tfrecords.framing import payloads
+from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, read_manifest
+from plates.efficientdet.data.tfrecords.record import Record, from_bytes
+
+IN_NAME = ["province", "plate", "plate_type", "brightness", "blurriness"]
+"""What a record does not hold and a CCPD name tells."""
+
+
+def shard(path: Path, count: int) -> Inspection:
+    """The records of one file, every CRC checked. Raises `UserError` where one is wrong."""
+    rows: list[dict[str, Any]] = []
+    records = boxes = negatives = 0
+    for record in _records(path):
+        rows += _rows(record, records)
+        records, boxes, negatives = records + 1, boxes + len(record.boxes), negatives + (not len(record.boxes))
+    names = Counter(row["class"] for row in rows if "class" in row)
+    lines = [
+        f"{records:,} records in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC right",
+        f"{boxes:,} boxes, {negatives:,} images without one",
+        *(f"  {number:>7,}  {name}" for name, number in names.most_common()),
+    ]
+    labels = _labels(rows)
+    said = dict(zip(labels["path"], captions(labels), strict=True))
+    return Inspection(lines, sheet(labels, _pictures(path, records, count, said)))
+
+
+def shards(folder: Path, files: list[Path], count: int) -> Inspection:
+    """What the manifest says of a folder of shards, and its first shard."""
+    lines = [f"{len(files):,} shards in {folder}, {sum(file.stat().st_size for file in files) / 2**20:,.1f} MiB"]
+    if (folder / FILE_NAME).exists():
+        manifest = read_manifest(folder)
+        lines += [
+            f"{name}: {split.images:,} images, {split.boxes:,} boxes, {split.negatives:,} without one, "
+            + ", ".join(f"{number:,} {label}" for label, number in manifest.class_counts.get(name, {}).items())
+            for name, split in manifest.splits.items()
+        ]
+    first = shard(files[0], count)
+    return Inspection([*lines, "the first shard:", *first.lines], first.picture)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    return (from_bytes(payload) for payload in payloads(path))
+
+
+def _rows(record: Record, position: int) -> Iterable[dict[str, Any]]:
+    """A row of the labels table for each box; one without a box for a negative."""
+    path = record.path or f"record {position}"
+    image: dict[str, Any] = {"subset": subset_of(path), "name": path.rpartition("/")[2], "path": path}
+    image |= {"width": record.width, "height": record.height}
+    names = record.names or [f"label {label}" for label in record.labels]
+    for at, box in enumerate(record.boxes.tolist()):
+        corners = {} if record.corners is None else dict(zip(CORNERS, record.corners[at].tolist(), strict=True))
+        yield (
+            image | {"class": names[at] if at < len(names) else "no name"} | dict(zip(BOX, box, strict=True)) | corners
+        )
+    if not len(record.boxes):
+        yield image
+
+
+def _labels(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows with what their names tell, where those are CCPD's."""
+    table = pa.Table.from_pylist(rows, schema=LABELS_SCHEMA)
+    labels = table.to_pandas()
+    told = parse_labels(table)[0].to_pandas().drop_duplicates("path").set_index("path")
+    for column in IN_NAME:
+        labels[column] = labels["path"].map(told[column]).where(labels["class"].notna())
+    return labels
+
+
+def _pictures(path: Path, records: int, count: int, said: dict[str, str]) -> list[Picture]:
+    wanted = set(spread(records, count).tolist())
+    return [
+        _picture(record, said.get(record.path, ""))
+        for position, record in enumerate(_records(path))
+        if position in wanted
+    ]
+
+
+def _picture(record: Record, caption: str) -> Picture:
+    try:
+        with Image.open(io.BytesIO(record.encoded)) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except UNREADABLE as error:
+        return Picture(placeholder(type(error).__name__), caption)
+    return from_samples([Sample(pixels, record.boxes, caption)])[0]

@@ -1,0 +1,79 @@
+"""Putting the card together: tables, plots and contact sheets as one HTML page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from plates.card import plots, provinces, tables
+from plates.card.numbers import SIDES, describe
+from plates.card.pictures import Picture, from_rows
+from plates.files import atomic
+
+SHOWN = 18
+PER_REASON = 3
+
+
+def write(
+    path: Path,
+    *,
+    root: Path,
+    boxes: pd.DataFrame,
+    rejected: pd.DataFrame,
+    splits: pd.DataFrame | None = None,
+    meanings: Mapping[str, str] | None = None,
+    findings: Sequence[str] = (),
+    between_sides: pd.DataFrame | None = None,
+    since_last: Sequence[Mapping[str, Any]] = (),
+    augmented: Sequence[Picture] = (),
+    title: str = "Dataset card",
+    seed: int = 0,
+) -> None:
+    """Writes the card; no file beside it is needed to read it, and the same data gives the same bytes.
+
+    `root` is the folder of the photographs; `rejected` is the boxes table's other half, with `broken`;
+    `meanings` says what each expectation means; `findings` are sentences put at the top (imbalance, leaks);
+    `between_sides` is a table of `plates.splits.shift.between_sides`; `since_last` are rows of
+    `plates.splits.shift.compare`, this delivery against the last one; `augmented` are training pictures as the network
+    sees them. `seed` picks the photographs.
+    """
+    environment = Environment(loader=PackageLoader("plates.card", "."), autoescape=True, undefined=StrictUndefined)
+    html = environment.get_template("page.html.j2").render(
+        title=title,
+        numbers=describe(boxes, rejected, splits),
+        findings=list(findings),
+        plots=plots.svgs(boxes, splits),
+        sides=[side for side in SIDES if splits is not None and (splits["split"] == side).any()] or ["all"],
+        between_sides=[] if between_sides is None else between_sides.to_dict("records"),
+        since_last=list(since_last),
+        heading=tables.heading,
+        province_labels=provinces.LABELS,
+        meanings=dict(meanings or {}),
+        accepted_pictures=accepted(boxes, root, seed),
+        rejected_pictures=set_aside(rejected, root),
+        augmented_pictures=list(augmented),
+    )
+    with atomic(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def accepted(boxes: pd.DataFrame, root: Path, seed: int = 0, count: int = SHOWN) -> list[Picture]:
+    """`count` accepted rows, drawn at random, as evenly over the subsets as they allow."""
+    shuffled = boxes.iloc[np.random.default_rng(seed).permutation(len(boxes))].drop_duplicates("path")
+    turn = shuffled.groupby("subset", dropna=False).cumcount()
+    rows = shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")][:count].sort_values("path")
+    texts = [row["plate"] if pd.notna(row["plate"]) else row["class"] for _, row in rows.iterrows()]
+    said = ["no plate" if pd.isna(text) else str(text) for text in texts]
+    return from_rows(rows, root, [f"{subset}, {text}" for subset, text in zip(rows["subset"], said, strict=True)])
+
+
+def set_aside(rejected: pd.DataFrame, root: Path, per_reason: int = PER_REASON) -> list[Picture]:
+    """The first rejected rows of each combination of broken expectations, with their names as the caption."""
+    if rejected.empty:
+        return []
+    reasons = rejected["broken"].map(lambda names: ", ".join(names))
+    rows = rejected[reasons.groupby(reasons).cumcount() < per_reason]
+    return from_rows(rows, root, reasons[rows.index].tolist())

@@ -1,0 +1,175 @@
+"""The card's plots: where the boxes are, how their sizes, shapes, tilts and light are spread, and which subsets and
+provinces they are of, on each side of the split.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plates.card import canvas, provinces
+from plates.card.fonts import chinese_font
+from plates.card.numbers import SIDES, by_side, sides_of
+from plates.card.pictures import Picture
+from plates.ccpd.columns import BOX, CORNERS
+from plates.ccpd.geometry import edge_angles
+from plates.splits.shift import features
+
+COLOURS = {"train": "#2563eb", "val": "#f59e0b", "test": "#059669", "all": "#2563eb"}
+GRID = (58, 36)
+WIDTH, HEIGHT = 3.5, 2.9
+PIXELS = int(WIDTH * canvas.DPI)
+MOST = 40
+"""Values of subset and province that are drawn, the most frequent ones; the tables have all."""
+
+SPREADS = {
+    "Size": ("share_of_image", "share of the image", True),
+    "Shape": ("aspect", "width / height", False),
+    "Tilt": ("angle", "lower edge, degrees", False),
+    "Brightness": ("brightness", "brightness, 0 to 255", False),
+    "Blurriness": ("blurriness", "variance of the Laplacian + 1", True),
+}
+
+
+def svgs(boxes: pd.DataFrame, splits: pd.DataFrame | None = None) -> list[str]:
+    """The plots as SVG elements, for a page."""
+    with canvas.text_as_svg():
+        return [canvas.svg(figure) for _, figure in figures(boxes, splits, provinces.LABELS)]
+
+
+def pictures(boxes: pd.DataFrame, splits: pd.DataFrame | None = None) -> list[Picture]:
+    """The plots as pictures, their titles as captions."""
+    labels = provinces.NAMES if chinese_font() is None else provinces.LABELS
+    with canvas.text_as_pixels():
+        return [Picture(canvas.image(figure), title) for title, figure in figures(boxes, splits, labels)]
+
+
+def figures(
+    boxes: pd.DataFrame, splits: pd.DataFrame | None, province_labels: Mapping[str, str]
+) -> Iterator[tuple[str, Any]]:
+    """Title and figure of each plot. Plots without a value (no brightness, no corners) are left out."""
+    images = boxes.drop_duplicates("path")
+    subsets = by_side(images["subset"], sides_of(images, splits))
+    boxes = boxes[boxes["class"].notna()].reset_index(drop=True)
+    side = sides_of(boxes, splits)
+    if len(boxes):
+        yield "Where the boxes are", heat_maps("Where the boxes are", boxes, side)
+    measured = features(boxes)
+    corners = boxes[CORNERS].to_numpy(np.float64, na_value=np.nan).reshape(-1, 4, 2)
+    measured["angle"] = edge_angles(corners)[0]
+    for title, (column, label, logarithmic) in SPREADS.items():
+        values = measured[column].astype("float64") + (column == "blurriness")
+        usable = np.isfinite(values) & ((values > 0) | (not logarithmic))
+        if usable.any():
+            yield title, spread(title, values[usable], side[usable], label, logarithmic)
+    if subsets:
+        yield "Subsets", shares("Subsets", subsets, {}, "images")
+    if counts := by_side(boxes["province"], side):
+        yield "Provinces", shares("Provinces", counts, province_labels, "boxes")
+
+
+def coverage(boxes: pd.DataFrame, grid: tuple[int, int] = GRID) -> np.ndarray:
+    """How many boxes cover each cell of a grid [rows, columns] laid over the image."""
+    rows, columns = grid
+    span = boxes[["xmin", "xmax"]].to_numpy(np.float64) / boxes[["width"]].to_numpy(np.float64) * columns
+    height = boxes[["ymin", "ymax"]].to_numpy(np.float64) / boxes[["height"]].to_numpy(np.float64) * rows
+    left, right = (
+        np.clip(np.floor(span[:, 0]), 0, columns).astype(int),
+        np.clip(np.ceil(span[:, 1]), 0, columns).astype(int),
+    )
+    top, bottom = (
+        np.clip(np.floor(height[:, 0]), 0, rows).astype(int),
+        np.clip(np.ceil(height[:, 1]), 0, rows).astype(int),
+    )
+    edges = np.zeros((rows + 1, columns + 1), np.int64)
+    for y, x, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
+        np.add.at(edges, (y, x), sign)
+    return edges.cumsum(0).cumsum(1)[:-1, :-1]
+
+
+def heat_maps(title: str, boxes: pd.DataFrame, side: pd.Series) -> Any:
+    """The share of a side's boxes that cover each part of the image: one map a side, all in the same colours."""
+    numbers = boxes[[*BOX, "width", "height"]].astype("float64")
+    drawable = boxes[np.isfinite(numbers).all(axis=1) & (numbers[["width", "height"]] > 0).all(axis=1)]
+    names = ["all"] if (side == "all").any() else list(SIDES)
+    of_side = {name: drawable[side[drawable.index] == name] for name in names}
+    maps = {name: coverage(rows) / max(len(rows), 1) for name, rows in of_side.items()}
+    most = max(shade.max() for shade in maps.values()) or 1
+    tall = float((drawable["height"] / drawable["width"]).median()) if len(drawable) else 1
+    split = len(names) > 1
+    size = (1.3 + 2.3 * len(names), 1.1 + 1.9 * tall) if split else (WIDTH, HEIGHT)
+    figure, axes = canvas.panels(title, *size, len(names))
+    for axis, (name, shade) in zip(axes, maps.items(), strict=True):
+        drawn = axis.imshow(shade, extent=(0, 1, 1, 0), aspect=tall, cmap="Blues", vmin=0, vmax=most)
+        axis.set(xlabel="x / width", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axis.set_title(f"{name}: {len(of_side[name]):,} boxes" if split else f"{len(drawable):,} boxes", fontsize=10)
+    axes[0].set_ylabel("y / height")
+    figure.colorbar(drawn, ax=axes, label="share of the side's boxes" if split else "share of the boxes")
+    return figure
+
+
+def spread(title: str, values: pd.Series, side: pd.Series, label: str, logarithmic: bool) -> Any:
+    """The distribution of `values` on each side, as outlines over common bins; the 0.1% at either end is
+    left out.
+    """
+    figure, (axis,) = canvas.panels(title, WIDTH, HEIGHT)
+    edges = _bins(values, logarithmic)
+    names = [name for name in (*SIDES, "all") if (side == name).any()]
+    for name in names:
+        counts, _ = np.histogram(values[side == name], edges)
+        share = counts / max(counts.sum(), 1)
+        axis.stairs(share, edges, color=COLOURS[name], linewidth=1.6, label=name)
+        if name in ("train", "all"):
+            axis.stairs(share, edges, color=COLOURS[name], fill=True, alpha=0.12)
+    if logarithmic:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+    axis.set(xlabel=label, ylabel="share of boxes", ylim=(0, None))
+    _legend(figure, axis, names)
+    return figure
+
+
+def shares(title: str, counts: Mapping[str, Mapping[str, int]], labels: Mapping[str, str], what: str) -> Any:
+    """The share that each value has of each side's boxes or images (`what`), as points on a logarithmic scale; `counts`
+    is value -> side -> count. A value without a point is not on that side.
+    """
+    shown = {value: labels.get(value, value) for value in list(counts)[:MOST]}
+    names = [name for name in (*SIDES, "all") if any(of_value.get(name) for of_value in counts.values())]
+    longest = max(len(label) for label in shown.values())
+    figure, (axis,) = canvas.panels(title, max(WIDTH, 1 + 0.23 * len(shown)), HEIGHT - 0.4 + 0.08 * longest)
+    least = 1.0
+    for position, name in enumerate(names):
+        total = sum(of_value.get(name, 0) for of_value in counts.values())
+        share = np.array([counts[value].get(name, 0) for value in shown]) / total
+        at = np.flatnonzero(share)
+        beside = (position - (len(names) - 1) / 2) * 0.22
+        axis.plot(at + beside, share[at], "o", markersize=4.5, color=COLOURS[name], label=name)
+        least = min(least, *share[at])
+    axis.set_yscale("log")
+    axis.set_ylim(10 ** math.floor(math.log10(0.8 * least)), 1.3)
+    axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    axis.yaxis.set_minor_formatter("")
+    axis.grid(color="#e4e4e7", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.set_xlim(-0.6, len(shown) - 0.4)
+    axis.set_xticks(range(len(shown)), list(shown.values()), rotation=90)
+    axis.set_ylabel(f"share of {what}")
+    if len(shown) < len(counts):
+        axis.set_xlabel(f"the {len(shown)} most frequent of {len(counts):,}")
+    _legend(figure, axis, names)
+    return figure
+
+
+def _bins(values: pd.Series, logarithmic: bool) -> np.ndarray:
+    low, high = values.quantile([0.001, 0.999])
+    if logarithmic:
+        return np.geomspace(low, high, 31) if high > low else np.geomspace(low / 2, high * 2, 31)
+    return np.linspace(low, high, 31) if high > low else np.linspace(low - 1, high + 1, 31)
+
+
+def _legend(figure: Any, axis: Any, names: list[str]) -> None:
+    if len(names) > 1:
+        handles, said = axis.get_legend_handles_labels()
+        figure.legend(handles, said, loc="outside lower center", ncols=len(names), frameon=False)

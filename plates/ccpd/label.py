@@ -1,0 +1,94 @@
+"""The label in one CCPD file name: reading it, writing it, and saying what is wrong with one that cannot be read.
+
+    025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15.jpg
+
+Seven fields between `-`: area, tilt, box, corners, plate, brightness, blurriness. `plates.ccpd.table` reads whole
+columns.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from plates.ccpd.alphabet import alphabet_of, encode
+
+FIELDS = ("area", "tilt", "box", "corners", "plate", "brightness", "blurriness")
+PLATE_LENGTHS_READ = range(2, 11)  # any of these is read; whether a plate may have that length is a check's question
+
+# One expression a field, of RE2 and Python alike. More digits than these no photograph needs.
+PATTERNS = {
+    "area": r"\d{1,18}",
+    "tilt": r"\d{1,3}_\d{1,3}",
+    "box": r"\d{1,5}&\d{1,5}_\d{1,5}&\d{1,5}",
+    "corners": r"\d{1,5}&\d{1,5}(?:_\d{1,5}&\d{1,5}){3}",
+    "plate": rf"\d{{1,2}}(?:_\d{{1,2}}){{{PLATE_LENGTHS_READ[0] - 1},{PLATE_LENGTHS_READ[-1] - 1}}}",
+    "brightness": r"\d{1,5}",
+    "blurriness": r"\d{1,7}",
+}
+SUFFIX = r"\.(?i:jpg|jpeg)"
+NAME_PATTERN = "^" + "-".join(PATTERNS[field] for field in FIELDS) + SUFFIX + "$"
+
+EXPECTED = {
+    "area": "digits, the decimals of a fraction",
+    "tilt": "two whole numbers of degrees, a_b",
+    "box": "two points in pixels, x&y_x&y",
+    "corners": "four points in pixels, x&y_x&y_x&y_x&y",
+    "plate": f"{PLATE_LENGTHS_READ[0]} to {PLATE_LENGTHS_READ[-1]} indices joined by _",
+    "brightness": "a whole number",
+    "blurriness": "a whole number",
+}
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label. Pixels are of the photograph, y down; corners are x, y of right-bottom, left-bottom, left-top,
+    right-top.
+    """
+
+    area: float  # of the plate over that of the photograph, 0 <= area < 1
+    tilt: tuple[int, int]  # degrees, horizontal and vertical
+    box: tuple[int, int, int, int]  # xmin, ymin, xmax, ymax
+    corners: tuple[int, ...]  # eight numbers
+    plate: str
+    brightness: int
+    blurriness: int
+
+
+def format_name(label: Label) -> str:
+    """The file name that holds `label`, its area cut after four decimals as in CCPD2019's lists.
+
+    Raises `ValueError` where a symbol of the plate is outside its alphabet.
+    """
+    points = [f"{x}&{y}" for x, y in zip(label.corners[::2], label.corners[1::2], strict=True)]
+    xmin, ymin, xmax, ymax = label.box
+    fields = [
+        f"{math.floor(label.area * 10_000 + 1e-6):04d}",
+        f"{label.tilt[0]}_{label.tilt[1]}",
+        f"{xmin}&{ymin}_{xmax}&{ymax}",
+        "_".join(points),
+        "_".join(map(str, encode(label.plate))),
+        str(label.brightness),
+        str(label.blurriness),
+    ]
+    return "-".join(fields) + ".jpg"
+
+
+def explain(name: str) -> tuple[str, str, str]:
+    """Why `name` holds no label that can be read: the field at fault, what was found there, and the reason.
+
+    Raises `ValueError` for a name that can be read.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or not re.fullmatch(SUFFIX, dot + suffix):
+        return "name", dot + suffix if dot else name, "the name does not end in .jpg"
+    found = stem.split("-")
+    if len(found) != len(FIELDS):
+        return "name", str(len(found)), f"{len(FIELDS)} fields joined by - expected"
+    for field, text in zip(FIELDS, found, strict=True):
+        if not re.fullmatch(PATTERNS[field], text, re.ASCII):
+            return field, text, f"{EXPECTED[field]} expected"
+    for position, index in enumerate(found[FIELDS.index("plate")].split("_")):
+        if int(index) >= len(alphabet_of(position)):
+            last = len(alphabet_of(position)) - 1
+            return "plate", index, f"character {position + 1} has an index in 0..{last}"
+    raise ValueError(f"{name} holds a label")

@@ -1,0 +1,154 @@
+"""CCPD's subsets, how a path tells which one a photograph is of, and the lists that its authors split them by."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plates.errors import UserError
+
+Side = Literal["train", "val", "test"]
+
+NEGATIVE = "np"  # photographs of cars without a plate
+TRAINING = (
+    "base",
+    "weather",
+    NEGATIVE,
+)  # split by lists into train and val; every other subset of CCPD2019 is for testing
+TESTING = ("db", "blur", "fn", "rotate", "tilt", "challenge")
+GREEN = "green"  # CCPD2020, delivered in folders train, val and test
+SUBSETS = (*TRAINING, *TESTING, GREEN)
+
+LIST_FOLDERS = ("split", "splits")
+SIDES: tuple[Side, ...] = ("train", "val", "test")
+
+
+def subset_of(path: str) -> str:
+    """The subset of a photograph: its nearest folder named `ccpd_...`, without that; else the name of its folder.
+
+    path: POSIX, relative to data.root or absolute. A photograph in no folder is of subset ''; a scan asks the root's
+    own name first.
+    """
+    folders = PurePosixPath(path).parent.parts
+    for folder in reversed(folders):
+        if folder.lower().startswith("ccpd_"):
+            return folder[len("ccpd_") :].lower()
+    return folders[-1] if folders else ""
+
+
+@dataclass(frozen=True)
+class OfficialLists:
+    """The authors' lists under a root, held against what is there.
+
+    sides: path to side, of the listed photographs that are there.
+    missing: by list, how many of its lines name a photograph that is not there.
+    unlisted: by subset, how many photographs are there and on no list.
+    divided: subsets that are there to train on and that the authors divided nowhere.
+    """
+
+    sides: dict[str, Side]
+    missing: dict[str, int]
+    unlisted: dict[str, int]
+    divided: tuple[str, ...] = ()
+
+
+def find_lists(root: Path) -> dict[Side | str, list[Path]]:
+    """The list files of a root, by the side they give: `split/*.txt` in it, or in a folder of it (CCPD2019/split).
+
+    A list named after a test subset (`ccpd_db.txt`) gives the side 'test'. Others than those, train, val and test
+    are not the dataset's and are left out.
+    """
+    found: dict[Side | str, list[Path]] = {}
+    folders = [
+        at / name
+        for at in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink())]
+        for name in LIST_FOLDERS
+    ]
+    for file in (file for folder in folders if os.path.isdir(folder) for file in sorted(folder.glob("*.txt"))):
+        if file.stem in SIDES:
+            found.setdefault(file.stem, []).append(file)
+        elif file.stem.removeprefix("ccpd_") in TESTING:
+            found.setdefault("test", []).append(file)
+    return found
+
+
+def official_lists(root: Path, images: pa.Table) -> OfficialLists:
+    """Reads the lists under `root`, and CCPD2020's folders as lists, against `images` (raw_images or labels: path,
+    subset).
+
+    A line is `ccpd_base/NAME.jpg`, relative to the folder that holds `split`. A photograph on two lists keeps the
+    first of train, val, test. A test subset that no list covers is in 'test' whole; a training subset that none covers
+    (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 where only CCPD2020 has sides.
+    Raises `UserError` where there is neither a list nor a folder of CCPD2020.
+    """
+    lists = find_lists(root)
+    paths: dict[str, str] = dict(zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True))
+    sides: dict[str, Side] = {}
+    missing: dict[str, int] = {}
+    for side in SIDES:
+        for file in lists.get(side, []):
+            prefix = file.parent.parent.relative_to(root).as_posix()
+            listed = [name if prefix == "." else f"{prefix}/{name}" for name in _lines(file)]
+            here = [path for path in listed if path in paths]
+            missing[file.relative_to(root).as_posix()] = len(listed) - len(here)
+            for path in here:
+                sides.setdefault(path, side)
+    covered = {paths[path] for path in sides}
+    for path, subset in paths.items():
+        folder = PurePosixPath(path).parent.name
+        if subset == GREEN and folder in SIDES:
+            sides.setdefault(path, SIDES[SIDES.index(folder)])
+        elif lists and subset in TESTING and subset not in covered:
+            sides.setdefault(path, "test")
+    if not sides and not lists:
+        raise UserError(
+            f"no official lists under {root}: neither split/train.txt nor the folders of CCPD2020's ccpd_green. "
+            "Add the split folder of CCPD2019, or set split.method: plate."
+        )
+    unlisted = _count(paths[path] for path in paths if path not in sides)
+    divided = set(unlisted) - {paths[path] for path in sides}
+    return OfficialLists(sides, missing, unlisted, tuple(sorted(divided & {*TRAINING} if lists else divided)))
+
+
+def has_official_sides(root: Path, images: pa.Table) -> bool:
+    """Whether a delivery says itself what trains and what tests: by lists, or, where it is CCPD2020 alone, by folders
+    (`images`: path, subset).
+    """
+    if find_lists(root):
+        return True
+    places = zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True)
+    return all(subset == GREEN and PurePosixPath(path).parent.name in SIDES for path, subset in places)
+
+
+def uses_lists(method: str, root: Path, images: pa.Table) -> bool:
+    """Whether `split.method` (auto, official, plate) comes to the authors' sides for a delivery (`images`: path,
+    subset).
+    """
+    return method == "official" or (method == "auto" and has_official_sides(root, images))
+
+
+def subset_counts(images: pa.Table) -> dict[str, int]:
+    """How many photographs each subset has, by name."""
+    counts = pc.value_counts(images["subset"]).to_pylist()
+    return dict(sorted((entry["values"], entry["counts"]) for entry in counts))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}. Mend it with: chmod u+r {file}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not a list of photographs in UTF-8: {error}") from error
+    return [line.strip().removeprefix("./") for line in text.splitlines() if line.strip()]
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,227 @@
+"""COCO JSON, out and in: the accepted boxes for other tools, and other data sets for this pipeline.
+
+Format: https://cocodataset.org/#format-data. Boxes are `[x, y, width, height]` in pixels, ids are integers,
+categories count from 1. What COCO has no place for stands beside it under CCPD's names (`subset`, `split`,
+`plate`, `corners`...), which other readers pass over, and which bring a table back as it was.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from plates.ccpd.columns import BOX, CORNERS
+from plates.ccpd.table import LABELS_SCHEMA
+from plates.coco.file import Annotation, is_coordinate, name_of, read_coco
+from plates.errors import UserError
+
+TEXT = ("province", "plate", "plate_type")
+NUMBERS = ("tilt_horizontal", "tilt_vertical", "area_ratio", "brightness", "blurriness")
+NO_OUTLINE: tuple[Any, ...] = (None, [], [[]], {})
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A labels table from COCO JSON, the names of its classes by id (from 1), and what was left out.
+
+    crowds: annotations left out, being crowds. unlisted: images of the folder that the JSON does not list. polygons:
+    annotations kept without corners, whose outline is not one polygon of four points (more points or parts, RLE).
+    """
+
+    labels: pd.DataFrame
+    label_map: dict[int, str]
+    crowds: int
+    unlisted: int
+    polygons: int
+
+
+def to_coco(
+    boxes: pd.DataFrame, splits: pd.DataFrame | None = None, label_map: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    """The boxes table as COCO's dictionary; an image without a plate is an image without annotations.
+
+    `splits` gives the ids of the images and their side (images it does not have are left out); without it ids
+    follow the sorted paths, from 1. `label_map` names the categories; without it they are the classes,
+    sorted. A class that it does not name raises `UserError`.
+    """
+    classes = boxes["class"].dropna()
+    names = dict(label_map) if label_map else dict(enumerate(sorted(classes.unique()), 1))
+    ids = {name: number for number, name in names.items()}
+    if unknown := sorted(set(classes) - set(ids)):
+        raise UserError(f"{len(unknown)} classes are not in the label map {names}: {', '.join(unknown[:5])}")
+    images = boxes.drop_duplicates("path").sort_values("path")
+    if splits is None:
+        images = images.assign(image_id=range(1, len(images) + 1), split=None)
+    else:
+        images = images.merge(splits[["path", "image_id", "split"]].drop_duplicates("path"), on="path")
+    image_ids = dict(zip(images["path"], images["image_id"].tolist(), strict=True))
+    labelled = boxes[boxes["class"].notna() & boxes["path"].isin(image_ids)].sort_values("path", kind="stable")
+    return {
+        "info": {"description": "License plates", "version": "1.0"},
+        "licenses": [],
+        "categories": [{"id": int(i), "name": name, "supercategory": "plate"} for i, name in sorted(names.items())],
+        "images": [_image(row) for row in images.to_dict("records")],
+        "annotations": [
+            _annotation(number, image_ids[row["path"]], ids[row["class"]], row)
+            for number, row in enumerate(labelled.to_dict("records"), 1)
+        ],
+    }
+
+
+def _image(row: Mapping[Any, Any]) -> dict[str, Any]:
+    image = {"id": int(row["image_id"]), "file_name": row["path"]}
+    image |= {key: int(row[key]) for key in ("width", "height") if pd.notna(row[key])}
+    return image | {key: row[key] for key in ("subset", "split") if pd.notna(row[key])}
+
+
+def _annotation(number: int, image_id: int, category: int, row: Mapping[Any, Any]) -> dict[str, Any]:
+    xmin, ymin, xmax, ymax = (float(row[side]) for side in BOX)
+    annotation: dict[str, Any] = {
+        "id": number,
+        "image_id": int(image_id),
+        "category_id": int(category),
+        "bbox": [xmin, ymin, xmax - xmin, ymax - ymin],
+        "area": (xmax - xmin) * (ymax - ymin),
+        "iscrowd": 0,
+    }
+    if all(pd.notna(row[corner]) for corner in CORNERS):
+        corners = [float(row[corner]) for corner in CORNERS]
+        annotation |= {"segmentation": [corners], "corners": corners}
+    annotation |= {key: row[key] for key in TEXT if pd.notna(row[key])}
+    return annotation | {key: np.asarray(row[key]).item() for key in NUMBERS if pd.notna(row[key])}
+
+
+def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = None) -> Imported:
+    """Reads COCO JSON (a file, or the dictionary) as a labels table; rows in the order of path.
+
+    `images` is the `raw_images` table of the folder that the file names are relative to: it gives hashes,
+    sizes and problems, a size other than the JSON's is a problem, and a listed file that it does not have
+    raises `UserError`. Images it has that the JSON does not list are left out, and counted (`unlisted`).
+    Without it nothing is known of the files. A subset is the one that the JSON names, or else the folder of the
+    file. Corners are the JSON's own, or else a `segmentation` of one polygon with four points, put into CCPD's
+    order; other outlines are left out, and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
+    as they are, wherever they lie. What `read_coco` refuses raises `UserError`.
+    """
+    coco = read_coco(source)
+    listed = pd.DataFrame(
+        {
+            "image_id": [image.id for image in coco.images],
+            "path": [image.file_name for image in coco.images],
+            "width": pd.array([image.width for image in coco.images], "Int32"),
+            "height": pd.array([image.height for image in coco.images], "Int32"),
+            "given_subset": [image.subset for image in coco.images],
+        }
+    )
+    unlisted = 0
+    if images is None:
+        listed = listed.assign(sha256=None, problem=None)
+    else:
+        unlisted = int((~images["path"].isin(listed["path"])).sum())
+        listed = _with_files(listed, images, name_of(source))
+    listed["subset"] = listed["given_subset"].fillna(listed["path"].map(lambda path: path.rpartition("/")[0]))
+    listed["name"] = listed["path"].map(lambda path: path.rpartition("/")[2])
+    kept = [annotation for annotation in coco.annotations if not annotation.iscrowd]
+    corners, polygons = _corners(kept)
+    annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
+    labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")
+    return Imported(
+        labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
+        label_map=coco.label_map,
+        crowds=len(coco.annotations) - len(kept),
+        unlisted=unlisted,
+        polygons=polygons,
+    )
+
+
+def categories(source: Path | Mapping[str, Any]) -> dict[int, str]:
+    """Class names by id, from 1, in the order of the categories' own ids. What `read_coco` refuses raises
+    `UserError`.
+    """
+    return read_coco(source).label_map
+
+
+def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.DataFrame:
+    files = images[["path", "sha256", "width", "height", "problem"]]
+    merged = listed.merge(files, on="path", how="left", suffixes=("_said", ""), indicator=True)
+    missing = merged.loc[merged["_merge"] == "left_only", "path"]
+    if len(missing):
+        raise UserError(
+            f"{len(missing):,} of {len(merged):,} images that {where} lists are not under data.root: "
+            f"{', '.join(missing.head(3))}{', ...' if len(missing) > 3 else ''}. "
+            f"{_composed_otherwise(missing, images['path'])}"
+            "File names are relative to data.root: plates run --set data.root=FOLDER"
+        )
+    said, found = (
+        merged["width" + end].astype("Int32").astype("string")
+        + "x"
+        + merged["height" + end].astype("Int32").astype("string")
+        for end in ("_said", "")
+    )
+    differ = merged["problem"].isna() & said.notna() & found.notna() & (said != found).fillna(False)
+    merged["problem"] = merged["problem"].astype("object").mask(differ, "is " + found + ", the annotations say " + said)
+    return merged.drop(columns=["width_said", "height_said", "_merge"])
+
+
+def _composed_otherwise(missing: pd.Series, paths: pd.Series) -> str:
+    found = int(missing.str.normalize("NFC").isin(paths.str.normalize("NFC")).sum())
+    if not found:
+        return ""
+    return f"{found:,} of them are there with accents in another Unicode form (NFC, NFD): write them as the files are. "
+
+
+def _annotations(kept: list[Annotation], corners: np.ndarray, names: Mapping[int, str]) -> pd.DataFrame:
+    box = np.asarray([annotation.bbox for annotation in kept], np.float64).reshape(-1, 4)
+    box[:, 2:] += box[:, :2]
+    return pd.DataFrame(
+        {
+            "image_id": [annotation.image_id for annotation in kept],
+            "class": [names[annotation.category_id] for annotation in kept],
+            **dict(zip(BOX, box.T, strict=True)),
+            **dict(zip(CORNERS, corners.T, strict=True)),
+            **{key: [getattr(annotation, key) for annotation in kept] for key in [*TEXT, *NUMBERS]},
+        }
+    )
+
+
+def _corners(kept: list[Annotation]) -> tuple[np.ndarray, int]:
+    """Corners [N, 8], NaN where there are none, and of how many annotations the outline was left out."""
+    corners = np.full((len(kept), len(CORNERS)), np.nan)
+    outlined, polygons = [], 0
+    for index, annotation in enumerate(kept):
+        if annotation.corners is not None:
+            corners[index] = annotation.corners
+        elif (points := _four_points(annotation.segmentation)) is not None:
+            corners[index] = points
+            outlined.append(index)
+        else:
+            polygons += annotation.segmentation not in NO_OUTLINE
+    corners[outlined] = _in_order(corners[outlined].reshape(-1, 4, 2)).reshape(-1, 8)
+    return corners, polygons
+
+
+def _four_points(segmentation: Any) -> list[float] | None:
+    """The eight numbers of a segmentation that is one polygon of four points, which may end where it began."""
+    if not isinstance(segmentation, list) or len(segmentation) != 1 or not isinstance(segmentation[0], list):
+        return None
+    points = segmentation[0]
+    if len(points) == 10 and points[:2] == points[8:]:
+        points = points[:8]
+    return points if len(points) == 8 and all(map(is_coordinate, points)) else None
+
+
+def _in_order(points: np.ndarray) -> np.ndarray:
+    """Corners [N, 4, 2] in CCPD's order, from those of convex quadrilaterals in any order.
+
+    The plate's right side is the one whose middle lies furthest right. That is so for a plate turned by less than
+    atan(width / height): 71 degrees where it is three times as wide as high.
+    """
+    offset = points - points.mean(axis=1, keepdims=True)
+    clockwise = np.argsort(np.arctan2(offset[..., 1], offset[..., 0]), axis=1)  # as seen: y points down
+    points = np.take_along_axis(points, clockwise[..., None], axis=1)
+    right_top = (points + np.roll(points, -1, axis=1))[..., 0].argmax(axis=1)
+    order = (right_top[:, None] + 1 + np.arange(4)) % 4
+    return np.take_along_axis(points, order[..., None], axis=1)

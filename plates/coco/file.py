@@ -1,0 +1,246 @@
+"""What a COCO file must hold to be read, and in words what is wrong with one that does not.
+
+Where the meaning is clear a file is taken as it is: whole numbers written as floats, `\\` in file names, numbers as
+names of categories, keys that are not known here, a byte order mark. Text where a number belongs is refused.
+"""
+
+import re
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from reprlib import repr as short
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from plates.errors import UserError
+
+LARGEST = float(np.finfo(np.float32).max)
+"""What the labels table can hold of a coordinate."""
+
+
+def is_coordinate(value: object) -> bool:
+    """Whether `value` is a number that the labels table can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _posix(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
+Int16 = Annotated[Whole, Field(ge=-(2**15), lt=2**15)]
+Int32 = Annotated[Whole, Field(ge=-(2**31), lt=2**31)]
+Pixels = Annotated[Whole, Field(ge=0, lt=2**31)]
+Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(slots=True)
+class Category:
+    """`name` is the class."""
+
+    id: Whole
+    name: Annotated[Text, Field(coerce_numbers_to_str=True)]
+
+
+@dataclass(slots=True)
+class Image:
+    """`file_name` is POSIX, relative to the folder of the images."""
+
+    id: Whole
+    file_name: Annotated[Text, AfterValidator(_posix)]
+    width: Pixels | None = None
+    height: Pixels | None = None
+    subset: str | None = None
+
+
+@dataclass(slots=True)
+class Annotation:
+    """A box `[x, y, width, height]` in pixels; from `corners` on, what `to_coco` writes beside COCO's keys."""
+
+    image_id: Whole
+    category_id: Whole
+    bbox: tuple[Number, Number, Number, Number] | None = None
+    id: Whole | None = None
+    iscrowd: bool | None = None
+    segmentation: Any = None
+    corners: tuple[Number, Number, Number, Number, Number, Number, Number, Number] | None = None
+    province: str | None = None
+    plate: str | None = None
+    plate_type: str | None = None
+    tilt_horizontal: Int16 | None = None
+    tilt_vertical: Int16 | None = None
+    area_ratio: Number | None = None
+    brightness: Int32 | None = None
+    blurriness: Int32 | None = None
+
+
+@dataclass(slots=True)
+class Coco:
+    """A COCO file whose parts fit together."""
+
+    images: list[Image]
+    annotations: list[Annotation]
+    categories: list[Category]
+
+    @property
+    def label_map(self) -> dict[int, str]:
+        """Class names by id, from 1, in the order of the categories' own ids."""
+        return dict(enumerate((category.name for category in sorted(self.categories, key=lambda c: c.id)), 1))
+
+
+COCO = TypeAdapter(Coco)
+SECTIONS = ("images", "annotations", "categories")
+FIELDS = {
+    "file_name": "the path of a file",
+    "name": "a name",
+    "bbox": "four numbers, [x, y, width, height]",
+    "iscrowd": "0 or 1",
+    "corners": "eight numbers, the corners in CCPD's order",
+    "area_ratio": "a number",
+    "width": "a whole number of pixels",
+    "height": "a whole number of pixels",
+    **dict.fromkeys(("subset", "province", "plate", "plate_type"), "text"),
+}
+"""What a field must be where it is not a whole number."""
+KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+SHOWN = 5
+
+
+class Fault(NamedTuple):
+    """Entries of a section, by index, that have something wrong; `shown` is the field that tells them apart."""
+
+    section: str
+    kind: str
+    indices: Collection[int]
+    shown: str = "id"
+
+
+def read_coco(source: Path | Mapping[str, Any]) -> Coco:
+    """Reads COCO JSON, a file or the dictionary.
+
+    Raises `UserError` that lists every kind of fault with its section, the indices and ids of the first few entries
+    that have it, and how many have: fields that are missing or of another type, ids, file names and names of
+    categories that stand twice, references to images and categories that do not exist, paths out of the folder,
+    annotations (but crowds) without a box.
+    """
+    where = name_of(source)
+    content = _load(source) if isinstance(source, Path) else source
+    _demand_sections(content, where)
+    try:
+        coco = COCO.validate_python({section: content[section] for section in SECTIONS})
+    except ValidationError as error:
+        _refuse(_misshapen(error), content, where)
+        raise
+    _refuse(_loose_ends(coco), content, where)
+    return coco
+
+
+def name_of(source: Path | Mapping[str, Any]) -> str:
+    """What messages call the source."""
+    return str(source) if isinstance(source, Path) else "the COCO dictionary"
+
+
+def _load(file: Path) -> Any:
+    try:
+        return from_json(file.read_bytes().removeprefix(BOM_UTF8))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read as COCO JSON: {error}. Set data.annotations to another file.") from None
+
+
+def _demand_sections(content: Any, where: str) -> None:
+    if isinstance(content, Mapping):
+        faults = [
+            f"{section} is {_kind(content[section])}, not a list" if section in content else f"no {section}"
+            for section in SECTIONS
+            if not isinstance(content.get(section), list)
+        ]
+    else:
+        faults = [f"it is {_kind(content)}, not an object with images, annotations and categories"]
+    if faults:
+        raise UserError(f"{where} is not COCO JSON: {', '.join(faults)}. Set data.annotations to another file.")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else KINDS.get(type(value), type(value).__name__)
+
+
+def _misshapen(error: ValidationError) -> list[Fault]:
+    found: dict[tuple[str, str], dict[int, None]] = {}
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        section, index, *field = one["loc"]
+        if not field:
+            kind = "that are no objects"
+        elif one["type"] == "missing" and len(field) == 1:
+            kind = f"without {field[0]}"
+        else:
+            kind = f"whose {field[0]} is not {FIELDS.get(str(field[0]), 'a whole number')}"
+        found.setdefault((str(section), kind), {})[int(index)] = None
+    return [Fault(section, kind, indices) for (section, kind), indices in found.items()]
+
+
+def _loose_ends(coco: Coco) -> list[Fault]:
+    images, annotations = {image.id for image in coco.images}, coco.annotations
+    categories = {category.id for category in coco.categories}
+    files = [image.file_name for image in coco.images]
+    return [
+        Fault("images", "whose id stands twice", _repeated(image.id for image in coco.images)),
+        Fault("images", "whose file_name stands twice", _repeated(files), "file_name"),
+        Fault("images", "whose file_name leads out of the folder", _where(map(_is_outside, files)), "file_name"),
+        Fault("annotations", "whose id stands twice", _repeated(one.id for one in annotations)),
+        Fault("annotations", "of images that do not exist", _where(one.image_id not in images for one in annotations)),
+        Fault(
+            "annotations",
+            "of categories that do not exist",
+            _where(one.category_id not in categories for one in annotations),
+        ),
+        Fault("annotations", "without bbox", _where(one.bbox is None and not one.iscrowd for one in annotations)),
+        Fault("categories", "whose id stands twice", _repeated(category.id for category in coco.categories)),
+        Fault(
+            "categories",
+            "whose name stands twice (rename one, or take out what no annotation has)",
+            _repeated(category.name for category in coco.categories),
+            "name",
+        ),
+    ]
+
+
+def _is_outside(path: str) -> bool:
+    return bool(re.match(r"/|[A-Za-z]:/", path)) or ".." in path.split("/")
+
+
+def _where(faulty: Iterable[bool]) -> list[int]:
+    return [index for index, is_faulty in enumerate(faulty) if is_faulty]
+
+
+def _repeated(values: Iterable[Hashable]) -> list[int]:
+    values = list(values)
+    counts = Counter(values)
+    return _where(value is not None and counts[value] > 1 for value in values)
+
+
+def _refuse(faults: Iterable[Fault], content: Mapping[str, Any], where: str) -> None:
+    lines = [_line(fault, content[fault.section]) for fault in faults if fault.indices]
+    if lines:
+        raise UserError(f"{where} does not hold together:\n" + "\n".join(lines) + "\nMend it, then: plates run")
+
+
+def _line(fault: Fault, entries: Sequence[Any]) -> str:
+    places = []
+    for index in islice(fault.indices, SHOWN):
+        entry = entries[index]
+        known = isinstance(entry, Mapping) and fault.shown in entry
+        places.append(f"{index} ({fault.shown} {short(entry[fault.shown])})" if known else str(index))
+    count = f"{len(fault.indices):,} of {len(entries):,}"
+    more = ", ..." if len(fault.indices) > SHOWN else ""
+    return f"  {fault.section} {fault.kind}: {count}, at index {', '.join(places)}{more}"

@@ -1,0 +1,7 @@
+"""Weights from elsewhere: published detectors, Keras's ImageNet backbones, our own files; what matched and what not."""
+
+from plates.efficientdet.checkpoints.load import load_pretrained
+from plates.efficientdet.checkpoints.report import LoadReport
+from plates.efficientdet.checkpoints.stored import Stored, inspect, read
+
+__all__ = ["LoadReport", "Stored", "inspect", "load_pretrained", "read"]

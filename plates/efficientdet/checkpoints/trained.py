@@ -1,0 +1,101 @@
+"""A trained detector on disk: a folder with the averaged weights, the raw ones, and all that it takes to rebuild it.
+
+best.weights.h5   the network's weights to use: averaged, from the best evaluation of the run
+last.weights.h5   the raw weights at the end of the run
+model.json        the spec, the label map, and what the run was
+history.csv       one row a step
+load_report.json  where it started from pretrained weights: what was loaded and what was not
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from plates.efficientdet.model import network as networks
+from plates.efficientdet.model.family import Spec
+from plates.errors import UserError
+from plates.files import atomic, write_json
+
+BEST, LAST, MODEL, HISTORY = "best.weights.h5", "last.weights.h5", "model.json", "history.csv"
+LOADED = "load_report.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A rebuilt detector: float32 `network` for inference, its `spec`, `label_map` id to name, and `run` as written."""
+
+    network: keras.Model
+    spec: Spec
+    label_map: dict[int, str]
+    run: dict[str, Any]
+
+
+def describe(folder: Path, spec: Spec, label_map: dict[int, str], run: dict[str, Any]) -> None:
+    """Writes model.json."""
+    content = {
+        "spec": to_json(spec),
+        "label_map": {str(key): name for key, name in label_map.items()},
+        "run": run,
+    }
+    write_json(folder / MODEL, content)
+
+
+def to_json(spec: Spec) -> dict[str, Any]:
+    """The fields of a `Spec` in JSON's types."""
+    return json.loads(json.dumps(dataclasses.asdict(spec)))
+
+
+def save_weights(network: keras.Model, path: Path) -> None:
+    """Writes the network's weights (Keras's `.weights.h5`), atomically."""
+    with atomic(path) as temporary:
+        network.save_weights(temporary)
+
+
+def load(folder: Path, weights: str = BEST) -> Trained:
+    """Rebuilds the network of a checkpoint folder.
+
+    Raises:
+        UserError: no such folder or file, or weights that are damaged or of another network.
+    """
+    for name in (MODEL, weights):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"No trained detector at {folder}: {name} is missing. Train one: `plates materialize checkpoint`."
+            )
+    content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+    spec = spec_from_json(content["spec"])
+    network = networks.build(spec)
+    load_weights(network, folder / weights)
+    label_map = {int(key): name for key, name in content["label_map"].items()}
+    return Trained(network, spec, label_map, content["run"])
+
+
+def load_weights(network: keras.Model, path: Path) -> None:
+    """Loads weights of exactly this network.
+
+    Raises:
+        UserError: the file is damaged or of another network.
+    """
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{path} does not hold the weights of this {network.name}: it is damaged, or of another variant or size "
+            f"({reason}). `plates weights inspect {path}` shows what is in it."
+        ) from error
+
+
+def spec_from_json(fields: dict[str, Any]) -> Spec:
+    """The `Spec` of its fields from JSON, where tuples have become lists."""
+    return Spec(**{name: _tuples(value) for name, value in fields.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,61 @@
+"""From logits to boxes, and the formats a model is exported in."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from plates.efficientdet.config.base import Section
+
+
+class NmsConfig(Section):
+    """Post-processing, the same in evaluation and in the exported model (`nms_configs` in the reference)."""
+
+    method: Literal["gaussian", "hard"] = Field(
+        "gaussian",
+        description="gaussian lowers the scores of overlapping boxes (soft NMS), hard drops them and is faster.",
+    )
+    iou_thresh: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="hard: IoU over which a box is dropped. None: 0.5. gaussian does not use it.",
+    )
+    score_thresh: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Lowest score kept. 0 (0.001 for gaussian) for mAP, which wants them all; higher is faster.",
+    )
+    sigma: float | None = Field(
+        None,
+        gt=0,
+        description="gaussian: width of the penalty in IoU. None: 0.5. Lower it where plates never overlap.",
+    )
+    max_nms_inputs: int = Field(
+        0,
+        ge=0,
+        description="Best (anchor, class) pairs that enter NMS. 0: each anchor once, with its best class.",
+    )
+    max_output_size: int = Field(100, ge=1, description="Boxes an image at most.")
+    per_class: bool = Field(
+        False,
+        description="NMS in each class on its own. Turn it on where objects of different classes overlap.",
+    )
+
+
+class ExportConfig(Section):
+    """What is exported."""
+
+    formats: list[Literal["saved_model", "onnx", "litert"]] = Field(
+        ["saved_model"],
+        min_length=1,
+        description="saved_model has pre- and post-processing inside; onnx is the fastest on CPU servers,"
+        " litert on phones.",
+    )
+    score_threshold: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Lowest score that the exported model answers with. Lower it if a missed plate costs "
+        "more than a false one.",
+    )

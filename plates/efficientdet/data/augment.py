@@ -1,0 +1,117 @@
+"""What happens to a training picture and its boxes: mirror, scale jitter, crop and placement; and the mask
+target.
+"""
+
+import tensorflow as tf
+
+from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data.preprocess import Window, decode_ratio, fit
+
+MASK_STRIDE = 4
+
+
+def random_window(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    size: tuple[int, int],
+    config: AugmentConfig,
+    seed: tf.Tensor,
+    ratio: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, Window]:
+    """(scale, window) of one training picture of `height` x `width` px; the same for the same `seed` [2].
+
+    The picture is fitted into `size` times a factor from U(jitter_min, jitter_max): one that is then larger
+    is cropped at a random place, a smaller one placed at a random place; without jitter (1 to 1) at the top
+    left, as in evaluation. `ratio`: the picture is decoded at 1/`ratio` already (None: the window chooses).
+    """
+    draw = tf.random.stateless_uniform([6], seed)
+    factor = config.jitter_min + draw[0] * (config.jitter_max - config.jitter_min)
+    wanted = tf.cast(tf.cast(tf.constant(size), tf.float32) * factor, tf.int32)
+    scale, scaled_height, scaled_width = fit(height, width, wanted[0], wanted[1])
+    ratio = decode_ratio(height, width, scale) if ratio is None else ratio
+    scaled = tf.maximum(tf.stack([scaled_height, scaled_width]), 1)
+    canvas = tf.constant(size)
+    out = tf.minimum(scaled, canvas)
+    offset = tf.cast(draw[1:3] * tf.cast(scaled - out, tf.float32), tf.int32)
+    place = tf.cast(draw[3:5] * tf.cast(canvas - out + 1, tf.float32), tf.int32)
+    if config.jitter_min == config.jitter_max == 1:
+        place = tf.zeros_like(place)
+    decoded = tf.stack([height, width]) // ratio
+    share = tf.cast(decoded, tf.float32) / tf.cast(scaled, tf.float32)
+    start = tf.cast(tf.cast(offset, tf.float32) * share, tf.int32)
+    stop = tf.cast(tf.math.ceil(tf.cast(offset + out, tf.float32) * share), tf.int32)
+    seen = tf.maximum(tf.minimum(stop, decoded) - start, 1)
+    flip = (draw[5] < 0.5) if config.input_rand_hflip else tf.constant(False)
+    return scale, Window(ratio, *_pair(start), *_pair(seen), *_pair(out), *_pair(place), flip)
+
+
+def to_network(points: tf.Tensor, height: tf.Tensor, width: tf.Tensor, window: Window) -> tf.Tensor:
+    """Points [..., 2] as y, x in 0..1 of the picture -> y, x in px of the network's canvas (unclipped)."""
+    decoded = tf.cast(tf.stack([height, width]), tf.float32) / tf.cast(window.ratio, tf.float32)
+    start = tf.cast(tf.stack([window.top, window.left]), tf.float32)
+    seen = tf.cast(tf.stack([window.height, window.width]), tf.float32)
+    out = tf.cast(tf.stack([window.out_height, window.out_width]), tf.float32)
+    placed = (points * decoded - start) * out / seen
+    mirrored = tf.stack([placed[..., 0], out[1] - placed[..., 1]], axis=-1)
+    placed = tf.where(window.flip, mirrored, placed)
+    return placed + tf.cast(tf.stack([window.place_top, window.place_left]), tf.float32)
+
+
+def bounds(points: tf.Tensor) -> tf.Tensor:
+    """Points [n, k, 2] -> the boxes [n, 4] yxyx around each k of them."""
+    return tf.concat([tf.reduce_min(points, axis=1), tf.reduce_max(points, axis=1)], axis=-1)
+
+
+def box_corners(boxes: tf.Tensor) -> tf.Tensor:
+    """Boxes [n, 4] yxyx -> their corners [n, 4, 2] y, x: bottom right, bottom left, top left, top right."""
+    top, left, bottom, right = tf.unstack(boxes, axis=-1)
+    corners = [[bottom, right], [bottom, left], [top, left], [top, right]]
+    return tf.stack([tf.stack(corner, axis=-1) for corner in corners], axis=1)
+
+
+def clip(boxes: tf.Tensor, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Boxes [n, 4] yxyx px within the canvas, and the share [n] of their area that is."""
+    limits = tf.constant([*size, *size], tf.float32)
+    clipped = tf.clip_by_value(boxes, 0.0, limits)
+    return clipped, tf.math.divide_no_nan(_area(clipped), _area(boxes))
+
+
+def usable(
+    boxes: tf.Tensor, classes: tf.Tensor, visible: tf.Tensor, config: AugmentConfig
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Classes [n] after the crop, and the mask [n] of the boxes to keep.
+
+    A box of which less than `min_visible_area` is seen is dropped; one with a side under `min_box_side` px
+    gets its class negated: too small to be a positive, and no background either.
+    """
+    keep = (visible >= config.min_visible_area) & (visible > 0)
+    small = tf.reduce_min(boxes[:, 2:] - boxes[:, :2], axis=-1) < config.min_box_side
+    return tf.where(small, -tf.abs(classes), classes), keep
+
+
+def mask_target(corners: tf.Tensor, classes: tf.Tensor, size: tuple[int, int], stride: int = MASK_STRIDE) -> tf.Tensor:
+    """Class of each cell of `stride` px [ceil(H / stride), ceil(W / stride)] int32, 0 for background.
+
+    A cell belongs to a plate whose four corners [n, 4, 2] (y, x in network px, in order around it) enclose
+    its centre: it lies on the same side of all four edges. Of several the last one counts.
+    """
+    rows = (tf.range(-(-size[0] // stride), dtype=tf.float32) + 0.5) * stride
+    columns = (tf.range(-(-size[1] // stride), dtype=tf.float32) + 0.5) * stride
+    start = corners[:, :, :, tf.newaxis, tf.newaxis]
+    edge = tf.roll(start, -1, axis=1) - start
+    y = rows[:, tf.newaxis] - start[:, :, 0]
+    x = columns[tf.newaxis, :] - start[:, :, 1]
+    side = edge[:, :, 1] * y - edge[:, :, 0] * x
+    inside = tf.reduce_all(side >= 0, axis=1) | tf.reduce_all(side <= 0, axis=1)
+    stacked = tf.where(inside, tf.abs(classes)[:, tf.newaxis, tf.newaxis], 0)
+    order = tf.where(inside, tf.range(1, tf.shape(classes)[0] + 1)[:, tf.newaxis, tf.newaxis], 0)
+    last = tf.reduce_max(order, axis=0)
+    return tf.reduce_sum(tf.where(order == last, stacked, 0), axis=0)
+
+
+def _area(boxes: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_prod(tf.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=-1)
+
+
+def _pair(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return values[0], values[1]

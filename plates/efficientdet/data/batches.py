@@ -1,0 +1,176 @@
+"""Batches for training and evaluation from a folder of TFRecords, by tf.data.
+
+A batch is a dict: - `images` [B, H, W, 3] uint8 RGB (float32 if `exact`), not normalised: the model does
+that; - `gt_boxes` [B, M, 4] float32, yxyx in px of the network's input; M is the largest number of boxes in
+an image; - `gt_classes` [B, M] int32 from 1; 0 is padding; a negative class is there but no positive: a
+crowd, or too small; - `image_id` [B] int64; `image_scale` [B] float32, original px per network px; -
+`gt_dropped` [B] int32, boxes of which the crop left too little (training only); - `mask` [B, ceil(H / s),
+ceil(W / s)] int32, the class of each cell of `mask_stride` s px, if asked for.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data import preprocess, samples
+from plates.efficientdet.data.samples import Pictures
+from plates.efficientdet.data.sampling import copies_by_label
+from plates.efficientdet.data.tfrecords.framing import payloads
+from plates.efficientdet.data.tfrecords.manifest import Manifest, read_manifest
+from plates.efficientdet.data.tfrecords.record import from_bytes
+from plates.errors import UserError
+
+# Serialized pictures: 2,048 of 95 KB are 200 MB. The shards hold a random order already.
+_SHUFFLE_BUFFER = 2048
+_OPEN_SHARDS = 8
+_READ_BUFFER = 2**20
+_PARALLEL = tf.data.AUTOTUNE
+# Nothing here branches in Python on a tensor; converting it would only cost seconds.
+_traced = tf.autograph.experimental.do_not_convert
+
+
+def training_batches(
+    folder: Path,
+    pictures: Pictures,
+    batch_size: int,
+    augment: AugmentConfig,
+    *,
+    seed: int = 0,
+    start_step: int = 0,
+    balanced: bool = False,
+    cache_mib: int = 1024,
+    split: str = "train",
+) -> tf.data.Dataset:
+    """Augmented batches without end; batch k is the same for the same arguments, wherever training was
+    resumed.
+
+    `start_step`: the step of the first batch; what lies before it in its epoch is skipped undecoded.
+    `balanced`: images are repeated or left out by class (`plates.efficientdet.data.sampling`). Decoded pictures are
+    kept in memory where they need at most `cache_mib` MiB, at the ratio that the largest jitter needs.
+
+    Raises `UserError`: no manifest, no such split, missing shards, fewer images than a batch.
+    """
+    manifest = read_manifest(folder)
+    files = _files(folder, manifest, split)
+    images = manifest.split(split).images
+    if images < batch_size:
+        raise UserError(
+            f"the {split} split has {images} images, fewer than a batch of {batch_size}: "
+            "lower train.batch_size or add images"
+        )
+    ratio = _cache_ratio(Path(files[0]), images, pictures, augment, cache_mib)
+    copies = copies_by_label(manifest, split) if balanced else None
+    cached = _cached(files, ratio) if ratio else None
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        # This graph's own seed, so that the order does not depend on what the process has set globally.
+        tf.compat.v1.set_random_seed(seed + 1)
+        records = _interleaved(files, seed, number) if cached is None else cached
+        if copies is not None:
+            records = _resampled(records, copies, seed, number)
+        shuffled = records.shuffle(
+            images if cached is not None else min(images, _SHUFFLE_BUFFER), number, reshuffle_each_iteration=False
+        )
+        return shuffled.repeat().take(images) if copies is not None else shuffled
+
+    def sample(position: tf.Tensor, record: tf.Tensor | samples.Sample) -> samples.Sample:
+        parsed = samples.parse(record) if cached is None else record
+        seen = samples.augmented(parsed, position, seed, pictures, augment, ratio)
+        return samples.padded(seen, _max_boxes(manifest, split))
+
+    done = start_step * batch_size
+    first = done // images
+    records = tf.data.Dataset.range(first, tf.int64.max).flat_map(_traced(epoch)).skip(done - first * images)
+    counted = tf.data.Dataset.zip((tf.data.Dataset.counter(done), records))
+    seen = counted.map(_traced(sample), _PARALLEL, deterministic=True)
+    return seen.batch(batch_size, drop_remainder=True).prefetch(2)
+
+
+def evaluation_batches(folder: Path, pictures: Pictures, batch_size: int, split: str = "val") -> tf.data.Dataset:
+    """Every image of the split once, in the shards' order, whole; the last batch may be smaller.
+
+    Raises `UserError`: no manifest, no such split, missing shards, no images.
+    """
+    manifest = read_manifest(folder)
+    records = tf.data.TFRecordDataset(_files(folder, manifest, split), buffer_size=_READ_BUFFER)
+
+    def sample(record: tf.Tensor) -> samples.Sample:
+        return samples.padded(samples.whole(samples.parse(record), pictures), _max_boxes(manifest, split))
+
+    return records.map(_traced(sample), _PARALLEL, deterministic=True).batch(batch_size).prefetch(2)
+
+
+def preview(
+    folder: Path, pictures: Pictures, augment: AugmentConfig, count: int, *, seed: int = 0, split: str = "train"
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The first `count` training pictures as the network will see them, for contact sheets.
+
+    Yields (image [H, W, 3] uint8, boxes [n, 4] float32 yxyx px, classes [n]); ignored boxes have a negative
+    class.
+    """
+    batches = training_batches(folder, pictures, 1, augment, seed=seed, cache_mib=0, split=split)
+    for batch in batches.take(count).as_numpy_iterator():
+        real = batch["gt_classes"][0] != 0
+        yield batch["images"][0], batch["gt_boxes"][0][real], batch["gt_classes"][0][real]
+
+
+def _max_boxes(manifest: Manifest, split: str) -> int:
+    return max(1, manifest.split(split).max_boxes)
+
+
+def _files(folder: Path, manifest: Manifest, split: str) -> list[str]:
+    paths = [folder / shard.file for shard in manifest.split(split).shards]
+    if not paths:
+        raise UserError(f"the {split} split of {folder} has no images: change split in params.yaml")
+    missing = [path.name for path in paths if not path.exists()]
+    if missing:
+        raise UserError(
+            f"{len(missing)} shards of the {split} split are missing from {folder} ({missing[0]}, ...): "
+            "run `plates materialize tfrecords`"
+        )
+    return [str(path) for path in paths]
+
+
+def _cache_ratio(shard: Path, images: int, pictures: Pictures, augment: AugmentConfig, cache_mib: int) -> int | None:
+    """At which ratio the pictures are kept decoded; None where they would not fit, by the first one's size."""
+    record = from_bytes(next(payloads(shard)))
+    largest = (pictures.size[0] * augment.jitter_max, pictures.size[1] * augment.jitter_max)
+    scale = min(largest[0] / record.height, largest[1] / record.width)
+    ratio = int(preprocess.decode_ratio(record.height, record.width, tf.constant(scale)))
+    size = images * (record.height // ratio) * (record.width // ratio) * 3
+    return ratio if size <= cache_mib * 2**20 else None
+
+
+def _cached(files: list[str], ratio: int) -> tf.data.Dataset:
+    records = tf.data.TFRecordDataset(files, buffer_size=_READ_BUFFER)
+    return records.map(
+        _traced(lambda record: samples.decoded(samples.parse(record), ratio)), _PARALLEL, deterministic=True
+    ).cache()
+
+
+def _interleaved(files: list[str], seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+    keys = tf.random.stateless_uniform([len(files)], tf.stack([tf.constant(seed, tf.int64), epoch]))
+    shards = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(files), tf.argsort(keys)))
+    return shards.interleave(
+        lambda file: tf.data.TFRecordDataset(file, buffer_size=_READ_BUFFER),
+        cycle_length=min(_OPEN_SHARDS, len(files)),
+    )
+
+
+def _resampled(records: tf.data.Dataset, copies: np.ndarray, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+    """Each record as often as the rarest of its classes asks, the fraction by chance, the same for the same
+    epoch.
+    """
+
+    def repeated(index: tf.Tensor, record: tf.Tensor | samples.Sample) -> tf.data.Dataset:
+        classes = tf.abs(record["classes"]) if isinstance(record, dict) else samples.labels(record)
+        asked = tf.reduce_max(tf.gather(copies, classes))
+        asked = tf.where(tf.size(classes) == 0, copies[0], asked)
+        key = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(seed, tf.int64), epoch]), index)
+        times = tf.floor(asked + tf.random.stateless_uniform([], key))
+        return tf.data.Dataset.from_tensors(record).repeat(tf.cast(times, tf.int64))
+
+    return records.enumerate().flat_map(_traced(repeated))

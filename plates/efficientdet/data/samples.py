@@ -1,0 +1,173 @@
+"""One record as a training or evaluation sample, in TensorFlow ops: parse, decode, augment, pad."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import tensorflow as tf
+
+from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data import preprocess
+from plates.efficientdet.data.augment import (
+    MASK_STRIDE,
+    bounds,
+    box_corners,
+    clip,
+    mask_target,
+    random_window,
+    to_network,
+    usable,
+)
+from plates.efficientdet.data.autoaugment import distort
+from plates.efficientdet.model.family import Spec
+
+Sample = dict[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How pictures are shown to the network.
+
+    `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target in cells of `mask_stride` px,
+    `exact` keeps float values between decoding and model, as the reference does (evaluation only).
+    """
+
+    size: tuple[int, int]
+    mean_rgb: tuple[float, float, float] = preprocess.MEAN_RGB
+    mask: bool = False
+    exact: bool = False
+    mask_stride: int = MASK_STRIDE
+
+
+def pictures(spec: Spec) -> Pictures:
+    """How the network of `spec` wants its pictures, with masks where it has that head."""
+    red, green, blue = spec.mean_rgb
+    return Pictures(
+        spec.image_size, (red, green, blue), mask="segmentation" in spec.heads, mask_stride=spec.mask_stride
+    )
+
+
+_SIDES = ("ymin", "xmin", "ymax", "xmax")
+_LABEL = "image/object/class/label"
+_list_of = partial(tf.io.FixedLenSequenceFeature, shape=[], allow_missing=True)
+
+
+def labels(record: tf.Tensor) -> tf.Tensor:
+    """Class ids [n] int32 of a serialized record."""
+    return tf.cast(tf.io.parse_single_example(record, {_LABEL: _list_of(dtype=tf.int64)})[_LABEL], tf.int32)
+
+
+def parse(record: tf.Tensor) -> Sample:
+    """A serialized record as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point
+    sets.
+
+    `points` [n, 4, 2] are the boxes' corners as y, x in 0..1, `corners` the plates' (the boxes' where the
+    record has none). The class of a crowd is negative; boxes without area are left out.
+    """
+    features = tf.io.parse_single_example(
+        record,
+        {
+            "image/encoded": tf.io.FixedLenFeature([], tf.string),
+            "image/source_id": tf.io.FixedLenFeature([], tf.string),
+            "image/height": tf.io.FixedLenFeature([], tf.int64),
+            "image/width": tf.io.FixedLenFeature([], tf.int64),
+            _LABEL: _list_of(dtype=tf.int64),
+            "image/object/is_crowd": _list_of(dtype=tf.int64),
+            "image/object/corners": _list_of(dtype=tf.float32),
+            **{f"image/object/bbox/{side}": _list_of(dtype=tf.float32) for side in _SIDES},
+        },
+    )
+    boxes = tf.stack([features[f"image/object/bbox/{side}"] for side in _SIDES], axis=-1)
+    classes = tf.cast(features[_LABEL], tf.int32)
+    crowd = features["image/object/is_crowd"]
+    crowd = tf.concat([crowd, tf.zeros([tf.size(classes) - tf.size(crowd)], tf.int64)], axis=0) > 0
+    points = box_corners(boxes)
+    flat = features["image/object/corners"]
+    corners = tf.cond(
+        tf.size(flat) == 8 * tf.size(classes), lambda: tf.reshape(flat, [-1, 4, 2])[..., ::-1], lambda: points
+    )
+    real = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=-1)
+    return {
+        "jpeg": features["image/encoded"],
+        "image_id": tf.strings.to_number(features["image/source_id"], tf.int64),
+        "height": tf.cast(features["image/height"], tf.int32),
+        "width": tf.cast(features["image/width"], tf.int32),
+        "classes": tf.boolean_mask(tf.where(crowd, -classes, classes), real),
+        "points": tf.boolean_mask(points, real),
+        "corners": tf.boolean_mask(corners, real),
+    }
+
+
+def decoded(sample: Sample, ratio: int) -> Sample:
+    """The sample with the whole picture's `pixels`, uint8 at 1/`ratio`, in place of its JPEG."""
+    rest = {name: value for name, value in sample.items() if name != "jpeg"}
+    return {**rest, "pixels": tf.io.decode_jpeg(sample["jpeg"], channels=3, ratio=ratio)}
+
+
+def augmented(
+    sample: Sample, position: tf.Tensor, seed: int, pictures: Pictures, config: AugmentConfig, ratio: int | None
+) -> Sample:
+    """The training sample at `position` (int64, counted from the start of training), the same for the same
+    `seed`.
+
+    `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
+    """
+    height, width, size = sample["height"], sample["width"], pictures.size
+    drawn = tf.stack([tf.constant(seed, tf.int64), position])
+    known = None if ratio is None else tf.constant(ratio)
+    scale, window = random_window(height, width, size, config, drawn, known)
+    if ratio is None:
+        pixels = preprocess.decode(sample["jpeg"], window)
+    else:
+        rows = slice(window.top, window.top + window.height)
+        pixels = sample["pixels"][rows, window.left : window.left + window.width]
+    image = preprocess.render(pixels, window, size, pictures.mean_rgb)
+    corners = to_network(sample["corners"], height, width, window)
+    boxes, visible = clip(bounds(to_network(sample["points"], height, width, window)), size)
+    if config.autoaugment_policy:
+        fold = tf.random.experimental.stateless_fold_in(drawn, 1)
+        image, boxes, corners, visible = distort(image, boxes, corners, visible, config.autoaugment_policy, fold)
+    classes, keep = usable(boxes, sample["classes"], visible, config)
+    dropped = tf.reduce_sum(tf.cast(~keep, tf.int32))
+    classes, boxes, corners = (tf.boolean_mask(values, keep) for values in (classes, boxes, corners))
+    return _output(sample, image, scale, boxes, classes, corners, pictures) | {"gt_dropped": dropped}
+
+
+def whole(sample: Sample, pictures: Pictures) -> Sample:
+    """The evaluation sample: the whole picture, as `preprocess.load` prepares it."""
+    scale, window = preprocess.whole(sample["height"], sample["width"], pictures.size, pictures.exact)
+    pixels = preprocess.decode(sample["jpeg"], window)
+    image = preprocess.render(pixels, window, pictures.size, pictures.mean_rgb, pictures.exact)
+    points, corners = (
+        to_network(sample[name], sample["height"], sample["width"], window) for name in ("points", "corners")
+    )
+    boxes, _ = clip(bounds(points), pictures.size)
+    return _output(sample, image, scale, boxes, sample["classes"], corners, pictures)
+
+
+def padded(sample: Sample, max_boxes: int) -> Sample:
+    """The sample with its boxes and classes padded to `max_boxes` rows of zeros."""
+    missing = max_boxes - tf.size(sample["gt_classes"])
+    boxes = tf.ensure_shape(tf.pad(sample["gt_boxes"], [[0, missing], [0, 0]]), [max_boxes, 4])
+    classes = tf.ensure_shape(tf.pad(sample["gt_classes"], [[0, missing]]), [max_boxes])
+    return {**sample, "gt_boxes": boxes, "gt_classes": classes}
+
+
+def _output(
+    sample: Sample,
+    image: tf.Tensor,
+    scale: tf.Tensor,
+    boxes: tf.Tensor,
+    classes: tf.Tensor,
+    corners: tf.Tensor,
+    pictures: Pictures,
+) -> Sample:
+    output = {
+        "images": image,
+        "gt_boxes": boxes,
+        "gt_classes": classes,
+        "image_id": sample["image_id"],
+        "image_scale": 1.0 / scale,
+    }
+    if pictures.mask:
+        output["mask"] = mask_target(corners, classes, pictures.size, pictures.mask_stride)
+    return output

@@ -1,0 +1,52 @@
+"""The TFRecord file format: a length, a payload, and a masked CRC-32C of each.
+
+Source: tensorflow/core/lib/io/record_writer.h and lib/hash/crc32c.h.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from google_crc32c import value as crc32c
+
+from plates.errors import UserError
+
+_LENGTH = struct.Struct("<QI")
+_CRC = struct.Struct("<I")
+
+
+def masked_crc(payload: bytes) -> int:
+    """CRC-32C, rotated right by 15 bits plus a constant, so that data holding CRCs does not confuse it."""
+    crc = crc32c(payload)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame(payload: bytes) -> bytes:
+    """The payload as it stands in the file: 12 bytes before it, 4 behind."""
+    length = struct.pack("<Q", len(payload))
+    return b"".join((length, _CRC.pack(masked_crc(length)), payload, _CRC.pack(masked_crc(payload))))
+
+
+def payloads(shard: Path) -> Iterator[bytes]:
+    """Every payload of a shard, in order, its CRCs checked.
+
+    Raises `UserError` naming the shard and the record's index where a CRC disagrees or the file ends early;
+    what follows a damaged record cannot be trusted and is not read.
+    """
+    with shard.open("rb") as stream:
+        index = 0
+        while head := stream.read(_LENGTH.size):
+            where = f"{shard.name}, record {index}"
+            if len(head) < _LENGTH.size:
+                raise UserError(f"{where}: the file ends inside a record's length")
+            length, length_crc = _LENGTH.unpack(head)
+            if masked_crc(head[:8]) != length_crc:
+                raise UserError(f"{where}: the CRC of its length disagrees")
+            body = stream.read(length + _CRC.size)
+            if len(body) < length + _CRC.size:
+                raise UserError(f"{where}: the file ends inside the record ({len(body)} of {length + 4} bytes)")
+            payload = body[:length]
+            if masked_crc(payload) != _CRC.unpack(body[length:])[0]:
+                raise UserError(f"{where}: the CRC of its content disagrees")
+            yield payload
+            index += 1

@@ -1,0 +1,62 @@
+"""The manifest beside the shards: what a trainer must know of them, so that nothing is passed by hand."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from plates.errors import UserError
+
+FILE_NAME = "manifest.json"
+
+
+class Section(BaseModel):
+    """A part of the manifest; unknown keys are refused, so that a manifest of another version says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shard(Section):
+    """One TFRecord file: name, number of records, size in bytes, SHA-256 of its content in hex."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+class SplitRecords(Section):
+    """One split: its counts and shards. `max_boxes` is the largest number of boxes in one image."""
+
+    images: int
+    boxes: int
+    negatives: int
+    max_boxes: int
+    shards: list[Shard]
+
+
+class Manifest(Section):
+    """`label_map`: class id (from 1) -> name. `class_counts`: split -> class name -> number of boxes."""
+
+    label_map: dict[int, str]
+    splits: dict[str, SplitRecords]
+    class_counts: dict[str, dict[str, int]]
+
+    def split(self, name: str) -> SplitRecords:
+        """One split's counts and shards. Raises `UserError` naming those there are."""
+        if name not in self.splits:
+            raise UserError(f"the TFRecords have no split '{name}', only {', '.join(self.splits) or 'none'}")
+        return self.splits[name]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder of shards. Raises `UserError` where it is missing or not one of ours."""
+    path = folder / FILE_NAME
+    try:
+        return Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `plates materialize tfrecords`") from None
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"{path} is not a manifest of TFRecords: {error}\nRun `plates materialize tfrecords` again"
+        ) from error

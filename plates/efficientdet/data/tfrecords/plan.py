@@ -1,0 +1,152 @@
+"""Which image goes into which shard: the tables as one row an image, shuffled within each split and cut."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plates.efficientdet.data.tfrecords.paths import Paths
+from plates.efficientdet.data.tfrecords.record import CORNERS, SIDES
+from plates.errors import UserError
+
+SPLITS = ("train", "val", "test")
+BOX_COLUMNS = ["path", "sha256", "width", "height", "class", *SIDES, *CORNERS]
+SPLIT_COLUMNS = ["image_id", "path", "split"]
+_NAMED = 5
+_BATCH = 10_000  # paths as Python strings at a time
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """A shard before it is written: its name, its rows of the images table in order, and the bytes of their files."""
+
+    file: str
+    rows: np.ndarray
+    bytes: int
+
+
+def images_table(
+    boxes: pa.Table | pd.DataFrame, splits: pa.Table | pd.DataFrame, label_map: dict[int, str]
+) -> pa.Table:
+    """One row an image of `splits`, by image_id: the boxes' columns as lists (empty for a negative), split, width,
+    height. Images that `splits` leaves out, as official lists do, are left out.
+
+    Raises `UserError` where `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a
+    box is not finite or has no area.
+    """
+    boxes, splits = _arrow(boxes, BOX_COLUMNS), _arrow(splits, SPLIT_COLUMNS).sort_by("image_id")
+    image = Paths(splits["path"]).find(boxes["path"])
+    if not (listed := image >= 0).all():
+        boxes, image = boxes.filter(listed), image[listed]
+    found, first = np.unique(image, return_index=True)
+    _check_splits(splits, found)
+    _usable(boxes, label_map)
+    images = {name: splits[name] for name in SPLIT_COLUMNS}
+    images |= {"sha256": boxes["sha256"].take(first)}
+    images |= {name: boxes[name].take(first).cast(pa.int64()) for name in ("width", "height")}
+    order = np.argsort(image, kind="stable")
+    labelled = order[boxes["class"].is_valid().to_numpy()[order]]
+    starts = np.searchsorted(image[labelled], np.arange(len(splits) + 1)).astype(np.int32)
+    for name in ("class", *SIDES, *CORNERS):
+        values = boxes[name].take(labelled).combine_chunks()
+        images[name] = pa.ListArray.from_arrays(starts, values)
+    return pa.table(images)
+
+
+def shards(images: pa.Table, root: Path, seed: int, shard_bytes: int) -> list[PlannedShard]:
+    """The images of each split in a seeded random order, cut into shards of about `shard_bytes` bytes.
+
+    Raises `UserError` naming files that are missing or lie outside `root` (through a symbolic link or `..`).
+    """
+    sizes = file_sizes(images["path"], root)
+    planned = []
+    for number, split in enumerate(SPLITS):
+        rows = np.flatnonzero(pc.equal(images["split"], split))
+        if not len(rows):
+            continue
+        rows = np.random.default_rng([seed, number]).permutation(rows)
+        count = min(len(rows), max(1, round(sizes[rows].sum() / shard_bytes)))
+        for index, part in enumerate(np.array_split(rows, count)):
+            name = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+            planned.append(PlannedShard(name, part, int(sizes[part].sum())))
+    return planned
+
+
+def file_sizes(paths: pa.ChunkedArray, root: Path) -> np.ndarray:
+    """Bytes of each file under `root`, int64. Raises as `shards`."""
+    real_root = root.resolve()
+
+    @cache
+    def inside(folder: str) -> bool:
+        return Path(os.path.realpath(real_root / folder)).is_relative_to(real_root)
+
+    sizes = np.zeros(len(paths), np.int64)
+    missing, outside = [], []
+    batches = (paths.slice(start, _BATCH).to_pylist() for start in range(0, len(paths), _BATCH))
+    for index, path in enumerate(chain.from_iterable(batches)):
+        file = os.path.join(real_root, path)
+        try:
+            status = os.lstat(file)
+            if not inside(os.path.dirname(path)) or (os.path.islink(file) and not inside(path)):
+                outside.append(path)
+                continue
+            sizes[index] = status.st_size if not os.path.islink(file) else os.stat(file).st_size
+        except OSError:
+            missing.append(path)
+    if outside:
+        raise UserError(f"{named(outside)} outside data.root ({root}): remove these links, or move data.root up")
+    if missing:
+        raise UserError(f"{named(missing)} gone from {root} since the scan: run `plates materialize raw_images`")
+    return sizes
+
+
+def named(paths: list[str]) -> str:
+    """'3 files (a, b, c) are', with the first few of the names."""
+    more = ", ..." if len(paths) > _NAMED else ""
+    verb = "file ({}) is" if len(paths) == 1 else "files ({}) are"
+    return f"{len(paths)} {verb.format(', '.join(paths[:_NAMED]) + more)}"
+
+
+def _arrow(table: pa.Table | pd.DataFrame, columns: list[str]) -> pa.Table:
+    if isinstance(table, pd.DataFrame):
+        return pa.Table.from_pandas(table, columns=columns, preserve_index=False)
+    return table.select(columns)
+
+
+def _check_splits(splits: pa.Table, found: np.ndarray) -> None:
+    """found: the rows of `splits` that the boxes have; of a path that stands twice, one."""
+    unboxed = splits["path"].take(np.setdiff1d(np.arange(len(splits)), found))
+    if len(unboxed):
+        if twice := len(splits) - pc.count_distinct(splits["path"]).as_py():
+            raise UserError(f"{twice} images stand twice in splits: run `plates materialize splits`")
+        raise UserError(
+            f"boxes and splits are of different images: {len(unboxed)} only in splits (such as {unboxed[0]}): run "
+            "`plates materialize splits`"
+        )
+    strange = set(pc.unique(splits["split"]).to_pylist()) - set(SPLITS)
+    if strange:
+        raise UserError(f"unknown splits {sorted(map(str, strange))}: only {', '.join(SPLITS)} are known")
+
+
+def _usable(boxes: pa.Table, label_map: dict[int, str]) -> None:
+    for column in ("sha256", "width", "height"):
+        lacking = boxes["path"].filter(pc.is_null(boxes[column]))
+        if len(lacking):
+            raise UserError(f"{named(lacking.to_pylist())} without {column} in the boxes: scan them again")
+    if min(label_map, default=1) < 1:
+        raise UserError(f"label ids start at 1; the label map has {min(label_map)}")
+    unknown = set(pc.unique(boxes["class"].drop_null()).to_pylist()) - set(label_map.values())
+    if unknown:
+        raise UserError(f"classes {sorted(unknown)} are not in the label map {sorted(label_map.values())}")
+    sides = np.stack([boxes[side].to_numpy() for side in SIDES]).astype(float)
+    broken = ~np.isfinite(sides).all(axis=0) | (sides[2] <= sides[0]) | (sides[3] <= sides[1])
+    broken &= boxes["class"].is_valid().to_numpy()
+    if broken.any():
+        paths = boxes["path"].filter(broken).to_pylist()
+        raise UserError(f"{named(paths)} with a box that has no area: run `plates materialize boxes`")

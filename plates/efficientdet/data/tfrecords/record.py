@@ -1,0 +1,102 @@
+"""One photograph and its boxes as a record, and back.
+
+Feature names: TF Object Detection API (`object_detection/core/standard_fields.py`, `TfExampleFields`), read
+by google/automl's `tf_example_decoder.py` too; `image/object/corners` is this project's: eight floats a box,
+the plate's corners right-bottom, left-bottom, left-top, right-top as x, y in 0..1, absent unless all boxes
+have them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from plates.efficientdet.data.tfrecords import example
+from plates.errors import UserError
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+CORNERS = ("rb_x", "rb_y", "lb_x", "lb_y", "lt_x", "lt_y", "rt_x", "rt_y")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a record holds. `boxes` [n, 4] are xmin, ymin, xmax, ymax in pixels of the image, float32;
+    `corners` [n, 8] pixels or None; `labels` [n] from 1; `crowd` [n] bool; `sha256` hex, empty where the
+    record has none.
+    """
+
+    image_id: str
+    path: str
+    height: int
+    width: int
+    encoded: bytes
+    sha256: str
+    boxes: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    crowd: np.ndarray
+    corners: np.ndarray | None
+
+
+def to_bytes(image: dict[str, Any], encoded: bytes, ids: dict[str, int]) -> bytes:
+    """Serialized record of one row of `plan.images_table`; `ids` is class name -> label id."""
+    width, height = image["width"], image["height"]
+    count = len(image["class"])
+    boxes = np.array([image[side] for side in SIDES], np.float32)
+    relative = boxes / np.array([[width], [height], [width], [height]], np.float32)
+    area = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
+    features: dict[str, tuple[str, example.Values]] = {
+        "image/encoded": ("bytes_list", [encoded]),
+        "image/format": ("bytes_list", [b"jpeg"]),
+        "image/height": ("int64_list", [height]),
+        "image/width": ("int64_list", [width]),
+        "image/filename": ("bytes_list", [image["path"].encode()]),
+        "image/source_id": ("bytes_list", [str(image["image_id"]).encode()]),
+        "image/key/sha256": ("bytes_list", [image["sha256"].encode()]),
+        "image/object/class/text": ("bytes_list", [name.encode() for name in image["class"]]),
+        "image/object/class/label": ("int64_list", [ids[name] for name in image["class"]]),
+        "image/object/is_crowd": ("int64_list", [0] * count),
+        "image/object/area": ("float_list", area.tolist()),
+    }
+    for side, values in zip(SIDES, relative.tolist(), strict=True):
+        features[f"image/object/bbox/{side}"] = ("float_list", values)
+    corners = np.array([image[corner] for corner in CORNERS], float).T
+    if count and np.isfinite(corners).all():
+        scaled = corners / np.array([width, height] * 4)
+        features["image/object/corners"] = ("float_list", scaled.ravel().tolist())
+    return example.serialize(features)
+
+
+def from_bytes(payload: bytes) -> Record:
+    """A record of this project or of another writer of the same features. Raises `UserError` for other bytes."""
+    try:
+        features = example.parse(payload)
+        width, height = int(features["image/width"][0]), int(features["image/height"][0])
+        encoded = features["image/encoded"][0]
+    except (DecodeError, KeyError, IndexError) as error:
+        raise UserError(f"not a record of the TF Object Detection API: {type(error).__name__} {error}") from error
+    if not isinstance(encoded, bytes):
+        raise UserError("not a record of the TF Object Detection API: image/encoded holds no bytes")
+
+    def text(name: str) -> str:
+        values = features.get(name) or [b""]
+        return bytes(values[0]).decode(errors="replace")  # type: ignore[arg-type]
+
+    sides = [features.get(f"image/object/bbox/{side}", []) for side in SIDES]
+    boxes = np.array(sides, np.float32).T * np.array([width, height, width, height], np.float32)
+    corners = np.array(features.get("image/object/corners", []), np.float32)
+    labels = np.array(features.get("image/object/class/label", []), np.int64)
+    return Record(
+        image_id=text("image/source_id"),
+        path=text("image/filename"),
+        height=height,
+        width=width,
+        encoded=encoded,
+        sha256=text("image/key/sha256"),
+        boxes=boxes.reshape(-1, 4),
+        labels=labels,
+        names=[bytes(name).decode() for name in features.get("image/object/class/text", [])],  # type: ignore[arg-type]
+        crowd=np.array(features.get("image/object/is_crowd", [0] * len(labels)), bool),
+        corners=corners.reshape(-1, 8) * np.array([width, height] * 4, np.float32) if corners.size else None,
+    )

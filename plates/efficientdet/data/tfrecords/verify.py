@@ -1,0 +1,174 @@
+"""Reading shards back and holding every record against the table it was written from."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import simplejpeg
+
+from plates.efficientdet.data.tfrecords import plan
+from plates.efficientdet.data.tfrecords.compare import differences
+from plates.efficientdet.data.tfrecords.framing import payloads
+from plates.efficientdet.data.tfrecords.manifest import read_manifest
+from plates.efficientdet.data.tfrecords.paths import Paths
+from plates.efficientdet.data.tfrecords.record import Record, from_bytes
+from plates.efficientdet.data.tfrecords.write import Progress
+from plates.errors import UserError
+
+_CHUNK = 128  # records in memory at a time
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`kind` is one of shard, record, image, size, content, boxes, classes, corners, split, missing, twice,
+    unknown, count; `where` the shard, and the image where known.
+    """
+
+    kind: str
+    where: str
+    found: str
+
+
+@dataclass
+class Verification:
+    """What was read: records and boxes that could be, and every problem."""
+
+    records: int = 0
+    boxes: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """Number of problems of each kind."""
+        return dict(Counter(problem.kind for problem in self.problems))
+
+
+def read(shard: Path) -> Iterator[Record]:
+    """The records of a shard, ours or another writer's of the same features. Raises `UserError` as
+    `payloads`.
+    """
+    return map(from_bytes, payloads(shard))
+
+
+def verify(
+    folder: Path,
+    boxes: pa.Table | pd.DataFrame,
+    splits: pa.Table | pd.DataFrame,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Reads all shards of `folder` and compares them with the tables they came from.
+
+    Checked: each shard's size, SHA-256 and count; each record's CRCs; each image's content hash, its decoding
+    to the last coefficient, and its size; boxes, classes and corners against the table; every image in its
+    split, once. `progress(records read, records in all)` is called on this thread. Raises `UserError` only
+    where there is no manifest, or the tables disagree with each other; everything else is in the report.
+    """
+    manifest = read_manifest(folder)
+    images = plan.images_table(boxes, splits, manifest.label_map)
+    paths = images["path"]
+    index = Paths(paths)
+    report = Verification()
+    seen = np.zeros(len(paths), int)
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for split, shard in ((name, shard) for name, part in manifest.splits.items() for shard in part.shards):
+            report.problems += _file_problems(folder / shard.file, shard.bytes, shard.sha256)
+            count = 0
+            for chunk in _chunks(folder / shard.file, report.problems):
+                records = list(_parsed(chunk, shard.file, report.problems))
+                rows = index.find([record.path for record in records])
+                np.add.at(seen, rows[rows >= 0], 1)
+                expected = images.take(pa.array(rows, mask=rows < 0)).to_pylist()
+                checks = pool.map(partial(_check, split, manifest.label_map), records, expected)
+                for record, found in zip(records, checks, strict=True):
+                    where = f"{shard.file}: {record.path}"
+                    report.problems += [Problem(kind, where, text) for kind, text in found]
+                    report.boxes += len(record.boxes)
+                count += len(chunk)
+                report.records += len(chunk)
+                if progress:
+                    progress(report.records, len(paths))
+            if count != shard.records:
+                report.problems.append(
+                    Problem(
+                        "count",
+                        shard.file,
+                        f"{count} records could be read, the manifest says {shard.records}",
+                    )
+                )
+    report.problems += [Problem("missing", "manifest", path) for path in paths.filter(seen == 0).to_pylist()]
+    report.problems += [Problem("twice", "manifest", path) for path in paths.filter(seen > 1).to_pylist()]
+    known = {shard.file for part in manifest.splits.values() for shard in part.shards}
+    report.problems += [
+        Problem("unknown", file.name, "this shard is not in the manifest")
+        for file in sorted(folder.glob("*.tfrecord"))
+        if file.name not in known
+    ]
+    return report
+
+
+def _chunks(path: Path, problems: list[Problem]) -> Iterator[list[bytes]]:
+    if not path.exists():
+        return
+    records = payloads(path)
+    while True:
+        chunk: list[bytes] = []
+        try:
+            chunk.extend(islice(records, _CHUNK))
+        except UserError as error:
+            problems.append(Problem("record", path.name, str(error)))
+        if not chunk:
+            return
+        yield chunk
+
+
+def _file_problems(path: Path, size: int, sha256: str) -> list[Problem]:
+    if not path.exists():
+        return [Problem("shard", path.name, "the file is missing")]
+    with path.open("rb") as stream:
+        if (found := path.stat().st_size) != size:
+            return [Problem("shard", path.name, f"{found} bytes, the manifest says {size}")]
+        if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
+            return [Problem("shard", path.name, "its SHA-256 is not the manifest's")]
+    return []
+
+
+def _parsed(chunk: list[bytes], shard: str, problems: list[Problem]) -> Iterator[Record]:
+    for payload in chunk:
+        try:
+            yield from_bytes(payload)
+        except UserError as error:
+            problems.append(Problem("record", shard, str(error)))
+
+
+def _check(split: str, label_map: dict[int, str], record: Record, expected: dict[str, Any]) -> list[tuple[str, str]]:
+    """(kind, what) of each problem; `expected` is the record's row of the table, all null where it has none."""
+    problems = _image_problems(record)
+    if expected["path"] is None:
+        return [*problems, ("unknown", "the table has no such image")]
+    return problems + differences(record, expected, split, label_map)
+
+
+def _image_problems(record: Record) -> list[tuple[str, str]]:
+    """All of the JPEG's coefficients are decoded, and what libjpeg would paint over in grey is an error; the inverse
+    transform, which cannot fail, runs at an eighth of the scale.
+    """
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(record.encoded)
+        simplejpeg.decode_jpeg(record.encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
+    except ValueError as error:
+        return [("image", f"does not decode: {str(error).strip()}")]
+    if (width, height) != (record.width, record.height):
+        return [("size", f"decoded {(width, height)}, the record says {(record.width, record.height)}")]
+    return []

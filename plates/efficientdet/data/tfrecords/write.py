@@ -1,0 +1,178 @@
+"""Writing shards: each one atomically into a work folder, and the whole folder in one move at the end.
+
+A run that ends early leaves its finished shards in the work folder beside the target, named by a hash of all that goes
+into them; the next run takes those over whose SHA-256 still agrees. Processes, not threads: those wait for the GIL so
+often that two write no faster than one. The bytes do not depend on how many there are.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plates.efficientdet.data.tfrecords import plan, record
+from plates.efficientdet.data.tfrecords.framing import frame
+from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, Manifest, Shard, SplitRecords
+from plates.errors import UserError
+from plates.files import atomic, remove, write_json
+from plates.workers import mapping
+
+Progress = Callable[[int, int], None]
+MEBI = 2**20
+PER_WORKER = 2048 * MEBI  # bytes; writing so many takes longer than starting a process
+_FORMAT = 1
+_RECORD_OVERHEAD = 700
+
+
+def write(
+    boxes: pa.Table | pd.DataFrame,
+    splits: pa.Table | pd.DataFrame,
+    label_map: dict[int, str],
+    root: Path,
+    folder: Path,
+    *,
+    seed: int = 0,
+    shard_mib: float = 128,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Writes `folder` with the shards and `manifest.json` of all images in `splits`, and returns the
+    manifest.
+
+    `boxes` has the columns of `labels.parquet` (a row with class null is an image without a plate), `splits`
+    those of `splits.parquet`, which says what is written; paths are relative to `root`. Shards are about `shard_mib`
+    MiB; `workers` are processes (None: one a core), of which only as many are started as pay for it.
+    `progress(images done, images in all)` is called after every shard.
+
+    Raises `UserError`: tables that disagree; files that are missing, changed since the scan, no JPEG or
+    outside `root`; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the
+    next run.
+    """
+    images = plan.images_table(boxes, splits, label_map)
+    planned = plan.shards(images, root, seed, round(shard_mib * MEBI))
+    work = folder.with_name(f".{folder.name}.work")
+    work.mkdir(parents=True, exist_ok=True)
+    needed = sum(shard.bytes + len(shard.rows) * _RECORD_OVERHEAD for shard in planned)
+    _check_space(work, needed)
+    ids = {name: number for number, name in label_map.items()}
+    workers = min(workers or os.cpu_count() or 1, len(planned), 1 + needed // PER_WORKER)
+    taken = ((shard.file, images.take(shard.rows)) for shard in planned)
+    done: list[tuple[Path, Shard]] = []
+    written = 0
+    try:
+        with mapping(workers) as each:
+            for path, shard in each(partial(_shard, ids, root, work), taken):
+                done.append((path, shard))
+                written += shard.records
+                if progress:
+                    progress(written, len(images))
+        manifest = _manifest(images, [shard for _, shard in done], label_map)
+        write_json(work / FILE_NAME, manifest.model_dump(mode="json"))
+        with atomic(folder) as temporary:
+            temporary.mkdir()
+            for path, shard in done:
+                _place(path, temporary / shard.file)
+            _place(work / FILE_NAME, temporary / FILE_NAME)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(work, needed) from error
+        raise
+    remove(work)
+    return manifest
+
+
+def _shard(ids: dict[str, int], root: Path, work: Path, taken: tuple[str, pa.Table]) -> tuple[Path, Shard]:
+    name, images = taken
+    rows = images.to_pylist()
+    content = json.dumps([_FORMAT, ids, rows], sort_keys=True, default=float).encode()
+    path = work / f"{hashlib.sha256(content).hexdigest()}.tfrecord"
+    note = path.with_suffix(".json")
+    if path.exists() and note.exists():
+        kept = Shard.model_validate_json(note.read_text())
+        if path.stat().st_size == kept.bytes and _sha256(path) == kept.sha256:
+            return path, kept.model_copy(update={"file": name})
+    digest = hashlib.sha256()
+    with atomic(path) as temporary, temporary.open("wb", buffering=0) as stream:
+        for row in rows:
+            framed = frame(record.to_bytes(row, _photograph(root, row), ids))
+            digest.update(framed)
+            _write_all(stream, framed)
+        size = stream.tell()
+    finished = Shard(file=name, records=len(rows), bytes=size, sha256=digest.hexdigest())
+    write_json(note, finished.model_dump())
+    return path, finished
+
+
+def _write_all(stream: Any, data: bytes) -> None:
+    written = stream.write(data)
+    while written < len(data):
+        written += stream.write(data[written:])
+
+
+def _photograph(root: Path, row: dict[str, Any]) -> bytes:
+    rescan = "run `plates materialize raw_images`"
+    try:
+        with open(root / row["path"], "rb", buffering=0) as stream:
+            encoded = stream.read()
+    except OSError as error:
+        raise UserError(f"{row['path']} cannot be read ({error.strerror}), and could at the scan: {rescan}") from error
+    if hashlib.sha256(encoded).hexdigest() != row["sha256"]:
+        raise UserError(f"{row['path']} has changed since the scan (its SHA-256 differs): {rescan}")
+    if not encoded.startswith(b"\xff\xd8\xff"):
+        raise UserError(f"{row['path']} is not a JPEG, whatever its name says: take it out of {root}, then {rescan}")
+    return encoded
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_space(work: Path, needed: int) -> None:
+    reusable = sum(file.stat().st_size for file in work.glob("*.tfrecord"))
+    if shutil.disk_usage(work).free + reusable < needed:
+        raise _full(work, needed)
+
+
+def _full(work: Path, needed: int) -> UserError:
+    free = shutil.disk_usage(work).free
+    return UserError(
+        f"the disk of {work.parent} is full: the TFRecords need {needed / MEBI:.0f} MiB and "
+        f"{free / MEBI:.0f} MiB are free. Make room and run again; finished shards in {work} are taken over"
+    )
+
+
+def _place(path: Path, target: Path) -> None:
+    """Links, so that the work folder has all shards whatever ends the run here; moves where links cannot be made."""
+    try:
+        target.hardlink_to(path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        path.rename(target)
+
+
+def _manifest(images: pa.Table, shards: list[Shard], label_map: dict[int, str]) -> Manifest:
+    splits, class_counts = {}, {}
+    for split in plan.SPLITS:
+        classes = images["class"].filter(pc.equal(images["split"], split))
+        per_image = pc.list_value_length(classes).to_numpy()
+        names = {count["values"]: count["counts"] for count in pc.value_counts(pc.list_flatten(classes)).to_pylist()}
+        splits[split] = SplitRecords(
+            images=len(per_image),
+            boxes=int(per_image.sum()),
+            negatives=int((per_image == 0).sum()),
+            max_boxes=int(per_image.max(initial=0)),
+            shards=[shard for shard in shards if shard.file.startswith(f"{split}-")],
+        )
+        class_counts[split] = {name: names.get(name, 0) for name in label_map.values()}
+    return Manifest(label_map=label_map, splits=splits, class_counts=class_counts)

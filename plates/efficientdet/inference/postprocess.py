@@ -1,0 +1,131 @@
+"""From raw outputs to detections: decode, suppress what overlaps, scale to the original image.
+
+The only one there is: evaluation and the exported model share it. TensorFlow, and it can be traced into a SavedModel;
+with the JAX backend call it eagerly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from plates.efficientdet.config import NmsConfig
+from plates.efficientdet.model.boxes import Tensor, clip, deltas_to_yxyx
+
+SOFT_NMS_FLOOR = 0.001
+
+
+def detect(
+    outputs: dict[str, Tensor],
+    anchors: np.ndarray,
+    image_scales: Tensor,
+    image_size: tuple[int, int],
+    nms: NmsConfig,
+    reference: bool = False,
+) -> dict[str, tf.Tensor]:
+    """The detections in a batch, best first.
+
+    Args:
+        outputs: `class` logits [B, A, C] and `box` deltas [B, A, 4] of the network.
+        anchors: [A, 4] yxyx in pixels of the network's input.
+        image_scales: [B], original pixels per pixel of the network's input.
+        image_size: (height, width) of the network's input; boxes are clipped to it.
+        nms: method, thresholds and sizes; `max_output_size` is N.
+        reference: as google/automl, per-class boxes are not clipped, and rows after `valid_len` hold anything.
+
+    Returns:
+        `boxes` float32 [B, N, 4] yxyx in original pixels, `scores` float32 [B, N], `classes` int32 [B, N] from 1, and
+        `valid_len` int32 [B]; rows after it are zero.
+    """
+    logits = tf.convert_to_tensor(outputs["class"])
+    boxes = tf.convert_to_tensor(deltas_to_yxyx(outputs["box"], anchors))
+    boxes, logits, classes = _candidates(boxes, logits, nms.max_nms_inputs)
+    num_classes = outputs["class"].shape[-1] if nms.per_class else 1
+    rows, scores, valid_len = tf.map_fn(
+        lambda image: _suppress(image[0], image[1], image[2], num_classes, nms),
+        (boxes, tf.math.sigmoid(logits), classes),
+        fn_output_signature=(
+            tf.TensorSpec([nms.max_output_size], tf.int32),
+            tf.TensorSpec([nms.max_output_size], tf.float32),
+            tf.TensorSpec([], tf.int32),
+        ),
+    )
+    boxes = tf.gather(boxes, rows, batch_dims=1)
+    classes = tf.gather(classes, rows, batch_dims=1) + 1
+    if not (reference and nms.per_class):
+        boxes = tf.convert_to_tensor(clip(boxes, image_size))
+    boxes = boxes * tf.cast(image_scales, tf.float32)[:, None, None]
+    if not reference:
+        valid = tf.sequence_mask(valid_len, nms.max_output_size)
+        boxes, classes = tf.where(valid[..., None], boxes, 0.0), tf.where(valid, classes, 0)
+    return {"boxes": boxes, "scores": scores, "classes": classes, "valid_len": valid_len}
+
+
+def table(ids: np.ndarray, detections: dict[str, Any]) -> pd.DataFrame:
+    """The arrays of `postprocess.detect` as rows (image_id, class, score, xmin, ymin, xmax, ymax), best first."""
+    keep = np.arange(detections["scores"].shape[1]) < detections["valid_len"][:, None]
+    ymin, xmin, ymax, xmax = detections["boxes"][keep].T
+    return pd.DataFrame(
+        {
+            "image_id": np.repeat(np.asarray(ids, np.int64), keep.sum(axis=1)),
+            "class": detections["classes"][keep],
+            "score": detections["scores"][keep],
+            "xmin": xmin,
+            "ymin": ymin,
+            "xmax": xmax,
+            "ymax": ymax,
+        }
+    )
+
+
+def _candidates(boxes: tf.Tensor, logits: tf.Tensor, max_nms_inputs: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Boxes [B, K, 4], logits [B, K] and 0-based classes int32 [B, K] that enter NMS.
+
+    The best `max_nms_inputs` pairs of anchor and class; or, where that is 0, each anchor with its best class.
+    """
+    if not max_nms_inputs:
+        classes = tf.math.argmax(logits, axis=-1, output_type=tf.int32)
+        return boxes, tf.reduce_max(logits, axis=-1), classes
+    num_anchors, num_classes = logits.shape[1:]
+    flat = tf.reshape(logits, [-1, num_anchors * num_classes])
+    logits, index = tf.math.top_k(flat, k=min(max_nms_inputs, num_anchors * num_classes), sorted=False)
+    return tf.gather(boxes, index // num_classes, batch_dims=1), logits, index % num_classes
+
+
+def _suppress(
+    boxes: tf.Tensor, scores: tf.Tensor, classes: tf.Tensor, num_classes: int, nms: NmsConfig
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """What one image keeps of its candidates: rows int32 [N], new scores [N], and how many of them count."""
+    if num_classes == 1:
+        return _non_max_suppression(boxes, scores, nms)
+    rows, kept, counts = tf.map_fn(
+        lambda index: _non_max_suppression(boxes, tf.where(classes == index, scores, -math.inf), nms),
+        tf.range(num_classes),
+        fn_output_signature=(tf.int32, tf.float32, tf.int32),
+    )
+    kept = tf.where(tf.sequence_mask(counts, nms.max_output_size), kept, 0.0)
+    best, index = tf.math.top_k(tf.reshape(kept, [-1]), k=nms.max_output_size)
+    valid_len = tf.minimum(tf.reduce_sum(counts), nms.max_output_size)
+    return tf.gather(tf.reshape(rows, [-1]), index), best, valid_len
+
+
+def _non_max_suppression(boxes: tf.Tensor, scores: tf.Tensor, nms: NmsConfig) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """TensorFlow's NMS, hard or soft (arXiv:1704.04503), padded to `max_output_size`.
+
+    Its `soft_nms_sigma` is half the paper's sigma (tensorflow issue 40253).
+    """
+    soft = nms.method == "gaussian"
+    rows, kept, count = tf.raw_ops.NonMaxSuppressionV5(
+        boxes=boxes,
+        scores=scores,
+        max_output_size=nms.max_output_size,
+        iou_threshold=1.0 if soft else nms.iou_thresh or 0.5,
+        score_threshold=nms.score_thresh or (SOFT_NMS_FLOOR if soft else -math.inf),
+        soft_nms_sigma=(nms.sigma or 0.5) / 2 if soft else 0.0,
+        pad_to_max_output_size=True,
+    )
+    return rows, kept, count

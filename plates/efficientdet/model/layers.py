@@ -1,0 +1,165 @@
+"""What all parts of the network are made of: activations, batch norm, convolutions with their published settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from plates.efficientdet.model.batch_norm import BatchNormalization
+
+SRELU_BETA = 20.0**4
+
+
+def hswish(x: Any) -> Any:
+    """x * relu6(x + 3) / 6 (MobileNetV3)."""
+    return x * ops.relu6(x + 3.0) / 6.0
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    return x * ops.tanh(ops.softplus(x))
+
+
+def srelu(x: Any) -> Any:
+    """A smooth relu, x - log(beta x + 1) / beta over 0, with google/automl's beta."""
+    positive = ops.relu(x)
+    return positive - ops.log1p(SRELU_BETA * positive) / SRELU_BETA
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "swish": ops.silu,
+    "silu": ops.silu,
+    "swish_native": ops.silu,
+    "hswish": hswish,
+    "relu": ops.relu,
+    "relu6": ops.relu6,
+    "mish": mish,
+    "srelu": srelu,
+}
+
+
+def on_tensorflow_s_cpu() -> bool:
+    """Whether TensorFlow computes, without an accelerator."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    from plates.efficientdet.model.tensorflow_kernels import accelerators
+
+    return not accelerators()
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is the same everywhere in one network.
+
+    `bn_momentum` is Keras's: the share of the old moving statistics that is kept each step. `bn_synchronized` takes
+    the batch's statistics over all replicas. `recompute` forgets activations inside blocks, cells and heads and
+    computes them again in the backward pass.
+    """
+
+    act_type: str = "swish"
+    bn_momentum: float = 0.99
+    bn_synchronized: bool = False
+    separable_conv: bool = True
+    recompute: bool = False
+
+    def activate(self, x: Any, training: bool | None) -> Any:
+        """The activation; in training TensorFlow's swish has a fused gradient."""
+        activation = ACTIVATIONS[self.act_type]
+        if training and activation is ops.silu and keras.backend.backend() == "tensorflow":
+            from plates.efficientdet.model.tensorflow_kernels import silu
+
+            return silu(x)
+        return activation(x)
+
+    def batch_norm(self, name: str) -> BatchNormalization:
+        return BatchNormalization(momentum=self.bn_momentum, epsilon=1e-3, synchronized=self.bn_synchronized, name=name)
+
+    def conv3x3(self, filters: int, name: str, initializer: str, bias: float = 0.0) -> keras.layers.Layer:
+        """A 3x3 convolution with bias, separable where the network's are."""
+        settings: dict[str, Any] = {
+            "padding": "same",
+            "bias_initializer": keras.initializers.Constant(bias),
+            "name": name,
+        }
+        if self.separable_conv:
+            kernels = {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+            return SeparableConv2D(filters, 3, **kernels, **settings)
+        return keras.layers.Conv2D(filters, 3, kernel_initializer=initializer, **settings)
+
+
+def as_product(layer: keras.layers.Layer, training: bool | None) -> bool:
+    """Whether a 1x1 convolution is a matrix product here: in training on TensorFlow's CPU, where it is faster."""
+    return bool(training) and layer.compute_dtype == "float32" and on_tensorflow_s_cpu()
+
+
+def pointwise(x: Any, kernel: Any, bias: Any) -> Any:
+    """The 1x1 convolution of `x` [B, H, W, C] with `kernel` [1, 1, C, D] and `bias` [D] or None, as a product."""
+    outputs = ops.reshape(x, (-1, x.shape[-1])) @ ops.reshape(kernel, kernel.shape[2:])
+    outputs = ops.reshape(outputs, (-1, *x.shape[1:3], kernel.shape[-1]))
+    return outputs if bias is None else outputs + bias
+
+
+class Conv2D(keras.layers.Conv2D):
+    """Keras's, padded as "same"."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self.kernel_size == (1, 1) and self.strides == (1, 1) and as_product(self, training):
+            return pointwise(inputs, self.kernel, self.bias)
+        return super().call(inputs)
+
+
+class SeparableConv2D(keras.layers.SeparableConv2D):
+    """Keras's, padded as "same"."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if as_product(self, training):
+            x = ops.depthwise_conv(inputs, self.depthwise_kernel, self.strides, "same")
+            return pointwise(x, self.pointwise_kernel, self.bias)
+        return super().call(inputs)
+
+
+class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """Keras's, padded as "same" and without bias. In training TensorFlow has a faster gradient for it on CPUs."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if training and self.kernel_size[0] > 3 and self.compute_dtype == "float32" and on_tensorflow_s_cpu():
+            from plates.efficientdet.model.tensorflow_kernels import depthwise_convolution
+
+            return depthwise_convolution(inputs, self.kernel.value, self.strides[0])
+        return super().call(inputs)
+
+
+class Part(keras.layers.Layer):
+    """A part of the network that can forget its activations and compute them again in the backward pass.
+
+    Subclasses define `forward(inputs, training)`. Recomputed, it runs as a pure function of its variables, so that
+    moving statistics are updated once and stochastic depth drops the same twice.
+    """
+
+    def __init__(self, style: Style, name: str) -> None:
+        super().__init__(name=name)
+        self.style = style
+        self.inside = False
+
+    def forward(self, inputs: Any, training: bool | None) -> Any:
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self.inside or not (self.style.recompute and training and self.built):
+            return self.forward(inputs, training)
+
+        def pure(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
+            self.inside = True
+            try:
+                return self.stateless_call(trainable, others, inputs, training=training)
+            finally:
+                self.inside = False
+
+        trainable = [variable.value for variable in self.trainable_variables]
+        others = [variable.value for variable in self.non_trainable_variables]
+        outputs, updated = keras.remat(pure)(trainable, others, inputs)
+        for variable, value in zip(self.non_trainable_variables, updated, strict=True):
+            variable.assign(value)
+        return outputs

@@ -1,0 +1,123 @@
+"""The network together with what it is trained on: matching and losses inside the training step, on either backend.
+
+A batch is `(images, targets)`: images [B, H, W, 3] uint8 RGB of the network's input size, and a dictionary with
+`gt_boxes` float32 [B, M, 4] yxyx in pixels of that input, padded; `gt_classes` int32 [B, M] from 1, 0 for padding,
+negative for boxes to ignore; `mask` int32 [B, h, w] where the segmentation head is trained. Other entries are left
+alone. `Detector.fit` takes any dataset of such batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from plates.efficientdet.config import TrainConfig
+from plates.efficientdet.model import anchors
+from plates.efficientdet.model.boxes import Tensor
+from plates.efficientdet.model.family import Spec
+from plates.efficientdet.training import devices, losses, matching
+from plates.efficientdet.training.optimizer import is_decayed
+
+TERMS = ("cls", "box", "iou", "seg", "l2")
+COUNTS = ("positives", "boxes", "ignored")
+
+
+class Detector(keras.Model):
+    """`network` with the loss of EfficientDet. Called, it is the network: raw outputs.
+
+    Args:
+        network: of `network.build(spec)`.
+        train: weights and shapes of the loss terms.
+        class_weights: [C] factors for the class loss (`balance.class_weights`).
+
+    Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou" and "seg" before their weights;
+    "l2" where the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
+    (anchors), "boxes" and "ignored" (boxes too small to learn).
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        spec: Spec,
+        train: TrainConfig,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(name="detector")
+        self.network = network
+        self.train_config = train
+        self.class_weights = class_weights
+        self.anchors = anchors.generate(spec)
+        self.means = {name: keras.metrics.Mean(name=name) for name in (*TERMS, *COUNTS)}
+        self.built = True
+
+    def call(self, images: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+        return self.network(images, training=training)
+
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: dict[str, Tensor] | None = None,
+        y_pred: dict[str, Tensor] | None = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
+        """The loss of this replica's share of the batch: summed over the replicas, that of the whole batch."""
+        assert y is not None
+        assert y_pred is not None
+        replicas = devices.replicas()
+        terms: dict[str, Tensor] = {}
+        total: Tensor = 0.0
+        if "class" in y_pred:
+            targets = matching.assign(
+                self.anchors, y["gt_boxes"], y["gt_classes"], reference=self.train_config.reference
+            )
+            normalizer = devices.over_replicas(ops.sum(targets.num_positives)) + 1.0
+            found = losses.detection_loss(
+                y_pred, targets, self.anchors, normalizer, self.train_config, self.class_weights
+            )
+            terms = {"cls": found["class_loss"], "box": found["box_loss"], "iou": found.get("iou_loss", 0.0)}
+            total = found["det_loss"]
+            self.means["positives"].update_state(targets.num_positives)
+            self.means["boxes"].update_state(_per_image(y["gt_classes"] > 0))
+            self.means["ignored"].update_state(_per_image(y["gt_classes"] < 0))
+        if "segmentation" in y_pred:
+            terms["seg"] = segmentation_loss(y["mask"], y_pred["segmentation"]) / replicas
+            total = total + terms["seg"]
+        if training and self.train_config.optimizer != "adamw":
+            kernels = [v for v in self.trainable_variables if is_decayed(v)]
+            terms["l2"] = losses.l2_loss(kernels, self.train_config.weight_decay) / replicas
+        for name, value in terms.items():
+            self.means[name].update_state(value * replicas)
+        return total
+
+    def compute_metrics(self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> dict[str, Tensor]:
+        return devices.reducible(super().compute_metrics(x, y, y_pred, sample_weight))
+
+    def watch_gradient(self) -> None:
+        """Makes `gradient_norm` hold the L2 norm of the last gradient, over all devices and before clipping.
+
+        It is a variable of the optimizer, which must be compiled in and not yet built.
+        """
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        norm = optimizer.add_variable((), name="gradient_norm")
+        update = optimizer.update_step
+
+        def update_step(gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
+            optimizer.assign(norm, ops.sqrt(ops.sum(ops.square(gradient))))
+            update(gradient, variable, learning_rate)
+
+        optimizer.update_step = update_step
+        self.gradient_norm = norm
+
+
+def _per_image(flags: Tensor) -> Tensor:
+    return ops.sum(ops.cast(flags, "float32"), axis=1)
+
+
+def segmentation_loss(mask: Tensor, logits: Tensor) -> Tensor:
+    """Mean cross-entropy of the cells of `mask` int [B, h, w] under `logits` [B, >= h, >= w, S], a scalar."""
+    logits = ops.cast(logits, "float32")[:, : mask.shape[1], : mask.shape[2]]
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(mask, logits, from_logits=True))

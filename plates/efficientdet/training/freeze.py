@@ -1,0 +1,61 @@
+"""Freezing parts of a network: their weights, and their batch norm with its statistics."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+import keras
+
+from plates.efficientdet.config import TrainConfig
+from plates.efficientdet.model.network import variable_name
+from plates.errors import UserError
+
+
+class Frozen(NamedTuple):
+    """How much does not train: variables, their parameters, and batch-norm layers in inference mode."""
+
+    variables: int
+    parameters: int
+    batch_norms: int
+
+
+def apply(network: keras.Model, train: TrainConfig) -> Frozen:
+    """Freezes what `train.var_freeze_expr` matches, and all batch norm where `train.is_training_bn` is false.
+
+    The expression is matched (`re.match`) at the start of the reference's names, as
+    "efficientnet-b0/stem/conv2d/kernel", "fpn_cells/cell_0/fnode0/WSM", "class_net/class-predict/bias". Batch norm
+    that is frozen normalises by its moving statistics and leaves them alone. With `train.reference` it goes on
+    training, as in the reference.
+
+    Call it before the optimizer is built. Raises `UserError` where the expression matches no variable, or all of them.
+    """
+    variables = network.trainable_variables
+    matched = [v for v in variables if train.var_freeze_expr and re.match(train.var_freeze_expr, variable_name(v))]
+    if train.var_freeze_expr and len(matched) in (0, len(variables)):
+        raise UserError(_complaint(train.var_freeze_expr, len(matched), [variable_name(v) for v in variables]))
+    for variable in matched:
+        variable.trainable = False
+    stopped = [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and not train.reference
+        and not (train.is_training_bn and layer.gamma.trainable)
+    ]
+    for layer in stopped:
+        layer.trainable = False
+    left = {id(variable) for variable in network.trainable_variables}
+    frozen = [variable for variable in variables if id(variable) not in left]
+    return Frozen(len(frozen), sum(math.prod(v.shape) for v in frozen), len(stopped))
+
+
+def _complaint(expression: str, count: int, names: list[str]) -> str:
+    if count:
+        return f"train.var_freeze_expr {expression!r} matches all {count} variables: nothing would be left to train."
+    parts = sorted({name.split("/")[0] for name in names})
+    return (
+        f"train.var_freeze_expr {expression!r} matches the start of none of the {len(names)} variables. Names start "
+        f"with {', '.join(parts)}; for example {names[0]}, {names[len(names) // 2]}, {names[-1]}."
+    )

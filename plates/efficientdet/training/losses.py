@@ -1,0 +1,189 @@
+"""What training minimises: focal loss for classes, Huber and IoU losses for boxes, L2 for kernels.
+
+Numbers agree with the reference (google/automl, `tf2/train_lib.py` and `iou_utils.py`); `reference=True` also brings
+back its quirks. Every sum is divided by `normalizer`: the positives of the whole batch, over all devices, plus one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import keras
+from keras import ops
+
+from plates.efficientdet.config import TrainConfig
+from plates.efficientdet.model.boxes import Tensor, area, deltas_to_yxyx
+from plates.efficientdet.training.matching import IGNORED, Targets
+
+IouLossType = Literal["iou", "giou", "diou", "ciou"]
+
+
+def detection_loss(
+    outputs: dict[str, Tensor],
+    targets: Targets,
+    anchors: Tensor,
+    normalizer: Tensor,
+    train: TrainConfig,
+    class_weights: Sequence[float] | None = None,
+) -> dict[str, Tensor]:
+    """The detector's loss and its terms, each a float32 scalar (L2 apart: `l2_loss`).
+
+    Args:
+        outputs: `class` logits [B, A, C] and `box` deltas [B, A, 4] of the network.
+        targets: of `matching.assign`.
+        anchors: [A, 4] yxyx in pixels.
+        normalizer: scalar, positives of the whole batch plus one.
+        train: weights and shapes of the terms.
+        class_weights: [C], for the anchors of each class.
+
+    Returns:
+        `class_loss`, `box_loss`, `iou_loss` (where one is asked for) and `det_loss`, their weighted sum.
+    """
+    logits, deltas = ops.cast(outputs["class"], "float32"), ops.cast(outputs["box"], "float32")
+    terms = {
+        "class_loss": focal_loss(
+            targets.classes,
+            logits,
+            normalizer,
+            train.alpha,
+            train.gamma,
+            train.label_smoothing,
+            class_weights,
+        ),
+        "box_loss": huber_loss(targets, deltas, normalizer, train.delta, train.reference),
+    }
+    total = terms["class_loss"] + train.box_loss_weight * terms["box_loss"]
+    if train.iou_loss_type is not None:
+        terms["iou_loss"] = iou_loss(targets, deltas, anchors, normalizer, train.iou_loss_type, train.reference)
+        total = total + train.iou_loss_weight * terms["iou_loss"]
+    return {**terms, "det_loss": total}
+
+
+def focal_loss(
+    classes: Tensor,
+    logits: Tensor,
+    normalizer: Tensor,
+    alpha: float = 0.25,
+    gamma: float = 1.5,
+    label_smoothing: float = 0.0,
+    class_weights: Sequence[float] | None = None,
+) -> Tensor:
+    """Focal loss (arXiv:1708.02002, equation 5) over all anchors and classes, a scalar.
+
+    Label smoothing changes the cross-entropy only, not the focusing. With z = logit or -logit, whichever favours the
+    target, cross-entropy is softplus(-z) and (1 - p)^gamma is exp(-gamma softplus(z)): no power, no division.
+
+    Args:
+        classes: int [B, A], 0-based; `BACKGROUND`; `IGNORED` anchors count nothing.
+        logits: [B, A, C].
+        class_weights: [C] factors for anchors of a class (arXiv:1901.05555); the background's is 1.
+    """
+    num_classes = logits.shape[-1]
+    of_anchor = ops.cast(ops.not_equal(classes, IGNORED), logits.dtype)
+    if class_weights is not None:
+        table = ops.convert_to_tensor([*class_weights, 1.0], dtype=logits.dtype)
+        of_anchor = of_anchor * ops.take(table, ops.where(classes >= 0, classes, num_classes))
+
+    def total(logits: Tensor) -> Tensor:
+        positive = ops.equal(classes[..., None], ops.arange(num_classes, dtype=classes.dtype))
+        z = ops.where(positive, logits, -logits)
+        cross_entropy = ops.softplus(-z)
+        weight = ops.where(positive, alpha, 1.0 - alpha) * ops.exp(-gamma * (z + cross_entropy))
+        if label_smoothing:
+            cross_entropy = cross_entropy + 0.5 * label_smoothing * z
+        return ops.sum(weight * cross_entropy * of_anchor[..., None]) / normalizer
+
+    if keras.backend.backend() == "tensorflow":
+        from plates.efficientdet.model.tensorflow_kernels import scalar_with_gradient
+
+        return scalar_with_gradient(total, logits)
+    return total(logits)
+
+
+def huber_loss(
+    targets: Targets, deltas: Tensor, normalizer: Tensor, delta: float = 0.1, reference: bool = False
+) -> Tensor:
+    """Huber loss of the box deltas [B, A, 4] of positive anchors, a scalar; quadratic up to `delta`, then linear.
+
+    reference: leaves out every single coordinate whose target is exactly 0, as the reference does.
+    """
+    mask = _mask(targets, reference)
+    error = ops.abs(deltas - targets.boxes) * mask
+    bent = ops.minimum(error, delta)
+    return ops.sum(bent * (error - 0.5 * bent)) / (4.0 * normalizer)
+
+
+def iou_loss(
+    targets: Targets,
+    deltas: Tensor,
+    anchors: Tensor,
+    normalizer: Tensor,
+    kind: IouLossType,
+    reference: bool = False,
+) -> Tensor:
+    """1 - IoU (or GIoU, DIoU, CIoU) of decoded and true boxes of positive anchors, summed, a scalar.
+
+    reference: zeroes single decoded coordinates whose target delta is exactly 0, as the reference does.
+    """
+    positive = targets.classes >= 0
+    true = deltas_to_yxyx(targets.boxes, anchors)
+    found = deltas_to_yxyx(ops.where(positive[..., None], deltas, targets.boxes), anchors)
+    if reference:
+        mask = _mask(targets, reference)
+        true, found = true * mask, found * mask
+        positive = area(true) > 0
+    losses = ops.where(positive, 1.0 - iou_similarity(found, true, kind), 0.0)
+    return ops.sum(losses) / (4.0 * normalizer)
+
+
+def iou_similarity(boxes: Tensor, others: Tensor, kind: IouLossType) -> Tensor:
+    """IoU [...] of each of `boxes` [..., 4] with its partner in `others` [..., 4], or one of its relatives.
+
+    GIoU: arXiv:1902.09630. DIoU and CIoU: arXiv:1911.08287; CIoU's trade-off factor is a constant to the gradient.
+    """
+    inner = _corners(ops.maximum, ops.minimum, boxes, others)
+    outer = _corners(ops.minimum, ops.maximum, boxes, others)
+    union = area(boxes) + area(others) - area(inner)
+    iou = ops.divide_no_nan(area(inner), union)
+    if kind == "iou":
+        return iou
+    if kind == "giou":
+        return iou - ops.divide_no_nan(area(outer) - union, area(outer))
+    distance = ops.sum(ops.square(_centre(boxes) - _centre(others)), axis=-1)
+    diagonal = ops.sum(ops.square(outer[..., 2:] - outer[..., :2]), axis=-1)
+    diou = iou - ops.divide_no_nan(distance, diagonal)
+    if kind == "diou":
+        return diou
+    shape = ops.square(_angle(boxes) - _angle(others)) * (4 / math.pi**2)
+    trade_off = ops.stop_gradient(ops.divide_no_nan(shape, 1.0 - iou + shape))
+    return diou - trade_off * shape
+
+
+def l2_loss(kernels: Iterable[Tensor], weight_decay: float) -> Tensor:
+    """weight_decay * sum(w^2) / 2 over `kernels`, a float32 scalar; the reference's weight decay for sgd and adam."""
+    squares = [ops.sum(ops.square(ops.cast(kernel, "float32"))) for kernel in kernels]
+    return 0.5 * weight_decay * ops.sum(ops.stack(squares)) if squares else ops.zeros(())
+
+
+def _mask(targets: Targets, reference: bool) -> Tensor:
+    """float32 [B, A, 1], or [B, A, 4] in the reference's way: which coordinates count."""
+    kept = ops.not_equal(targets.boxes, 0.0) if reference else targets.classes[..., None] >= 0
+    return ops.cast(kept, "float32")
+
+
+def _corners(low: Callable[..., Tensor], high: Callable[..., Tensor], boxes: Tensor, others: Tensor) -> Tensor:
+    """Boxes [..., 4] from `low` of both upper left corners and `high` of both lower right ones."""
+    return ops.concatenate([low(boxes[..., :2], others[..., :2]), high(boxes[..., 2:], others[..., 2:])], axis=-1)
+
+
+def _centre(boxes: Tensor) -> Tensor:
+    """(y, x) [..., 2]."""
+    return (boxes[..., :2] + boxes[..., 2:]) / 2.0
+
+
+def _angle(boxes: Tensor) -> Tensor:
+    """arctan(width / height) [...], 0 where the height is 0."""
+    height_width = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
+    return ops.arctan(ops.divide_no_nan(height_width[..., 1], height_width[..., 0]))

@@ -1,0 +1,104 @@
+"""Which anchor answers for which ground truth: the targets of training, made inside the step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from keras import ops
+
+from plates.efficientdet.model import boxes as box_ops
+from plates.efficientdet.model.boxes import Tensor
+
+BACKGROUND = -1
+IGNORED = -2
+
+
+class Targets(NamedTuple):
+    """What the network should have said.
+
+    Attributes:
+        classes: int32 [B, A], 0-based class, `BACKGROUND`, or `IGNORED` where the loss must not look.
+        boxes: float32 [B, A, 4] (ty, tx, th, tw) of the matched ground truth, zero where there is none.
+        num_positives: float32 [B], anchors with a class.
+    """
+
+    classes: Tensor
+    boxes: Tensor
+    num_positives: Tensor
+
+
+def assign(
+    anchors: Tensor,
+    gt_boxes: Tensor,
+    gt_classes: Tensor,
+    iou_threshold: float = 0.5,
+    reference: bool = False,
+) -> Targets:
+    """Assigns every anchor to a ground truth, to the background, or to nobody.
+
+    An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`. Each ground truth
+    then takes its own best anchor whatever the IoU; where two want the same one, the first gets it. Equal IoUs go to
+    the first (google/automl, `object_detection/argmax_matcher.py` with one threshold and `force_match_for_each_row`).
+
+    Anchors of ground truth to be ignored become `IGNORED`; it never takes an anchor from one that counts.
+
+    Args:
+        anchors: [A, 4] yxyx in pixels.
+        gt_boxes: [B, M, 4] yxyx in pixels, padded with anything.
+        gt_classes: [B, M], 1-based; 0 is padding; a negative id is a box to be ignored.
+        iou_threshold: lowest IoU of a match.
+        reference: a ground truth that no anchor touches takes anchor 0, as in the reference; else it takes none.
+    """
+    anchors = ops.convert_to_tensor(anchors, dtype="float32")
+    gt_boxes = ops.cast(gt_boxes, "float32")
+    gt_classes = ops.cast(gt_classes, "int32")
+    present = ops.not_equal(gt_classes, 0)
+    iou = ops.where(present[..., None], box_ops.iou(gt_boxes, anchors), -1.0)
+
+    best_gt = ops.cast(ops.argmax(iou, axis=1), "int32")
+    matched = ops.where(ops.max(iou, axis=1) >= iou_threshold, best_gt, -1)
+    wanting = present if reference else ops.logical_and(present, ops.max(iou, axis=2) > 0)
+    forced = _first_come(ops.cast(ops.argmax(iou, axis=2), "int32"), wanting, gt_classes > 0, anchors.shape[0])
+    matched = ops.where(forced >= 0, forced, matched)
+
+    assigned = matched >= 0
+    row = ops.maximum(matched, 0)
+    classes = _of_row(gt_classes, row)
+    positive = ops.logical_and(assigned, classes > 0)
+    deltas = box_ops.yxyx_to_deltas(_of_row(gt_boxes, row), anchors)
+    return Targets(
+        classes=ops.where(positive, classes - 1, ops.where(assigned, IGNORED, BACKGROUND)),
+        boxes=ops.where(positive[..., None], deltas, 0.0),
+        num_positives=ops.sum(ops.cast(positive, "float32"), axis=1),
+    )
+
+
+def _first_come(wanted: Tensor, wanting: Tensor, counts: Tensor, num_anchors: int) -> Tensor:
+    """Who takes an anchor by right of being its best: ground-truth row int32 [B, A], -1 for nobody.
+
+    Args:
+        wanted: int32 [B, M], the anchor that each ground truth overlaps best.
+        wanting: bool [B, M], whether it takes one at all.
+        counts: bool [B, M], whether it goes before those to be ignored.
+        num_anchors: A.
+    """
+    batch, rows = ops.shape(wanted)
+    index = ops.arange(rows, dtype="int32")
+    rank = ops.where(counts, index, index + rows)
+    rivals = ops.logical_and(wanted[:, :, None] == wanted[:, None, :], wanting[:, :, None])
+    beaten = ops.any(ops.logical_and(rivals, rank[:, :, None] < rank[:, None, :]), axis=1)
+    takes = ops.logical_and(wanting, ops.logical_not(beaten))
+    cell = wanted + ops.arange(batch, dtype="int32")[:, None] * num_anchors
+    taken = ops.scatter(
+        ops.reshape(cell, (-1, 1)),
+        ops.reshape(ops.where(takes, index + 1, 0), (-1,)),
+        (batch * num_anchors,),
+    )
+    return ops.reshape(taken, (batch, num_anchors)) - 1
+
+
+def _of_row(values: Tensor, row: Tensor) -> Tensor:
+    """[B, A, ...] what `values` [B, M, ...] has in the row int32 [B, A] of each anchor."""
+    batch, rows = ops.shape(values)[:2]
+    flat = ops.reshape(values, (-1, *values.shape[2:]))
+    return ops.take(flat, row + ops.arange(batch, dtype="int32")[:, None] * rows, axis=0)

@@ -1,0 +1,127 @@
+"""The state of a run, so that a killed one goes on exactly where it was: the same weights as if it never stopped.
+
+`work_dir/state/` holds `state.npz` (raw weights, batch-norm statistics, random states, the optimizer with its
+moments, averages and step), `state.json` (step, best evaluation so far, fingerprint) and `history.csv`. It is
+replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from plates.efficientdet.training.history import History
+from plates.errors import UserError
+from plates.files import atomic, write_json
+
+STATE = "state"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    `best` and `best_step`: the highest evaluation so far, and the step it was made after. `loaded`: the `LoadReport` of
+    the weights that it started from, in JSON's types.
+    """
+
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    history: History = field(default_factory=History)
+    notes: list[str] = field(default_factory=list)
+    loaded: dict[str, Any] | None = None
+
+
+def collect(detector: keras.Model) -> dict[str, np.ndarray]:
+    """Every array that the next step depends on, by its place."""
+    return {key: keras.ops.convert_to_numpy(variable) for key, variable in _variables(detector).items()}
+
+
+def save(work_dir: Path, arrays: dict[str, np.ndarray], progress: Progress, fingerprint: dict[str, Any]) -> None:
+    """Replaces the state in `work_dir`."""
+    with atomic(work_dir / STATE) as folder:
+        folder.mkdir()
+        np.savez(folder / "state.npz", **arrays)  # type: ignore[arg-type]
+        progress.history.write(folder / "history.csv")
+        content = {
+            "step": progress.step,
+            "best": progress.best,
+            "best_step": progress.best_step,
+            "notes": progress.notes,
+            "loaded": progress.loaded,
+            "fingerprint": fingerprint,
+        }
+        write_json(folder / "state.json", content)
+
+
+def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]) -> Progress | None:
+    """The progress of the run in `work_dir`, or None where there is none to go on with.
+
+    A state with another fingerprint (other data, parameters or code) is never resumed: the folder is moved aside, and
+    both its new place and what differs are said.
+    """
+    folder = work_dir / STATE
+    if not (folder / "state.json").is_file():
+        return None
+    content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    differing = _differences(content["fingerprint"], json.loads(json.dumps(fingerprint)))
+    if differing:
+        number = 1
+        while (aside := work_dir.with_name(f"{work_dir.name}.stale-{number}")).exists():
+            number += 1
+        work_dir.rename(aside)
+        say(
+            f"The unfinished run at step {content['step']} in {work_dir} is of another configuration "
+            f"({', '.join(differing[:5])}): starting anew. The old one was moved to {aside}."
+        )
+        return None
+    history = History.read(folder / "history.csv")
+    best = content["best"], content["best_step"]
+    return Progress(content["step"], *best, history, content["notes"], content.get("loaded"))
+
+
+def restore(work_dir: Path, detector: keras.Model) -> None:
+    """Puts the saved arrays into a built `detector` and its built optimizer.
+
+    Raises:
+        UserError: the state is damaged or of another network.
+    """
+    path = work_dir / STATE / "state.npz"
+    variables = _variables(detector)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = set(arrays.files)
+            if found != set(variables):
+                raise ValueError(f"{len(found ^ set(variables))} of {len(variables)} arrays have no counterpart")
+            for key, variable in variables.items():
+                variable.assign(arrays[key])
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(
+            f"The state of the unfinished run in {path} cannot be used ({error}). Remove {work_dir} to start anew."
+        ) from error
+
+
+def _variables(detector: keras.Model) -> dict[str, keras.Variable]:
+    """By place: Keras numbers names by how many objects the process has made before."""
+    parts = {"network": detector.network.variables, "optimizer": detector.optimizer.variables}
+    return {
+        f"{part}.{place}": variable for part, variables in parts.items() for place, variable in enumerate(variables)
+    }
+
+
+def _differences(ours: Any, theirs: Any, name: str = "") -> list[str]:
+    """Dotted names of the entries in which two nested dictionaries differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            difference
+            for key in sorted(ours.keys() | theirs.keys())
+            for difference in _differences(ours.get(key), theirs.get(key), f"{name}.{key}" if name else key)
+        ]
+    return [] if ours == theirs else [name]

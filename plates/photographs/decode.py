@@ -1,0 +1,117 @@
+"""What only the pixels of a photograph tell: whether all of it decodes, and a perceptual hash.
+
+libjpeg paints what a damaged file lacks in grey and calls that a warning; here it is the error that it is. The hash is
+dHash: the picture at 9x8 grey pixels, one bit for each pixel that is brighter than its right neighbour.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import simplejpeg
+from PIL import Image
+
+from plates.errors import UserError
+from plates.files import write_parquet
+from plates.photographs.header import TURNED
+from plates.photographs.scan import RAW_IMAGES_SCHEMA
+
+DECODED_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("dhash", pa.uint64()))
+CACHE_SCHEMA = pa.schema(
+    [("sha256", pa.string()), ("damage", pa.string()), ("dhash", pa.uint64())],
+    metadata={"code": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), "decoder": simplejpeg.__version__},
+)
+
+MOST_MEGAPIXELS = 170
+"""A larger image is not decoded: Pillow takes one over 179 for an attack on the memory."""
+
+SMALLER = 8  # times, which spares most of the inverse transform; every coefficient is decoded all the same
+AT_ONCE = 64  # photographs of one thread
+KEPT_AFTER = 20_000  # photographs: a killed run loses no more than so many
+
+
+def decode_images(
+    images: pa.Table,
+    root: Path,
+    cache: Path,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pa.Table:
+    """`images` (a scan's table) with what decoding found under `problem`, and a column `dhash`, null where nothing
+    decodes: `DECODED_SCHEMA`.
+
+    Each content is decoded once. Files of which the scan knows that they do not decode are left alone, as are those of
+    more than `MOST_MEGAPIXELS`.
+
+    cache: Parquet of what is known by content; brought up to date every `KEPT_AFTER` photographs.
+    workers: threads (None: one a core).
+    progress: called with photographs done and to do.
+    """
+    known = _known(cache)
+    whole = pc.or_kleene(pc.is_null(images["problem"]), pc.starts_with(images["problem"], TURNED))
+    small = pc.less_equal(pc.multiply(images["width"].cast("int64"), images["height"]), MOST_MEGAPIXELS * 10**6)
+    new = pc.invert(pc.is_in(images["sha256"], known["sha256"].combine_chunks()))
+    todo = images.filter(pc.and_kleene(pc.and_kleene(whole, small), new))
+    todo = todo.group_by("sha256").aggregate([("path", "min")])
+    for start in range(0, len(todo), KEPT_AFTER):
+        part = todo.slice(start, KEPT_AFTER)
+        found: list[tuple[str | None, int | None]] = []
+        for looks in _looks(root, part["path_min"].to_pylist(), workers):
+            found += looks
+            if progress:
+                progress(start + len(found), len(todo))
+        damage, hashes = zip(*found, strict=True)
+        columns = [part["sha256"].combine_chunks(), pa.array(damage, pa.string()), pa.array(hashes, pa.uint64())]
+        known = pa.concat_tables([known, pa.table(columns, schema=CACHE_SCHEMA)])
+        write_parquet(cache, known)
+    at = pc.index_in(images["sha256"], known["sha256"].combine_chunks())
+    problem = pc.coalesce(pc.take(known["damage"], at), images["problem"])
+    images = images.set_column(images.schema.get_field_index("problem"), DECODED_SCHEMA.field("problem"), problem)
+    return images.append_column(DECODED_SCHEMA.field("dhash"), pc.take(known["dhash"], at))
+
+
+def look(content: bytes) -> tuple[str | None, int | None]:
+    """What is wrong with a JPEG (None: all of it decodes), and its dHash (None: it does not)."""
+    try:
+        _, _, colours, _ = simplejpeg.decode_jpeg_header(content)
+        pixels = simplejpeg.decode_jpeg(content, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=SMALLER)
+    except ValueError as error:
+        return f"damaged: {str(error).strip()}", None
+    return None, dhash(pixels.mean(axis=2).astype(np.uint8) if pixels.shape[2] > 1 else pixels[..., 0])
+
+
+def _looks(root: Path, paths: list[str], workers: int | None) -> Iterator[list[tuple[str | None, int | None]]]:
+    """`look` at each photograph, in order, some at a time."""
+
+    def several(some: list[str]) -> list[tuple[str | None, int | None]]:
+        return [look(_content(root, path)) for path in some]
+
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        yield from pool.map(several, [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)])
+
+
+def _content(root: Path, path: str) -> bytes:
+    try:
+        return (root / path).read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}), and could at the scan: run `plates materialize raw_images`"
+        ) from error
+
+
+def dhash(grey: np.ndarray) -> int:
+    """The hash of a picture [height, width], uint8."""
+    small = np.asarray(Image.fromarray(grey).resize((9, 8), Image.Resampling.BOX), np.int16)
+    return int.from_bytes(np.packbits(small[:, :-1] > small[:, 1:]).tobytes(), "big")
+
+
+def _known(cache: Path) -> pa.Table:
+    if cache.exists() and pq.read_schema(cache).equals(CACHE_SCHEMA, check_metadata=True):
+        return pq.read_table(cache)
+    return CACHE_SCHEMA.empty_table()

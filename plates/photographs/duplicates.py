@@ -1,0 +1,87 @@
+"""Photographs that look alike: a search for near ones among 64-bit perceptual hashes (`plates.photographs.decode`).
+
+Hashes within `d` bits of each other agree in at least one of `d + 1` bands (pigeonhole), so only photographs that
+share a band are compared.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+CHUNK = 4_000_000
+"""Candidate pairs compared at a time: about 100 MB."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each hash asked about, the position of its nearest reference (-1: none near) and the distance in
+    bits.
+
+    `complete` is false where the cap on comparisons was reached: there may be more.
+    """
+
+    index: np.ndarray
+    distance: np.ndarray
+    complete: bool
+
+
+def nearest(
+    reference: np.ndarray, current: np.ndarray, max_distance: int = 3, max_comparisons: int = 2_000_000_000
+) -> Nearest:
+    """For each of `current` (uint64 [M]) its nearest of `reference` (uint64 [N]) within `max_distance`
+    bits.
+    """
+    hashes, first = np.unique(reference, return_index=True)
+    index = np.full(len(current), -1, np.int64)
+    distance = np.full(len(current), max_distance + 1, np.int64)
+    bands = max_distance + 1
+    edges = [64 * band // bands for band in range(bands + 1)]
+    compared = 0
+    for low, high in itertools.pairwise(edges):
+        mask = np.uint64((1 << (high - low)) - 1)
+        keys = (hashes >> np.uint64(low)) & mask
+        order = np.argsort(keys, kind="stable")
+        asked = (current >> np.uint64(low)) & mask
+        start = np.searchsorted(keys[order], asked, "left")
+        counts = np.searchsorted(keys[order], asked, "right") - start
+        for rows in _chunks(counts):
+            compared += int(counts[rows].sum())
+            if compared > max_comparisons:
+                return Nearest(index, distance, complete=False)
+            _compare(hashes, first, order, start, counts, rows, current, index, distance)
+    return Nearest(index, distance, complete=True)
+
+
+def _chunks(counts: np.ndarray) -> list[np.ndarray]:
+    """Positions with something to compare, cut so that each part makes about `CHUNK` comparisons."""
+    some = np.flatnonzero(counts)
+    parts = np.cumsum(counts[some]) // CHUNK
+    return np.split(some, np.flatnonzero(np.diff(parts)) + 1) if len(some) else []
+
+
+def _compare(
+    hashes: np.ndarray,
+    first: np.ndarray,
+    order: np.ndarray,
+    start: np.ndarray,
+    counts: np.ndarray,
+    rows: np.ndarray,
+    current: np.ndarray,
+    index: np.ndarray,
+    distance: np.ndarray,
+) -> None:
+    """Compares each of `rows` with the hashes of its bucket, and keeps in `index` and `distance` what is
+    nearer.
+    """
+    count = counts[rows]
+    ends = np.cumsum(count)
+    within = np.arange(ends[-1]) - np.repeat(ends - count, count)
+    candidates = order[np.repeat(start[rows], count) + within]
+    bits = np.bitwise_count(hashes[candidates] ^ np.repeat(current[rows], count)).astype(np.int64)
+    smallest = np.minimum.reduceat(bits, ends - count)
+    at = np.repeat(smallest, count) == bits
+    owner, position = np.unique(np.repeat(np.arange(len(rows)), count)[at], return_index=True)
+    nearer = smallest < distance[rows]
+    distance[rows[nearer]] = smallest[nearer]
+    index[rows[owner][nearer]] = first[candidates[at][position]][nearer]

@@ -1,0 +1,224 @@
+"""Every image under a root: where it is, how large, what is in it, and what is wrong with the file."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from plates.ccpd.subsets import SUBSETS, subset_of
+from plates.errors import UserError
+from plates.files import write_parquet
+from plates.photographs.header import read_header
+
+RAW_IMAGES_SCHEMA = pa.schema(
+    [
+        ("subset", pa.string()),
+        ("name", pa.string()),
+        ("path", pa.string()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("problem", pa.string()),
+    ]
+)
+READERS = (Path(__file__), Path(__file__).with_name("header.py"))  # another code may find other problems
+CODE = hashlib.sha256(b"".join(file.read_bytes() for file in READERS)).hexdigest()
+CACHE_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("mtime_ns", pa.int64())).with_metadata({"code": CODE})
+LISTING_SCHEMA = pa.schema(
+    [CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", "bytes", "mtime_ns", "problem")]
+)
+READ = ["sha256", "width", "height", "problem"]  # what only the content tells
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+LARGEST = 256 << 20  # bytes; a photograph beyond it is not read
+BATCH = 2048  # files listed at a time: what bounds the memory
+READ_AT_ONCE = 512  # files of one thread, between which it need not ask for more
+NOT_UTF8 = "the name is not UTF-8"
+
+
+@dataclass
+class Scan:
+    """`table` (`RAW_IMAGES_SCHEMA`, by path) and what became of everything else under the root, counted.
+
+    unreadable: folders and files that could not be opened, with the system's reason.
+    """
+
+    table: pa.Table
+    read: int = 0
+    kept: int = 0
+    links: int = 0
+    other_files: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def scan(
+    root: Path, cache_path: Path, workers: int | None = None, progress: Callable[[int], None] | None = None
+) -> Scan:
+    """Lists the images under `root` and reads those that are new: once each, for their hash and header; no pixel is
+    decoded.
+
+    A file whose size and modification time are as in the cache is not opened, unless the code that reads has changed.
+    Symbolic links are counted and not followed, so none leads round or out of the root. A name that is no UTF-8 is
+    written with `\\xNN` for the bytes that are not, and such a file is noted under `problem` and not read. Nothing is
+    written under `root`.
+
+    cache_path: Parquet, outside the root, written at the end.
+    workers: threads that read (None: one more than cores); while one reads or hashes, Python's lock is another's.
+    progress: called with the number of images done since the last call.
+
+    Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
+    """
+    _refuse(root, cache_path)
+    result = Scan(RAW_IMAGES_SCHEMA.empty_table())
+    found = _listing(root, result)
+    if not len(found):
+        raise UserError(
+            f"no image under {root}: {result.other_files} other files, {result.links} links (not followed), "
+            f"{len(result.unreadable)} unreadable. "
+            "Set data.root to a folder of photographs, or make some: plates sample DIR"
+        )
+    kept, fresh = _from_cache(found, cache_path)
+    del found  # each of these tables is some 100 MB where there are 350,000 images
+    result.kept, result.read = len(kept), len(fresh)
+    if progress:
+        progress(len(kept))
+    table = pa.concat_tables([kept, *_read_all(root, fresh, workers, progress, result)])
+    del kept, fresh
+    table = table.take(pc.sort_indices(table["path"]))
+    write_parquet(cache_path, table.replace_schema_metadata(CACHE_SCHEMA.metadata))
+    result.table = table.select(RAW_IMAGES_SCHEMA.names)
+    return result
+
+
+def _refuse(root: Path, cache_path: Path) -> None:
+    if not root.exists():
+        raise UserError(
+            f"data.root is {root}, and there is no such folder. Set it with: plates run --set data.root=PATH"
+        )
+    if not root.is_dir():
+        raise UserError(f"data.root is {root}, which is a file. Set it to the folder that holds the photographs.")
+    try:
+        os.scandir(root).close()
+        os.stat(os.path.join(root, "."))
+    except PermissionError:
+        raise UserError(
+            f"data.root is {root}, and its reading is not permitted. Mend it with: chmod -R u+rX {root}"
+        ) from None
+    if cache_path.resolve().is_relative_to(root.resolve()):
+        raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
+
+
+def _listing(root: Path, result: Scan) -> pa.Table:
+    """`LISTING_SCHEMA` of every image under the root."""
+    parts = [LISTING_SCHEMA.empty_table()]
+    files = _files(root, "", result)
+    while batch := list(islice(files, BATCH)):
+        shown = [path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for path, _ in batch]
+        columns = {
+            "subset": [_subset(root, path.rpartition("/")[0]) for path in shown],
+            "name": [path.rpartition("/")[2] for path in shown],
+            "path": shown,
+            "bytes": [status.st_size for _, status in batch],
+            "mtime_ns": [status.st_mtime_ns for _, status in batch],
+            "problem": [NOT_UTF8 if new != path else None for new, (path, _) in zip(shown, batch, strict=True)],
+        }
+        parts.append(pa.table(columns, schema=LISTING_SCHEMA))
+    return pa.concat_tables(parts)
+
+
+def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = sorted(os.scandir(os.path.join(root, folder)), key=lambda entry: entry.name)
+    except OSError as error:
+        result.unreadable.append(f"{folder or '.'}: {error.strerror}")
+        return
+    for entry in entries:
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if entry.is_symlink():
+            result.links += 1
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _files(root, path, result)
+        elif entry.name.lower().endswith(SUFFIXES) and entry.is_file(follow_symlinks=False):
+            try:
+                yield path, entry.stat(follow_symlinks=False)
+            except OSError as error:
+                result.unreadable.append(f"{path}: {error.strerror}")
+        else:
+            result.other_files += 1
+
+
+@cache
+def _subset(root: Path, folder: str) -> str:
+    """The subset of the files in `folder`; where the root itself is a subset's folder or in one, that."""
+    if not any(part.lower().startswith("ccpd_") for part in folder.split("/")):
+        for above in (root.resolve(), root.resolve().parent):
+            name = above.name.lower()
+            if name.removeprefix("ccpd_") in SUBSETS and name.startswith("ccpd_"):
+                return name.removeprefix("ccpd_")
+    return subset_of(f"{folder}/x" if folder else "x")
+
+
+def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
+    """The files that the cache knows as they are (`CACHE_SCHEMA`), and the others (`LISTING_SCHEMA`)."""
+    if not cache_path.exists():
+        return CACHE_SCHEMA.empty_table(), found
+    if not pq.read_schema(cache_path).equals(CACHE_SCHEMA, check_metadata=True):
+        return CACHE_SCHEMA.empty_table(), found
+    cached = pq.read_table(cache_path, columns=["path", "bytes", "mtime_ns", *READ])
+    at = pc.index_in(found["path"], cached["path"])
+    cached = cached.drop_columns("path")
+    same = pc.is_valid(pc.take(cached["sha256"], at))
+    for name in ("bytes", "mtime_ns"):
+        same = pc.and_(same, pc.equal(pc.take(cached[name], at), found[name]))
+    same = pc.fill_null(same, False)
+    known = cached.select(READ).take(pc.filter(at, same))
+    kept = found.drop_columns("problem").filter(same)
+    for name in READ:
+        kept = kept.append_column(CACHE_SCHEMA.field(name), known[name])
+    return kept.select(CACHE_SCHEMA.names), found.filter(pc.invert(same))
+
+
+def _read_all(
+    root: Path, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
+) -> Iterator[pa.Table]:
+    """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
+    batches = [files.slice(start, READ_AT_ONCE) for start in range(0, len(files), READ_AT_ONCE)]
+    with ThreadPoolExecutor(workers or 1 + (os.cpu_count() or 1)) as pool:
+        for batch in pool.map(partial(_read_batch, root), batches):
+            problems = batch.select(["path", "problem"]).filter(pc.starts_with(batch["problem"], "unreadable"))
+            result.unreadable += [f"{row['path']}: {row['problem']}" for row in problems.to_pylist()]
+            if progress:
+                progress(len(batch))
+            yield batch
+
+
+def _read_batch(root: Path, batch: pa.Table) -> pa.Table:
+    """A table of `LISTING_SCHEMA` as one of `CACHE_SCHEMA`."""
+    jobs = zip(*(batch[name].to_pylist() for name in ("path", "bytes", "problem")), strict=True)
+    content = dict(zip(READ, zip(*(_read(root, job) for job in jobs), strict=True), strict=True))
+    return pa.table({**{name: batch[name] for name in batch.column_names}, **content}, schema=CACHE_SCHEMA)
+
+
+def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int | None, int | None, str | None]:
+    """Hash, width, height and problem of one file."""
+    path, size, problem = job
+    if problem is not None:
+        return None, None, None, problem
+    if size > LARGEST:
+        return None, None, None, f"larger than {LARGEST >> 20} MiB: not read"
+    try:
+        with open(os.path.join(root, path), "rb", buffering=0) as stream:
+            content = stream.read()
+    except OSError as error:
+        return None, None, None, f"unreadable: {error.strerror}"
+    header = read_header(content)
+    return hashlib.sha256(content).hexdigest(), header.width, header.height, header.problem

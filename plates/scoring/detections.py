@@ -1,0 +1,56 @@
+"""What a checkpoint finds on one side of the records: for `evaluation`, and for `champion` to score again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from stages.asset import Run
+
+
+@dataclass(frozen=True)
+class Found:
+    """`boxes` in the columns of `data/detections.parquet`, and `masks`, their IoU by class.
+
+    None for a head that the detector does not have.
+    """
+
+    boxes: pd.DataFrame | None
+    masks: dict[str, float] | None
+    label_map: dict[int, str]
+
+
+COLUMNS = ["image_id", "path", "subset", "class", "score", "xmin", "ymin", "xmax", "ymax"]
+
+
+def detections(run: Run, folder: Path, split: str) -> Found:
+    """All that the checkpoint in `folder` finds."""
+    from plates.efficientdet.checkpoints import trained
+    from plates.efficientdet.data.tfrecords import read, read_manifest
+    from plates.efficientdet.data.tfrecords.record import Record
+    from plates.efficientdet.inference.predict import Predictor, detect, mask_iou
+
+    model = trained.load(folder)
+    shards = run.project.path("data/tfrecords")
+    part = read_manifest(shards).split(split)
+    advance = run.progress(f"{split} photographs")
+    batch_size = run.params.evaluation.batch_size
+
+    def records() -> Iterator[Record]:
+        done = 0
+        for shard in part.shards:
+            for record in read(shards / shard.file):
+                yield record
+                done += 1
+                advance(done, part.images)
+
+    boxes, masks = None, None
+    if "object_detection" in model.spec.heads:
+        boxes = detect(Predictor(model.network, model.spec, run.params.nms), records(), batch_size)
+        subsets = pd.read_parquet(run.project.path("data/splits.parquet"), columns=["image_id", "subset"])
+        boxes = boxes.merge(subsets, on="image_id", how="left", validate="many_to_one")[COLUMNS]
+        boxes = boxes.sort_values(["image_id", "score"], ascending=[True, False], kind="stable")
+    if "segmentation" in model.spec.heads:
+        masks = mask_iou(model, shards, split, batch_size)
+    return Found(boxes, masks, model.label_map)

@@ -1,0 +1,134 @@
+"""Changing `params.yaml` from the command line: only the lines of the settings named change."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.util import load_yaml_guess_indent
+
+from plates.errors import UserError
+from plates.files import atomic
+from plates.settings.params import Params, knobs, nearest
+from plates.settings.params import parse as check
+from plates.settings.project import Project
+
+PATHS = ("data.root", "data.annotations")
+
+
+def parse(assignments: Sequence[str]) -> dict[str, Any]:
+    """Reads `KEY=VALUE` words; the value is YAML, and a relative path starts at the working folder.
+
+    `UserError` for an unknown key, naming the nearest known one, and for a value that the setting never takes. Whether
+    it agrees with the other settings shows when it is written.
+    """
+    known = {key for key, _ in knobs()}
+    changes = {}
+    for word in assignments:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise UserError(f"--set {word}: write KEY=VALUE, as data.root=/photos")
+        if key not in known:
+            raise UserError(f"--set {word}: {_unknown(key)}")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {word}: the value is not YAML: {error}") from None
+        if refused := _refused(key, value):
+            raise UserError(f"--set {word}: {', or '.join(refused)}. {_instead(key, text)}")
+        changes[key] = _from_root(value) if key in PATHS and value else value
+    return changes
+
+
+def write(path: Path, changes: Mapping[str, Any]) -> None:
+    """Puts `changes` (dotted key to value) into the file, after checking the whole; on `UserError` it stays as is."""
+    text = path.read_text(encoding="utf-8")
+    round_trip = YAML()
+    round_trip.preserve_quotes = True
+    round_trip.width = sys.maxsize
+    round_trip.representer.add_representer(type(None), _null)
+    try:
+        content = round_trip.load(text)
+    except YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    content = CommentedMap() if content is None else content
+    _keep_indents(round_trip, text, content)
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        place = content
+        for section in sections:
+            if isinstance(place, CommentedMap):
+                place = place.setdefault(section, CommentedMap())
+        if isinstance(place, CommentedMap):  # else the check says what stands in a section's place
+            place[name] = round_trip.load(as_yaml(value))
+    check(content, f"{path} (not changed), with the settings asked for")
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        round_trip.dump(content, stream)
+
+
+def as_yaml(value: Any) -> str:
+    """`value` as one writes it after `KEY=`, on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _unknown(key: str) -> str:
+    if members := [known for known, _ in knobs() if known.startswith(f"{key}.")]:
+        return f"{key} is a section. Set one of its settings, as {members[0]}=VALUE; all of them: plates params {key}"
+    hint = nearest(key)
+    return "no such setting" + (f"; did you mean {hint}?" if hint else ". All of them: plates params")
+
+
+def _refused(key: str, value: Any) -> list[str]:
+    """What the schema says against `value` for `key`, whatever the other settings are; empty where it takes it."""
+    parts = key.split(".")
+    content = value
+    for part in reversed(parts):
+        content = {part: content}
+    try:
+        Params.model_validate(content)
+    except ValidationError as error:
+        own = [item["msg"] for item in error.errors() if list(item["loc"][: len(parts)]) == parts]
+        return list(dict.fromkeys(said.removeprefix("Value error, ").removeprefix("Input ") for said in own))
+    return []
+
+
+def _instead(key: str, text: str) -> str:
+    """How to write a refused value so that it is taken: as a list, or as text; else where its meaning stands."""
+    for form in (f"[{text}]", f'"{text}"'):
+        try:
+            if not _refused(key, yaml.safe_load(form)):
+                return f"Write --set {shlex.quote(f'{key}={form}')}"
+        except yaml.YAMLError:
+            continue
+    return f"What it takes: plates params {key}"
+
+
+def _from_root(given: str) -> str:
+    """A path given in the working folder, as the project takes it: from its root where it lies inside, else whole."""
+    folder = Path.cwd()
+    if Path(given).is_absolute() or given.startswith("~") or (root := Project.find().root) == folder:
+        return given
+    path = Path(os.path.abspath(folder / given))
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _keep_indents(round_trip: YAML, text: str, content: Any) -> None:
+    """Has the file written with the indents that it has, which someone may have changed."""
+    _, sequence, dash = load_yaml_guess_indent(text)
+    if dash is not None:
+        round_trip.sequence_indent, round_trip.sequence_dash_offset = sequence, dash
+    if isinstance(content, CommentedMap):
+        columns = [section.lc.col for section in content.values() if isinstance(section, CommentedMap)]
+        round_trip.map_indent = min(columns, default=2)
+
+
+def _null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")

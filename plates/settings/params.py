@@ -1,0 +1,256 @@
+"""Every knob of the pipeline, typed: the schema of `params.yaml`.
+
+The detector's own knobs (`model`, `train`, `augment`, `nms`, `export`) are `plates.efficientdet.config`'s; this module
+adds those of the data, the gates and the reports, loads the file, and says in words what is wrong with it.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from plates.efficientdet.config import AugmentConfig, ExportConfig, ModelConfig, NmsConfig, TrainConfig
+from plates.efficientdet.model.backbone_tables import backbone_table
+from plates.efficientdet.model.family import variant
+from plates.errors import UserError
+
+
+class Section(BaseModel):
+    """A group of knobs: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SampleParams(Section):
+    """The generated photographs that stand in where `data.root` is not set."""
+
+    count: int = Field(720, ge=20, description="Number of scenes. 720 train the small default to an mAP50 of 0.99.")
+    seed: int = Field(0, ge=0, description="Same seed, same bytes.")
+    bad: float = Field(
+        0.0,
+        ge=0,
+        le=0.2,
+        description="Share of bad annotations of each kind, to see the checks find them. They stop the run; 0.01 goes "
+        "on with data.max_unparsed 0.1 and validation.max_rejected_fraction 0.3.",
+    )
+    imbalance: float = Field(
+        0.3, ge=0, le=1, description="Share of plates from the most frequent province; in CCPD it is 0.88."
+    )
+
+
+class DataParams(Section):
+    """Where the photographs are and what counts as a class."""
+
+    root: str | None = Field(
+        None,
+        description="Folder of CCPD photographs: CCPD2019, CCPD2020, a subset, both. Only read; null: a sample.",
+    )
+    annotations: str | None = Field(
+        None,
+        description="COCO JSON with the boxes of the images under data.root, for a data set without CCPD names.",
+    )
+    class_by: Literal["plate", "plate_type", "province"] = Field(
+        "plate",
+        description="What a class is: one class, blue and green plates, or the province on the plate.",
+    )
+    max_unparsed: float = Field(
+        0.01, ge=0, le=1, description="Share of names that may fail to parse before the run stops."
+    )
+    sample: SampleParams = Field(default_factory=SampleParams)
+
+
+class ValidationParams(Section):
+    """When the annotations are too bad to go on."""
+
+    max_rejected_fraction: float = Field(
+        0.02, ge=0, le=1, description="Share of annotations that may be set aside before the run stops."
+    )
+    max_class_share: float = Field(
+        0.8, gt=0, le=1, description="Warn when one class, province or subset has more than this share."
+    )
+    max_imbalance_ratio: float = Field(
+        50.0, ge=1, description="Warn when the most frequent value is this many times the rarest."
+    )
+    max_psi: float = Field(
+        0.25,
+        gt=0,
+        description="Warn when a column's population stability index against the last delivery is over this.",
+    )
+    max_ks: float = Field(
+        0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
+    )
+
+
+class SplitParams(Section):
+    """Which photographs train, validate and test."""
+
+    method: Literal["auto", "official", "plate"] = Field(
+        "auto",
+        description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists, if any.",
+    )
+    seed: int = Field(0, ge=0, description="Another seed puts plates on other sides.")
+    val_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of plates for validation.")
+    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="Share of plates for test.")
+    max_psi: float = Field(
+        0.25,
+        gt=0,
+        description="Warn when a column's population stability index between two sides is over this; 0.25 is usual.",
+    )
+    max_ks: float = Field(
+        0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
+    )
+
+
+class TFRecordParams(Section):
+    """How the records are written."""
+
+    shard_mib: int = Field(128, ge=1, description="Size of a shard in MiB; 100-200 reads well.")
+    seed: int = Field(0, ge=0, description="Seed of the shuffle of all records before they are cut into shards.")
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="Processes that write; null: one a core. The bytes are the same for any number.",
+    )
+
+
+class AnchorParams(Section):
+    """How anchors are fitted to the training boxes."""
+
+    max_ratios: int = Field(5, ge=1, le=9, description="Most aspect ratios that the fit may choose.")
+    max_scales: int = Field(3, ge=1, le=5, description="Most octave scales that the fit may choose.")
+    min_recall: float = Field(
+        0.95,
+        ge=0,
+        le=1,
+        description="The check fails when fewer training boxes than this reach IoU 0.5 with an anchor.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the k-means start.")
+
+
+class EvaluationParams(Section):
+    """What is scored."""
+
+    split: Literal["val", "test"] = Field("test", description="The side that the reported mAP comes from.")
+    batch_size: int = Field(16, ge=1, description="Images at a time.")
+    pictures: int = Field(12, ge=0, description="Best and worst detections drawn in the report.")
+
+
+class GateParams(Section):
+    """When a challenger may take the champion's place."""
+
+    metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou"] = Field(
+        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: [segmentation]."
+    )
+    min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
+    tolerance: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="A challenger this much below the champion still passes: the noise of a run.",
+    )
+
+
+class Params(Section):
+    """`params.yaml`, whole."""
+
+    data: DataParams = Field(default_factory=DataParams)
+    validation: ValidationParams = Field(default_factory=ValidationParams)
+    split: SplitParams = Field(default_factory=SplitParams)
+    tfrecords: TFRecordParams = Field(default_factory=TFRecordParams)
+    anchors: AnchorParams = Field(default_factory=AnchorParams)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    nms: NmsConfig = Field(default_factory=NmsConfig)
+    evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
+    export: ExportConfig = Field(default_factory=ExportConfig)
+    gate: GateParams = Field(default_factory=GateParams)
+
+    @model_validator(mode="after")
+    def _the_model_exists(self) -> "Params":
+        try:
+            variant(self.model.name)
+            if self.model.backbone:
+                backbone_table(self.model.backbone)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _the_gate_has_its_figure(self) -> "Params":
+        by_masks = self.gate.metric == "mask_iou"
+        if by_masks and "segmentation" not in self.model.heads:
+            raise ValueError("gate.metric mask_iou needs segmentation in model.heads; set gate.metric: mAP")
+        if not by_masks and "object_detection" not in self.model.heads:
+            raise ValueError(
+                f"gate.metric {self.gate.metric} needs object_detection in model.heads; set gate.metric: mask_iou"
+            )
+        return self
+
+
+def load(path: Path) -> Params:
+    """Reads `params.yaml`; `UserError` names every wrong key with the nearest known one, and every wrong value."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist. Run this inside the project, or `git checkout params.yaml`.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    return parse(content or {}, str(path))
+
+
+def parse(content: Any, source: str) -> Params:
+    """Checks `content` against the schema; `source` is what the error calls it."""
+    if not isinstance(content, Mapping):
+        raise UserError(f"{source} must hold sections of keys and values; found {type(content).__name__}.")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {_explain(item)}" for item in error.errors()]
+        raise UserError(
+            f"{source}: {len(lines)} wrong setting{'s' * (len(lines) > 1)}\n"
+            + "\n".join(lines)
+            + "\nEvery setting with its meaning: plates params"
+        ) from None
+
+
+def knobs(model: type[BaseModel] = Params, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every knob as (dotted key, pydantic `FieldInfo`), in the order of the file."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from knobs(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def nearest(key: str) -> str | None:
+    """The section or known knob that is most like `key`."""
+    return next(iter(alike(key)), None)
+
+
+def alike(key: str) -> list[str]:
+    """The section, then the known knobs (by dotted key or last part), that are like `key`: the most alike first."""
+    known = {dotted: dotted for dotted, _ in knobs()} | {dotted.rsplit(".", 1)[-1]: dotted for dotted, _ in knobs()}
+    sections = difflib.get_close_matches(key, Params.model_fields, n=1, cutoff=0.7)
+    for candidate in (key, key.rsplit(".", 1)[-1]):
+        if matches := difflib.get_close_matches(candidate, known, n=3, cutoff=0.6):
+            return list(dict.fromkeys([*sections, *(known[match] for match in matches)]))
+    return sections
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        hint = nearest(key)
+        return f"{key}: no such setting" + (f"; did you mean {hint}?" if hint else "")
+    if item["type"] == "model_type":
+        return f"{key}: a section, with its settings below it (plates params {key}); found {item['input']!r}"
+    if not key:
+        return message
+    if item["type"] == "value_error" and isinstance(item["input"], Mapping):  # the message names those that disagree
+        return f"{key}: {message}"
+    return f"{key}: {message}; found {item['input']!r}"

@@ -1,0 +1,52 @@
+"""Where the files of a project are."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from plates.errors import UserError
+from plates.settings.params import Params, load
+
+
+@dataclass(frozen=True)
+class Project:
+    """A clone of the repository: its folder, its parameters, and the path of everything the assets write."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> "Project":
+        """The project that holds `start` (the working folder where not given), or the one that `PLATES_ROOT` names."""
+        named = os.environ.get("PLATES_ROOT")
+        here = Path(named) if named and start is None else (start or Path.cwd())
+        for folder in (here.resolve(), *here.resolve().parents):
+            if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+                return cls(folder)
+        raise UserError(f"{here} is not inside a plates project: no params.yaml with a dvc.yaml. cd into your clone.")
+
+    @cached_property
+    def params(self) -> Params:
+        """`params.yaml`, read once."""
+        return load(self.root / "params.yaml")
+
+    @property
+    def photographs(self) -> Path:
+        """The folder of photographs: `data.root`, or the generated sample's."""
+        root = self.params.data.root
+        return (self.root / Path(root).expanduser()).resolve() if root else self.root / "data" / "sample"
+
+    @property
+    def annotations(self) -> Path | None:
+        """The COCO JSON of `data.annotations`, where it is set."""
+        given = self.params.data.annotations
+        return (self.root / Path(given).expanduser()).resolve() if given else None
+
+    @property
+    def scratch(self) -> Path:
+        """Caches and unfinished work, which no asset depends on."""
+        return self.root / ".plates"
+
+    def path(self, relative: str) -> Path:
+        """An output by its path in `dvc.yaml`."""
+        return self.root / relative

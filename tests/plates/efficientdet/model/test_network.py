@@ -1,0 +1,143 @@
+"""The network's shapes, options and gradients, beyond the variants that the reference's numbers cover."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from plates.efficientdet.config import ModelConfig
+from plates.efficientdet.model import network
+from plates.efficientdet.model.bifpn import cell_nodes, resize
+from plates.efficientdet.model.family import resolve
+
+SMALL = {
+    "name": "efficientdet-tiny",
+    "image_size": "96x128",
+    "num_classes": 2,
+    "fpn_num_filters": 16,
+    "fpn_cell_repeats": 1,
+}
+
+
+def build(**model) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    return network.build(resolve(ModelConfig(**SMALL | model)), 0.9)
+
+
+def images(count: int = 2, height: int = 128, width: int = 96) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3)).astype("uint8")
+
+
+def gradients(model: keras.Model) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+    """(loss, gradients, moving statistics and random states after) of one training step, in a graph."""
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = sum(tf.reduce_mean(tf.cast(v, tf.float32) ** 2) for v in model(images(), training=True).values())
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    loss, found = step()
+    return float(loss), [g.numpy() for g in found], [v.numpy() for v in model.non_trainable_variables]
+
+
+def test_cell_is_wired_as_published():
+    """google/automl's `bifpn_config` for P3 to P7."""
+    sources = [node[1] for node in cell_nodes(5)]
+    assert sources == [(3, 4), (2, 5), (1, 6), (0, 7), (1, 7, 8), (2, 6, 9), (3, 5, 10), (4, 11)]
+
+
+@pytest.mark.parametrize("size", [(3, 5), (4, 6), (3, 6), (2, 3)])
+def test_upsampling_is_the_legacy_nearest_neighbour(size):
+    """google/automl resizes with TF1's `resize_nearest_neighbor(half_pixel_centers=False)`."""
+    small = np.random.default_rng(0).normal(size=(1, -(-size[0] // 2), -(-size[1] // 2), 2)).astype("float32")
+    legacy = tf.compat.v1.image.resize_nearest_neighbor(small, size)
+    np.testing.assert_array_equal(resize(tf.constant(small), size), legacy)
+
+
+def test_sizes_that_divide_badly_and_bifpn_down_to_one_cell():
+    model = network.build(resolve(ModelConfig(name="efficientdet-d0", image_size="70x130", num_classes=3)))
+    cells = sum(-(-130 // 2**level) * -(-70 // 2**level) for level in range(3, 8))
+    found = model(images(1, 130, 70))
+    assert found["class"].shape == (1, cells * 9, 3)
+    assert found["box"].shape == (1, cells * 9, 4)
+    assert all(np.isfinite(value).all() for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "segmentation"),
+    [
+        ({"name": "efficientdet-lite0", "heads": ["object_detection", "segmentation"]}, (2, 32, 24, 2)),
+        ({"backbone": "efficientnetv2-b0", "min_level": 2, "max_level": 6, "act_type": "hswish"}, None),
+        ({"separable_conv": False, "survival_prob": 0.8, "fpn_weight_method": "channel_attn"}, None),
+        ({"heads": ["segmentation"], "seg_num_classes": 3, "fpn_weight_method": "attn"}, (2, 32, 24, 3)),
+    ],
+)
+def test_options_build_and_train(model, segmentation):
+    built = build(**model)
+    found = built(images())
+    assert found.get("segmentation", np.zeros(0)).shape == (segmentation or (0,))
+    loss, grads, _ = gradients(built)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(gradient).all() for gradient in grads)
+
+
+def test_a_new_class_head_believes_in_one_percent():
+    logits = np.asarray(build()(images())["class"])
+    assert logits.mean() == pytest.approx(-np.log(99), abs=0.5)
+
+
+def test_fusion_weights_are_those_of_the_paper():
+    model = build(fpn_weight_method="fastattn")
+    node = model.get_layer("fpn_cells.cell_0").nodes[0]
+    for weight, value in zip(node.weights_of_inputs, (3.0, -1.0), strict=True):
+        weight.assign(value)
+    assert [float(w) for w in node.fusion_weights()] == pytest.approx([3 / 3.0001, 0.0])
+    node.weight_method = "attn"
+    assert [float(w) for w in node.fusion_weights()] == pytest.approx([0.98201, 0.01799], abs=1e-5)
+
+
+def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics():
+    """With stochastic depth on: the recomputed pass must drop the same, and update the statistics once."""
+    plain, again = (gradients(build(grad_checkpoint=on, survival_prob=0.7)) for on in (False, True))
+    assert again[0] == pytest.approx(plain[0], rel=1e-5)
+    length = np.sqrt(sum(float((g**2).sum()) for g in plain[1]))
+    for ours, theirs in zip(again[1], plain[1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3 * length)
+    for ours, theirs in zip(again[2], plain[2], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_half_precision_gives_float32_logits():
+    expected = build()(images())
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build()
+        found = model(images())
+        loss, grads, _ = gradients(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert found["class"].dtype == found["box"].dtype == "float32"
+    assert np.abs(found["class"] - expected["class"]).max() < 0.1
+    assert np.isfinite(loss)
+    assert all(np.isfinite(gradient).all() for gradient in grads)
+
+
+def test_normalisation_is_inside_the_network():
+    spec = resolve(ModelConfig(**SMALL))
+    keras.utils.set_random_seed(1)
+    bare = network.build(spec, normalized_input=True)
+    normalised = (images().astype("float32") - spec.mean_rgb) / np.array(spec.stddev_rgb)
+    np.testing.assert_allclose(build()(images())["box"], bare(normalised.astype("float32"))["box"], atol=1e-4)
+
+
+def test_moving_variance_is_unbiased_with_and_without_the_fused_kernel():
+    """n / (n - 1) of NumPy's variance, as TensorFlow's fused kernel has it; the other path is JAX's."""
+    from plates.efficientdet.model.batch_norm import BatchNormalization
+
+    x = np.random.default_rng(0).normal(3, 2, (2, 2, 2, 4)).astype("float32")
+    expected = x.reshape(-1, 4).var(axis=0, ddof=1)
+    for synchronized in (False, True):
+        norm = BatchNormalization(momentum=0.0, synchronized=synchronized)
+        norm(x, training=True)
+        np.testing.assert_allclose(norm.moving_variance, expected, rtol=1e-5)

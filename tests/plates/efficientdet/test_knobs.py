@@ -1,0 +1,295 @@
+"""Every knob of the detector changes something that can be seen, or is refused in words."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from plates.efficientdet.checkpoints import load_pretrained
+from plates.efficientdet.config import AugmentConfig, ModelConfig, NmsConfig, TrainConfig
+from plates.efficientdet.data.tfrecords import write
+from plates.efficientdet.inference import postprocess
+from plates.efficientdet.model import anchors, network
+from plates.efficientdet.model.family import resolve
+from plates.efficientdet.training import devices, freeze, loop, losses, matching, optimizer, schedule
+from plates.efficientdet.training.data import Data, from_records
+from plates.errors import UserError
+
+SMALL = {
+    "image_size": 64, "max_level": 4, "fpn_num_filters": 8, "fpn_cell_repeats": 1, "box_class_repeats": 2,
+    "aspect_ratios": [1.0, 2.0], "num_scales": 1, "anchor_scale": 2.0, "num_classes": 2,
+}  # fmt: skip
+TWO = {"label_map": {1: "a", 2: "b"}}
+
+
+def bare(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings that build the small network: None in `values` takes a setting out."""
+    return {name: value for name, value in (SMALL | values).items() if value is not None}
+
+
+# --- What is looked at: each takes settings and gives something to compare.
+
+
+def variables(values: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    built = network.build(resolve(ModelConfig(**bare(values))))
+    return sorted((network.variable_name(v), tuple(v.shape)) for v in built.weights)
+
+
+def boxes_of_anchors(values: dict[str, Any]) -> list[float]:
+    return anchors.generate(resolve(ModelConfig(**bare(values)))).ravel().tolist()
+
+
+def logits(values: dict[str, Any]) -> list[float]:
+    keras.utils.set_random_seed(0)
+    spec = resolve(ModelConfig(**bare(values)))
+    images = np.random.default_rng(0).integers(0, 256, (1, *spec.image_size, 3)).astype(np.float32)
+    return np.asarray(network.build(spec)(images, training=True)["class"]).ravel().tolist()
+
+
+def recomputed(values: dict[str, Any]) -> int:
+    spec = resolve(ModelConfig(**bare(values)))
+    built = network.build(spec)
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        remat = keras.remat
+        patch.setattr(keras, "remat", lambda function: calls.append(function) or remat(function))
+        built(np.zeros((1, *spec.image_size, 3), np.float32), training=True)
+    return min(len(calls), 1)
+
+
+def classes(values: dict[str, Any]) -> int:
+    return resolve(ModelConfig(**SMALL | {"num_classes": None} | values), num_classes=1).num_classes
+
+
+def loaded(values: dict[str, Any]) -> str:
+    """What becomes of pretrained weights whose backbone is another one's."""
+    folder = Path(values.pop("folder"))
+    other = network.build(resolve(ModelConfig(**SMALL | {"backbone": "efficientnet-lite0"})))
+    other.save_weights(folder / "other.weights.h5")
+    config = ModelConfig(**SMALL | {"pretrained": str(folder / "other.weights.h5")} | values)
+    try:
+        return load_pretrained(network.build(resolve(config)), config, folder).say()
+    except UserError as error:
+        return str(error)
+
+
+def rates(values: dict[str, Any]) -> list[float]:
+    curve = schedule.build(TrainConfig(**values), steps_per_epoch=10, total_steps=60)
+    return [float(curve(step)) for step in range(0, 61, 3)]
+
+
+def length(values: dict[str, Any]) -> int:
+    return loop.number_of_steps(TrainConfig(**values), images=40)
+
+
+def plan(values: dict[str, Any]) -> tuple[int, int]:
+    config = TrainConfig(steps=100, **values)
+    made = loop._plan(resolve(ModelConfig(**SMALL)), config, Data(lambda start: [], 8), Path(), {}, print, print)
+    return made.eval_every, made.checkpoint_every
+
+
+def weights_after(values: dict[str, Any]) -> list[float]:
+    """Weights and averages after three steps on a kernel and a bias."""
+    kernel, bias = keras.Variable(np.ones((3, 2), "float32"), name="kernel"), keras.Variable([1.0, 2.0], name="bias")
+    found = optimizer.build(TrainConfig(**values), 0.1)
+    for step in range(3):
+        found.apply([np.full((3, 2), 9.0 - step, "float32"), np.float32([0.1, 30.0])], [kernel, bias])
+    raw = kernel.numpy().ravel().tolist() + bias.numpy().tolist()
+    with optimizer.averaged_weights(found):
+        return raw + kernel.numpy().ravel().tolist()
+
+
+def loss(values: dict[str, Any]) -> list[float]:
+    """The detector's loss of fixed outputs."""
+    spec = resolve(ModelConfig(**SMALL))
+    grid = anchors.generate(spec)
+    random = np.random.default_rng(0)
+    # The second box is an anchor itself: its offsets are exactly 0.
+    boxes = np.stack([[8.0, 8.0, 40.0, 50.0], grid[100]])[None].astype(np.float32)
+    targets = matching.assign(grid, boxes, np.int32([[1, 2]]))
+    outputs = {"class": random.normal(-1, 2, (1, len(grid), 2)), "box": random.normal(0, 0.3, (1, len(grid), 4))}
+    outputs = {name: value.astype(np.float32) for name, value in outputs.items()}
+    found = losses.detection_loss(outputs, targets, grid, 3.0, TrainConfig(**values))
+    return [float(value) for value in found.values()]
+
+
+def built(values: dict[str, Any]) -> tuple[Any, ...]:
+    data = Data(lambda start: [], 8, label_map=TWO["label_map"], class_counts=(90, 10))
+    config = TrainConfig(**values)
+    with devices.precision(config.mixed_precision):
+        detector = loop.build(resolve(ModelConfig(**SMALL)), config, data, 100)
+    norm = next(
+        layer for layer in detector.network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    kernel = next(v for v in detector.network.weights if v.path.endswith("kernel"))
+    return detector.class_weights, norm.momentum, norm.compute_dtype, kernel.numpy().ravel()[:4].tolist()
+
+
+def frozen(values: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(freeze.apply(network.build(resolve(ModelConfig(**SMALL))), TrainConfig(**values)))
+
+
+def devices_for(values: dict[str, Any]) -> str:
+    try:
+        return str(devices.strategy(TrainConfig(**values).strategy))
+    except UserError as error:
+        return str(error)
+
+
+def batches(values: dict[str, Any]) -> list[bytes]:
+    """The first eight training batches; `train` and `augment` settings together."""
+    folder = Path(values.pop("folder"))
+    augment = AugmentConfig(**{k: v for k, v in values.items() if k in AugmentConfig.model_fields})
+    train = TrainConfig(batch_size=2, **{k: v for k, v in values.items() if k in TrainConfig.model_fields})
+    data = from_records(folder, resolve(ModelConfig(**SMALL)), train, augment)
+    return [
+        np.asarray(array).tobytes()
+        for images, targets in data.training(0).take(8)
+        for array in (images, targets["gt_boxes"], targets["gt_classes"])
+    ]
+
+
+def detections(values: dict[str, Any]) -> list[float]:
+    """Of 40 boxes in two classes that overlap at random."""
+    random = np.random.default_rng(0)
+    low = random.uniform(0, 30, (40, 2))
+    grid = np.concatenate([low, low + random.uniform(10, 34, (40, 2))], axis=1).astype(np.float32)
+    outputs = {"class": random.normal(0, 2, (1, 40, 2)), "box": np.zeros((1, 40, 4))}
+    outputs = {name: value.astype(np.float32) for name, value in outputs.items()}
+    found = postprocess.detect(outputs, grid, np.ones(1, np.float32), (64, 64), NmsConfig(**values))
+    return [float(number) for name in ("scores", "boxes", "valid_len") for number in np.ravel(found[name])]
+
+
+MODEL = {
+    "name": (variables, {"name": "efficientdet-lite0"}),
+    "backbone": (variables, {"backbone": "efficientnetv2-b0"}),
+    "pretrained": (loaded, {"pretrained": "nowhere.weights.h5"}),
+    "pretrained_sha256": (loaded, {"pretrained_sha256": "0" * 64}),
+    "allow_partial_backbone": (loaded, {"allow_partial_backbone": True}),
+    "image_size": (boxes_of_anchors, {"image_size": "96x64"}),
+    "num_classes": (variables, {"num_classes": 3}),
+    "label_map": (classes, TWO),
+    "heads": (variables, {"heads": ["object_detection", "segmentation"]}),
+    "min_level": (variables, {"min_level": 2}),
+    "max_level": (variables, {"max_level": 5}),
+    "num_scales": (boxes_of_anchors, {"num_scales": 2}),
+    "aspect_ratios": (boxes_of_anchors, {"aspect_ratios": [1.0, 3.0]}),
+    "anchor_scale": (boxes_of_anchors, {"anchor_scale": [2.0, 3.0]}),
+    "fpn_num_filters": (variables, {"fpn_num_filters": 16}),
+    "fpn_cell_repeats": (variables, {"fpn_cell_repeats": 2}),
+    "box_class_repeats": (variables, {"box_class_repeats": 1}),
+    "fpn_weight_method": (variables, {"fpn_weight_method": "channel_attn"}),
+    "act_type": (logits, {"act_type": "relu6"}),
+    "survival_prob": (logits, {"survival_prob": 0.5}),
+    "separable_conv": (variables, {"separable_conv": False}),
+    "mean_rgb": (logits, {"mean_rgb": 127.0}),
+    "stddev_rgb": (logits, {"stddev_rgb": [100.0, 57.0, 57.0]}),
+    "grad_checkpoint": (recomputed, {"grad_checkpoint": True}),
+    "seg_num_classes": (variables, {"seg_num_classes": 3, "heads": ["segmentation"]}, {"heads": ["segmentation"]}),
+}
+TRAIN = {
+    "steps": (length, {"steps": 7}),
+    "num_epochs": (length, {"num_epochs": 2}),
+    "batch_size": (length, {"num_epochs": 2, "batch_size": 4}, {"num_epochs": 2}),
+    "learning_rate": (rates, {"learning_rate": 0.08}),
+    "optimizer": (weights_after, {"optimizer": "sgd"}),
+    "momentum": (weights_after, {"momentum": 0.5}),
+    "weight_decay": (weights_after, {"weight_decay": 0.1}),
+    "lr_warmup_epoch": (rates, {"lr_warmup_epoch": 0.5}),
+    "lr_warmup_init": (rates, {"lr_warmup_init": 0.0}),
+    "lr_decay_method": (rates, {"lr_decay_method": "polynomial"}),
+    "first_lr_drop_epoch": (rates, {"first_lr_drop_epoch": 2}, {"lr_decay_method": "stepwise"}),
+    "second_lr_drop_epoch": (
+        rates,
+        {"second_lr_drop_epoch": 3, "first_lr_drop_epoch": 2, "lr_decay_method": "stepwise"},
+        {"first_lr_drop_epoch": 2, "lr_decay_method": "stepwise"},
+    ),
+    "poly_lr_power": (rates, {"poly_lr_power": 2.0}, {"lr_decay_method": "polynomial"}),
+    "clip_gradients_norm": (weights_after, {"clip_gradients_norm": 1.0}, {"optimizer": "sgd"}),
+    "moving_average_decay": (weights_after, {"moving_average_decay": 0}),
+    "label_smoothing": (loss, {"label_smoothing": 0.1}),
+    "alpha": (loss, {"alpha": 0.5}),
+    "gamma": (loss, {"gamma": 2.0}),
+    "delta": (loss, {"delta": 0.2}),
+    "box_loss_weight": (loss, {"box_loss_weight": 10.0}),
+    "iou_loss_type": (loss, {"iou_loss_type": "ciou"}),
+    "iou_loss_weight": (loss, {"iou_loss_weight": 2.0}, {"iou_loss_type": "giou"}),
+    "var_freeze_expr": (frozen, {"var_freeze_expr": "efficientnet"}),
+    "is_training_bn": (frozen, {"is_training_bn": False}),
+    "batch_norm_momentum": (built, {"batch_norm_momentum": 0.5}),
+    "mixed_precision": (built, {"mixed_precision": "bfloat16"}),
+    "strategy": (devices_for, {"strategy": "multiworker"}),
+    "seed": (built, {"seed": 1}),
+    "eval_every": (plan, {"eval_every": 3}),
+    "checkpoint_every": (plan, {"checkpoint_every": 3}),
+    "class_weights": (built, {"class_weights": "inverse"}),
+    "balanced_sampling": (batches, {"balanced_sampling": True}),
+    "reference": (loss, {"reference": True}),
+}
+AUGMENT = {
+    "input_rand_hflip": (batches, {"input_rand_hflip": False}),
+    "jitter_min": (batches, {"jitter_min": 0.5}),
+    "jitter_max": (batches, {"jitter_max": 2.0}),
+    "autoaugment_policy": (batches, {"autoaugment_policy": "v0"}),
+    "min_visible_area": (batches, {"min_visible_area": 1.0}, {"jitter_max": 2.0}),
+    "min_box_side": (batches, {"min_box_side": 12.0}),
+}
+NMS = {
+    "method": (detections, {"method": "hard"}),
+    "iou_thresh": (detections, {"iou_thresh": 0.2}, {"method": "hard"}),
+    "score_thresh": (detections, {"score_thresh": 0.4}),
+    "sigma": (detections, {"sigma": 0.2}),
+    "max_nms_inputs": (detections, {"max_nms_inputs": 10}),
+    "max_output_size": (detections, {"max_output_size": 5}),
+    "per_class": (detections, {"per_class": True}),
+}
+SECTIONS = {ModelConfig: MODEL, TrainConfig: TRAIN, AugmentConfig: AUGMENT, NmsConfig: NMS}
+
+
+@pytest.fixture
+def records(photographs, tmp_path) -> Path:
+    """Nine pictures, two of them with a plate of the rarer class."""
+    root, boxes, splits = photographs(9, ("train",))
+    boxes["class"] = boxes["class"].mask(boxes["class"].notna(), ["b", "b", *"a" * 7])
+    write(boxes, splits, TWO["label_map"], root, tmp_path / "records", workers=1)
+    return tmp_path / "records"
+
+
+def test_every_knob_is_looked_at():
+    for section, table in SECTIONS.items():
+        assert table.keys() == section.model_fields.keys()
+
+
+@pytest.mark.parametrize("knob", [f"{s.__name__}.{knob}" for s, table in SECTIONS.items() for knob in table])
+def test_a_changed_value_shows(knob, request, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    section, _, name = knob.partition(".")
+    look, changed, *given = next(table for s, table in SECTIONS.items() if s.__name__ == section)[name]
+    assert name in changed
+    before = given[0] if given else {}
+    if look in (batches, loaded):
+        folder = {"folder": str(request.getfixturevalue("records") if look is batches else tmp_path)}
+        assert look(before | folder) != look(before | changed | folder)
+    else:
+        assert seen(look, json.dumps(before)) != look(before | changed)
+
+
+@cache
+def seen(look: Callable[[dict[str, Any]], Any], values: str) -> Any:
+    """What the settings of many tests show, looked at once."""
+    return look(json.loads(values))
+
+
+@pytest.mark.parametrize("look", [logits, weights_after, loss, detections])
+def test_the_same_values_show_the_same(look):
+    """Otherwise the test above would pass by chance."""
+    assert seen(look, "{}") == look({})
+
+
+def test_the_same_batches_come_again(records):
+    assert batches({"folder": records}) == batches({"folder": records})

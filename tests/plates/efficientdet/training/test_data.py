@@ -1,0 +1,80 @@
+"""Records as a run learns from them, and masks scored over a split."""
+
+import numpy as np
+import pytest
+import toy
+
+from plates.efficientdet.checkpoints.trained import Trained
+from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data.samples import pictures
+from plates.efficientdet.data.tfrecords import write
+from plates.efficientdet.inference.predict import mask_iou
+from plates.efficientdet.training.data import from_records
+from plates.errors import UserError
+
+PLAIN = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1)
+MASKS = {"image_size": "96x160", "heads": ["segmentation"]}
+
+
+@pytest.fixture
+def folder(photographs, tmp_path):
+    """21 photographs in turn for train, val and test, every seventh without a plate."""
+    root, boxes, splits = photographs(21, ("train", "val", "test"))
+    write(boxes, splits, {1: "plate"}, root, tmp_path / "records", workers=1)
+    return tmp_path / "records"
+
+
+def test_a_run_knows_its_records(folder):
+    data = from_records(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), PLAIN, max_validation_images=5)
+    assert (data.images, data.label_map, data.class_counts) == (7, {1: "plate"}, (6,))
+    assert sum(len(images) for images, _ in data.validation) == 7  # whole batches: 5 images take two of four
+    images, targets = next(iter(data.training(0)))
+    assert images.shape == (4, 160, 96, 3)
+    assert targets["mask"].shape == (4, 40, 24)
+    other = from_records(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), AugmentConfig())
+    assert data.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("level", [2, 3])
+def test_the_mask_is_as_fine_as_the_head(folder, level):
+    spec = toy.spec(**MASKS | {"min_level": level, "anchor_scale": None})
+    data = from_records(folder, spec, toy.train_config(batch_size=4), PLAIN)
+    _, targets = next(iter(data.training(0)))
+    stride = 2 ** (level - 1)
+    assert pictures(spec).mask_stride == spec.mask_stride == stride
+    assert targets["mask"].shape == (4, 160 // stride, 96 // stride)
+    assert tuple(2 * side for side in spec.feature_size(level)) == (160 // stride, 96 // stride)
+
+
+def test_masks_without_a_class_for_each_are_refused(folder, photographs, tmp_path):
+    root, boxes, splits = photographs(8, ("train",), name="two")
+    boxes["class"] = boxes["class"].mask(boxes["class"].notna(), ["a", "b"] * 4)
+    write(boxes, splits, {1: "a", 2: "b"}, root, tmp_path / "two", workers=1)
+    with pytest.raises(UserError, match=r"set model\.num_classes: 2"):
+        from_records(tmp_path / "two", toy.spec(), toy.train_config(batch_size=4), PLAIN)
+    two = toy.spec(**MASKS | {"num_classes": 2})
+    with pytest.raises(UserError, match=r"set model\.seg_num_classes: 3"):
+        from_records(tmp_path / "two", two, toy.train_config(batch_size=4), PLAIN)
+
+
+class Painter:
+    """Says "plate" where the picture is red, or everywhere."""
+
+    def __init__(self, everywhere: bool) -> None:
+        self.everywhere = everywhere
+
+    def predict_on_batch(self, images):
+        cells = np.asarray(images)[:, 2::4, 2::4].astype(int)
+        plate = (cells[..., 0] - cells[..., 1] > 60) | self.everywhere
+        return {"segmentation": np.stack([~plate, plate], axis=-1).astype(np.float32)}
+
+
+def test_masks_are_scored_by_class(folder):
+    spec = toy.spec(**MASKS)
+    right, all_plate = (
+        mask_iou(Trained(Painter(everywhere), spec, {1: "plate"}, {}), folder, "test") for everywhere in (False, True)
+    )
+    assert right.keys() == {"background", "plate"}
+    assert min(right.values()) > 0.9
+    assert all_plate["background"] == 0
+    assert 0 < all_plate["plate"] < 0.3

@@ -1,0 +1,150 @@
+"""A toy detector from training to its exported formats: the same numbers everywhere."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import toy
+from PIL import Image
+from pycocotools import mask as rle
+
+from plates.efficientdet.checkpoints import trained
+from plates.efficientdet.config import ExportConfig, NmsConfig
+from plates.efficientdet.data.tfrecords.record import Record
+from plates.efficientdet.evaluation import metrics
+from plates.efficientdet.inference import exported as infer
+from plates.efficientdet.inference.export import agreement, export
+from plates.efficientdet.inference.predict import Predictor, detect
+from plates.errors import UserError
+
+NMS = NmsConfig()
+
+
+def jpeg(pixels: np.ndarray, size: tuple[int, int] | None = None) -> bytes:
+    image = Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    (image.resize(size) if size else image).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def detector(run) -> trained.Trained:
+    return trained.load(run[0].checkpoint)
+
+
+@pytest.fixture(scope="module")
+def exported(detector, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "model"
+    config = ExportConfig(formats=["saved_model", "onnx", "litert"], score_threshold=0.05)
+    export(detector, NMS, config, folder)
+    return folder
+
+
+def records(scale: int = 1) -> list[Record]:
+    made = []
+    for images, targets in toy.batches(2):
+        for pixels, box, number in zip(images, targets["gt_boxes"], targets["image_id"], strict=True):
+            ymin, xmin, ymax, xmax = box[0] * scale
+            side = toy.SIDE * scale
+            made.append(
+                Record(
+                    str(number), f"base/{number}.jpg", side, side, jpeg(pixels, (side, side)), "",
+                    np.array([[xmin, ymin, xmax, ymax]]), np.array([1]), ["plate"], np.zeros(1, bool), None,
+                )
+            )  # fmt: skip
+    return made
+
+
+def ground_truth(records: list[Record]) -> pd.DataFrame:
+    rows = [(int(record.image_id), "plate", *record.boxes[0]) for record in records]
+    return pd.DataFrame(rows, columns=["image_id", "class", "xmin", "ymin", "xmax", "ymax"])
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_detections_are_in_pixels_of_the_original(detector, scale):
+    pictures = records(scale)
+    found = detect(Predictor(detector.network, detector.spec, NMS), pictures)
+    score = metrics.evaluate(found, ground_truth(pictures), detector.label_map).metrics
+    assert score.mAP50 > 0.9
+    assert found.dtypes.astype(str).to_dict() == {
+        "image_id": "int64", "path": "str", "class": "int32", "score": "float32",
+        "xmin": "float32", "ymin": "float32", "xmax": "float32", "ymax": "float32",
+    }  # fmt: skip
+    assert set(found["path"]) <= {record.path for record in pictures}
+
+
+def test_masks_are_learnt(detector):
+    images, targets = toy.batches(1, mask=True)[0]
+    logits = detector.network.predict_on_batch(images)["segmentation"]
+    assert metrics.mask_iou(metrics.confusion(targets["mask"], logits))[1] > 0.6
+
+
+def test_every_format_agrees_with_the_checkpoint(detector, exported):
+    differences = agreement(detector, exported, [record.encoded for record in records(3)[:4]])
+    assert set(differences) == {"saved_model", "onnx", "litert"}
+    for outputs in differences.values():
+        assert max(outputs.values()) < 2e-5
+    assert set(differences["onnx"]) == {"boxes", "scores", "masks"}
+
+
+def test_agreement_notices_other_weights(detector, tmp_path):
+    config = ExportConfig(formats=["onnx"])
+    export(detector, NMS, config, tmp_path / "model")
+    weights = detector.network.get_weights()
+    detector.network.set_weights([weight * 1.01 for weight in weights])
+    differences = agreement(detector, tmp_path / "model", [record.encoded for record in records()[:2]])
+    detector.network.set_weights(weights)
+    assert differences["onnx"]["scores"] > 1e-4
+
+
+def test_saved_model_answers_for_one_file_and_for_many_of_any_size(exported):
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(str(exported / "saved_model")).signatures
+    files = [records(1)[0].encoded, records(3)[1].encoded]
+    many = signatures["serving_default"](images=tf.constant(files))
+    one = signatures["single"](image=tf.constant(files[1]))
+    assert many["boxes"].shape == (2, 100, 4)
+    np.testing.assert_allclose(one["boxes"], many["boxes"][1], atol=1e-3)
+    assert one["valid_len"] == many["valid_len"][1]
+    names = json.loads((exported / "saved_model" / "assets.extra" / "label_map.json").read_text())
+    assert names == {"1": "plate"}
+
+
+def test_predicting_files_gives_json_and_pictures(exported, tmp_path):
+    files = []
+    for record in records(3)[:3]:
+        files.append(tmp_path / f"{record.image_id}.jpg")
+        files[-1].write_bytes(record.encoded)
+    model = infer.Model(exported)
+    predictions = list(model.predict(files, min_score=0.3))
+    json.dumps(predictions)
+    assert [prediction["image"] for prediction in predictions] == [str(file) for file in files]
+    best = predictions[0]["detections"][0]
+    assert best["name"] == "plate"
+    expected = records(3)[0].boxes[0]
+    assert [best[side] for side in ("xmin", "ymin", "xmax", "ymax")] == pytest.approx(expected, abs=12)
+    (mask,) = predictions[0]["masks"]
+    pixels = rle.decode({key: mask[key] for key in ("size", "counts")})
+    inside = pixels[int(expected[1]) : int(expected[3]), int(expected[0]) : int(expected[2])]
+    assert pixels.shape == (records(3)[0].height, records(3)[0].width)
+    assert inside.mean() > 0.7
+    assert inside.sum() > 0.7 * pixels.sum()
+    infer.draw(predictions[0], tmp_path / "drawn.png")
+    with Image.open(tmp_path / "drawn.png") as drawn, Image.open(files[0]) as original:
+        assert drawn.size == original.size
+        assert (np.asarray(drawn) == infer.COLOUR).all(axis=-1).any()
+
+
+def test_what_is_no_jpeg_is_named(exported, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    model = infer.Model(exported)
+    with pytest.raises(UserError, match=r"text\.jpg is no JPEG"):
+        list(model.predict([tmp_path / "text.jpg"]))
+    with pytest.raises(UserError, match=r"gone\.jpg cannot be read"):
+        list(model.predict([tmp_path / "gone.jpg"]))
+    with pytest.raises(UserError, match="No exported SavedModel"):
+        infer.Model(tmp_path)

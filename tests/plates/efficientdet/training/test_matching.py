@@ -1,0 +1,101 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from plates.efficientdet.model import anchors
+from plates.efficientdet.training import matching
+from plates.efficientdet.training.matching import BACKGROUND, IGNORED
+
+GRID = np.concatenate(list(anchors.per_level((64, 64), range(3, 5), 2, [1.0, 2.0], 2.0).values()))
+
+corner = st.integers(0, 48)
+side = st.integers(2, 40)
+truth = st.tuples(corner, corner, side, side, st.sampled_from([1, 1, 2, -1, 0]))
+
+
+def assign(boxes, classes, **options):
+    boxes = np.array(boxes, np.float32).reshape(1, -1, 4)
+    found = matching.assign(GRID, boxes, np.array([classes], np.int32), **options)
+    return [ops.convert_to_numpy(values)[0] for values in found]
+
+
+def plain_assignment(boxes, classes):
+    """The same in loops: the reference's assignment, ours for ignored and untouched boxes."""
+    overlap = np.zeros((len(boxes), len(GRID)), np.float32)
+    for i, box in enumerate(np.array(boxes, np.float32)):
+        low, high = np.maximum(GRID[:, :2], box[:2]), np.minimum(GRID[:, 2:], box[2:])
+        inner = np.maximum(high - low, 0).prod(axis=1)
+        areas = (GRID[:, 2:] - GRID[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
+        overlap[i] = inner / (areas - inner) if classes[i] else -1
+    owner = np.where(overlap.max(axis=0) >= 0.5, overlap.argmax(axis=0), -1)
+    order = sorted(range(len(boxes)), key=lambda i: (classes[i] < 0, i))
+    taken: set[int] = set()
+    for i in order:
+        best = int(overlap[i].argmax())
+        if classes[i] and overlap[i, best] > 0 and best not in taken:
+            taken.add(best)
+            owner[best] = i
+    return [BACKGROUND if i < 0 else classes[i] - 1 if classes[i] > 0 else IGNORED for i in owner]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(truth, min_size=6, max_size=6))
+def test_as_in_plain_loops(rows):
+    boxes = [(y, x, y + height, x + width) for y, x, height, width, _ in rows]
+    classes = [row[4] for row in rows]
+    found, deltas, num_positives = assign(boxes, classes)
+    assert found.tolist() == plain_assignment(boxes, classes)
+    assert num_positives == (found >= 0).sum()
+    assert not deltas[found < 0].any()
+
+
+def test_every_box_gets_an_anchor_unless_another_wants_the_same():
+    tiny = [(10, 10, 12, 13), (40, 40, 42, 44)]
+    assert assign(tiny, [1, 2])[0].tolist().count(0) == 1
+    assert assign(tiny, [1, 2])[0].tolist().count(1) == 1
+    same = assign([tiny[0], tiny[0]], [2, 1])
+    assert [same[0].tolist().count(i) for i in (0, 1)] == [0, 1]
+
+
+def test_padding_changes_nothing_whatever_it_holds():
+    alone = assign([(8, 8, 24, 30)], [1])
+    padded = assign([(0, 0, 64, 64), (8, 8, 24, 30), (np.nan,) * 4], [0, 1, 0])
+    for ours, theirs in zip(alone, padded, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_an_ignored_box_is_neither_positive_nor_background():
+    box = (8, 8, 24, 30)
+    classes, deltas, num_positives = assign([box], [-1])
+    matched = assign([box], [1])[0] >= 0
+    assert (classes[matched] == IGNORED).all()
+    assert (classes[~matched] == BACKGROUND).all()
+    assert num_positives == 0
+    assert not deltas.any()
+
+
+def test_an_ignored_box_takes_no_anchor_from_one_that_counts():
+    tiny = (10, 10, 12, 13)
+    classes, _, num_positives = assign([tiny, tiny], [-1, 1])
+    assert num_positives == 1
+    assert (classes == IGNORED).sum() == 0
+
+
+def test_a_box_outside_takes_nothing_or_anchor_0_as_in_the_reference():
+    outside = [(500, 500, 510, 510)]
+    assert assign(outside, [1])[2] == 0
+    classes, deltas, _ = assign(outside, [1], reference=True)
+    assert np.flatnonzero(classes >= 0).tolist() == [0]
+    assert deltas[0, 0] > 10
+
+
+def test_images_of_a_batch_do_not_touch_each_other():
+    random = np.random.default_rng(0)
+    low = random.uniform(0, 40, (5, 3, 2))
+    boxes = np.concatenate([low, low + random.uniform(4, 30, (5, 3, 2))], axis=-1).astype(np.float32)
+    classes = random.integers(0, 3, (5, 3)).astype(np.int32)
+    together = [ops.convert_to_numpy(values) for values in matching.assign(GRID, boxes, classes)]
+    for i in range(5):
+        for ours, alone in zip(together, assign(boxes[i], classes[i]), strict=True):
+            assert np.array_equal(ours[i], alone)

@@ -1,0 +1,91 @@
+"""Fine-tuning: a run starts from what it was given; weights that do not fit stop it before its first step."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import toy
+
+from assets.checkpoint import check_classes, initialiser
+from plates.efficientdet.checkpoints import load, trained
+from plates.efficientdet.config import ModelConfig
+from plates.efficientdet.model import network
+from plates.efficientdet.model.network import variable_name
+from plates.efficientdet.training.loop import train
+from plates.errors import UserError
+
+
+def fine_tune(tmp_path, path, on_row=lambda row, steps: None):
+    """One step, too small to move anything, from the weights at `path`."""
+    start = initialiser(ModelConfig(pretrained=str(path)), tmp_path)
+    config = toy.train_config(steps=1, learning_rate=1e-6)
+    return train(
+        toy.spec(), config, toy.data(1), tmp_path / "checkpoint", tmp_path / "work",
+        initialise=start, say=lambda line: None, on_row=on_row,
+    )  # fmt: skip
+
+
+def weights(model) -> dict[str, np.ndarray]:
+    return {variable_name(variable): variable.numpy() for variable in model.trainable_variables}
+
+
+def test_a_run_starts_from_another_run_and_its_averages_too(run, tmp_path):
+    """From a champion's folder, of a detector with both heads; the averages are what best.weights.h5 holds."""
+    shutil.copytree(run[0].checkpoint, tmp_path / "champion/checkpoint")
+    result = fine_tune(tmp_path, tmp_path / "champion")
+    given, averages = (weights(trained.load(folder).network) for folder in (run[0].checkpoint, result.checkpoint))
+    assert averages.keys() < given.keys()
+    for name, value in averages.items():
+        np.testing.assert_allclose(value, given[name], atol=1e-4, err_msg=name)
+    report = json.loads((result.checkpoint / "load_report.json").read_text())
+    assert set(averages) <= set(report["matched"])
+    assert report["unused"] > 0
+    assert result.loaded.to_json() == report
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("another variant", "fills .*% of the backbone efficientnet-tiny"),
+        ("truncated", "damaged"),
+        ("nowhere", "no weights at .*check model.pretrained"),
+    ],
+)
+def test_weights_that_do_not_fit_stop_the_run_before_its_first_step(tmp_path, kind, message):
+    path = tmp_path / "given.weights.h5"
+    if kind != "nowhere":
+        network.build(toy.spec(backbone="efficientnet-lite0")).save_weights(path)
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:50_000])
+    rows = []
+    with pytest.raises(UserError, match=message):
+        fine_tune(tmp_path, path, lambda row, steps: rows.append(row))
+    assert rows == []
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_coco_without_a_connection_says_where_to_put_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "COCO", "http://127.0.0.1:9")
+    start = initialiser(ModelConfig(name="efficientdet-d0", pretrained="coco"), tmp_path)
+    with pytest.raises(UserError, match=r"could not download .*put it at .*efficientdet-d0\.tar\.gz"):
+        start(None)
+
+
+def test_random_weights_need_no_initialiser(tmp_path):
+    assert initialiser(ModelConfig(), tmp_path) is None
+
+
+def test_a_label_map_that_misses_or_swaps_an_id_is_refused():
+    check_classes(None, None, {1: "blue"})
+    check_classes({1: "blue", 2: "green"}, None, {1: "blue"})
+    with pytest.raises(UserError, match=r"2 is 'green' in the records, 'missing' in model.label_map"):
+        check_classes({1: "blue"}, None, {1: "blue", 2: "green"})
+    with pytest.raises(UserError, match=r"1 is 'blue' in the records, 'green'"):
+        check_classes({1: "green", 2: "blue"}, None, {1: "blue", 2: "green"})
+
+
+def test_more_classes_than_the_data_names_are_refused():
+    check_classes(None, 1, {1: "blue"})
+    with pytest.raises(UserError, match="num_classes is 90 and the data's classes end at 1"):
+        check_classes(None, 90, {1: "blue"})

@@ -1,0 +1,268 @@
+"""The toy is trained once for this module; what a run promises is then looked up in it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import run_toy as toy_steps
+import toy
+
+from plates.efficientdet.checkpoints import trained
+from plates.efficientdet.training import balance, devices, guards, resume
+from plates.efficientdet.training.data import from_batches
+from plates.efficientdet.training.history import History, Row
+from plates.efficientdet.training.loop import build, number_of_steps, train
+from plates.efficientdet.training.resume import Progress
+from plates.errors import UserError
+
+HERE = Path(__file__).parent
+
+
+def run_toy(*arguments: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "run_toy.py"), *arguments],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[3]), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def result(process: subprocess.Popen) -> list:
+    out, error = process.communicate(timeout=500)
+    assert process.returncode == 0, error[-2000:]
+    return json.loads(out.splitlines()[-1])
+
+
+def arrays(file: Path) -> dict[str, np.ndarray]:
+    found = {}
+    with h5py.File(file) as h5:
+        h5.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_toy_is_learnt(run):
+    result, said = run
+    assert result.best > 0.4  # mAP .50:.95; mAP50 is looked at in test_export.py
+    assert result.history["loss"].iloc[-10:].mean() < 0.2 * result.history["loss"].iloc[:10].mean()
+    assert result.history["seg"].iloc[-1] < 0.5 * result.history["seg"].iloc[0]
+    assert result.warnings == []
+    assert any("120 steps of 8 images" in line for line in said)
+
+
+def test_checkpoint_folder_holds_averages_and_raw_weights(run):
+    folder = run[0].checkpoint
+    assert {path.name for path in folder.iterdir()} == {
+        "best.weights.h5",
+        "last.weights.h5",
+        "model.json",
+        "history.csv",
+    }
+    assert not (folder.parent / "work").exists()
+    best, last = arrays(folder / trained.BEST), arrays(folder / trained.LAST)
+    assert best.keys() == last.keys()
+    assert max(np.abs(best[name] - last[name]).max() for name in best) > 1e-4
+    loaded = trained.load(folder)
+    assert (loaded.spec.heads, loaded.label_map) == (("object_detection", "segmentation"), {1: "plate"})
+    assert sum(weight.size for weight in loaded.network.get_weights()) == sum(array.size for array in best.values())
+
+
+def test_history_has_a_row_a_step(run):
+    result = run[0]
+    rows = History.read(result.checkpoint / "history.csv").rows
+    assert [row.step for row in rows] == list(range(1, 121))
+    assert rows[59].validation == pytest.approx(result.history["validation"].iloc[59])
+    assert np.isnan(rows[0].validation)
+    assert all(row.positives >= row.boxes == 1 for row in rows)
+    assert rows[0].gradient_norm > 0
+
+
+def test_killed_run_goes_on_as_if_it_had_not_been(run, tmp_path):
+    """Killed by signal 9 after step 6, state saved at 4: resumed, it repeats 5 and 6 and ends with the same weights."""
+    process = run_toy("killed", str(tmp_path), "6")
+    process.communicate(timeout=500)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "checkpoint").exists()
+    said = []
+    resumed = toy.train_both(tmp_path, said.append)
+    assert "Going on after step 4 of 120." in said
+    columns = ["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]
+    np.testing.assert_allclose(resumed.history[columns], run[0].history[columns], rtol=1e-3)
+    for name in (trained.BEST, trained.LAST):
+        whole = arrays(run[0].checkpoint / name)
+        for key, array in arrays(resumed.checkpoint / name).items():
+            np.testing.assert_allclose(array, whole[key], rtol=1e-3, atol=1e-4)
+
+
+def test_divergence_stops_the_run_and_names_batch_term_and_cause(tmp_path):
+    config = toy.train_config(learning_rate=1e6, checkpoint_every=2, lr_warmup_epoch=3.0)
+    with pytest.raises(guards.TrainingDiverged) as caught:
+        train(toy.spec(), config, toy.data(), tmp_path / "checkpoint", tmp_path / "work", say=lambda line: None)
+    error = caught.value
+    assert "learning rate" in str(error)
+    assert error.term in guards.TERMS
+    position = (error.step - 1) % 8
+    assert error.image_ids == list(range(position * 8 + 1, position * 8 + 9))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def row(step: int = 1, **values: float) -> Row:
+    calm = {"loss": 1.0, "cls": 0.5, "box": 0.01, "iou": 0.0, "seg": 0.0, "l2": 0.0, "gradient_norm": 2.0}
+    counts = {"positives": 5.0, "boxes": 1.0, "ignored": 0.0, "learning_rate": 0.01}
+    return Row(step=step, **(calm | counts | values))
+
+
+def check(broken: Row, history: list[Row], batch=None, **config) -> None:
+    targets = (batch or toy.batches(1)[0])[1]
+    guards.check_step(broken, history, targets.get, toy.spec(), toy.train_config(**config), "Kept.")
+
+
+def test_nan_is_blamed_on_the_bad_box_and_its_image():
+    batch = toy.batches(1)[0]
+    batch[1]["gt_boxes"][3, 0] = np.nan
+    with pytest.raises(guards.TrainingDiverged, match=r"bad boxes .* in images 4\. Kept") as caught:
+        check(row(7, loss=np.nan, box=np.nan), [row()], batch)
+    assert (caught.value.step, caught.value.term) == (7, "box")
+
+
+def test_nan_under_float16_is_blamed_on_overflow_and_an_infinite_gradient_is_not_an_error():
+    with pytest.raises(guards.TrainingDiverged, match="float16 overflows"):
+        check(row(7, loss=np.inf, cls=np.inf), [row()], mixed_precision="float16")
+    check(row(7, gradient_norm=np.inf), [row()], mixed_precision="float16")
+    with pytest.raises(guards.TrainingDiverged, match="gradient is not a number"):
+        check(row(7, gradient_norm=np.inf), [row()])
+
+
+def test_growing_loss_is_stopped_and_a_bump_is_not():
+    history = [row(step, loss=1.0) for step in range(1, 31)]
+    check(row(31, loss=50.0, box=1.0), history)
+    exploding = history + [row(step, loss=50.0, box=1.0) for step in range(31, 40)]
+    with pytest.raises(
+        guards.TrainingDiverged, match=r"the loss grows: 50 .* after 1 at best, most of all the box loss"
+    ):
+        check(row(40, loss=50.0, box=1.0), exploding)
+
+
+def test_no_boxes_and_no_matches_are_named():
+    with pytest.raises(guards.NothingMatched, match="No image of the first 20 batches has a box"):
+        guards.check_matches([row(boxes=0.0, positives=0.0)] * 20, print, 100)
+    with pytest.raises(guards.NothingMatched, match="anchors fit nothing"):
+        guards.check_matches([row(positives=0.0)] * 20, print, 100)
+    said = []
+    guards.check_matches([row(positives=1.1)] * 20, said.append, 100)
+    assert "1.10 positives a box" in said[0]
+
+
+def test_state_of_another_configuration_is_moved_aside(tmp_path):
+    work = tmp_path / "work"
+    history = History([row(1), replace(row(2), validation=0.5)])
+    resume.save(
+        work,
+        {"a": np.arange(3.0)},
+        Progress(2, 0.5, 2, history, ["note"], {"source": "d0.tar.gz"}),
+        {"train": {"steps": 5}, "data": "x"},
+    )
+    same = resume.load(work, {"train": {"steps": 5}, "data": "x"}, print)
+    assert (same.step, same.best, same.best_step, same.notes) == (2, 0.5, 2, ["note"])
+    assert same.loaded == {"source": "d0.tar.gz"}
+    assert (same.history.rows[1].loss, same.history.rows[1].validation) == (1.0, 0.5)
+    said = []
+    assert resume.load(work, {"train": {"steps": 6}, "data": "x"}, said.append) is None
+    assert "train.steps" in said[0]
+    assert (tmp_path / "work.stale-1" / "state" / "state.json").is_file()
+    assert not work.exists()
+
+
+def test_damaged_weights_and_missing_folders_are_named(tmp_path):
+    with pytest.raises(UserError, match="No trained detector at"):
+        trained.load(tmp_path)
+    broken = tmp_path / "best.weights.h5"
+    broken.write_bytes(b"half a file")
+    trained.describe(tmp_path, toy.spec(), {1: "plate"}, {})
+    with pytest.raises(UserError, match="damaged, or of another variant"):
+        trained.load(tmp_path)
+
+
+def test_numbers_that_follow_from_the_run():
+    assert number_of_steps(toy.train_config(steps=None, num_epochs=3), images=20) == 8
+    assert [balance.batch_norm_momentum(steps) for steps in (10, 375, 750, 3750, 10**6)] == pytest.approx(
+        [0.9, 0.9, 0.95, 0.99, 0.99]
+    )
+    assert balance.class_weights([90, 10], "inverse") == pytest.approx([100 / 180, 5.0])
+    assert balance.class_weights([10, 10], "effective_number") == pytest.approx([1, 1])
+
+
+def test_batches_that_can_be_read_only_once_are_refused():
+    once = from_batches((batch for batch in toy.batches(1)), images=8)
+    endless = iter(once.training(0))
+    next(endless)
+    with pytest.raises(UserError, match="only once"):
+        next(endless)
+
+
+def test_a_step_gives_the_same_numbers_on_every_backend_and_number_of_devices():
+    """Three steps from the same weights: one device; two logical devices; two processes; Keras's `fit`; JAX's `fit`."""
+    many = [run_toy("steps", "multiworker", TF_CONFIG=task) for task in tf_config(23461, 23462)]
+    many += [run_toy("steps", "gpus")]
+    jax = run_toy("steps", "fit", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
+    expected = np.array(toy_steps.steps("one"))
+    assert expected[0, 0] != pytest.approx(expected[2, 0], rel=1e-2)
+    np.testing.assert_allclose(toy_steps.steps("fit"), expected[:, :1], rtol=1e-4)
+    for process in many:
+        np.testing.assert_allclose(result(process), expected, rtol=1e-4)
+    np.testing.assert_allclose(result(jax), expected[:, :1], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_run_on_many_devices_that_was_stopped_ends_as_a_whole_one(tmp_path):
+    """Two logical devices, whole and stopped; two processes with folders of their own, stopped after three steps."""
+    whole, again = result(run_toy("resumed", str(tmp_path)))
+    assert len(whole[0]) == 5
+    assert_same_run(again, whole)
+    for stop, ports in (("3", (23463, 23464)), ("0", (23465, 23466))):
+        workers = [
+            run_toy("trained", str(tmp_path / f"worker{index}"), stop, TF_CONFIG=task)
+            for index, task in enumerate(tf_config(*ports))
+        ]
+        ends = [result(worker) for worker in workers]
+    for end in ends:
+        assert_same_run(end, whole)
+    first, second = (arrays(tmp_path / f"worker{index}/checkpoint/best.weights.h5") for index in range(2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def assert_same_run(one: list, other: list) -> None:
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-4)
+    assert one[1:] == pytest.approx(other[1:], rel=1e-4)
+
+
+def tf_config(*ports: int) -> list[str]:
+    """TF_CONFIG of each of two processes here."""
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    return [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_16_bit_learns_with_float32_weights_and_outputs(precision):
+    config = toy.train_config(steps=30, mixed_precision=precision, learning_rate=0.02)
+    with devices.precision(precision):
+        detector = build(toy.spec(), config, toy.data(2), 30)
+    assert isinstance(detector.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "float16")
+    images, targets = toy.batches(1)[0]
+    known = {name: targets[name] for name in ("gt_boxes", "gt_classes")}
+    losses = [float(detector.train_on_batch(images, known, return_dict=True)["loss"]) for _ in range(12)]
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+    assert {str(variable.dtype) for variable in detector.network.weights if "seed" not in variable.path} == {"float32"}
+    outputs = detector.network(images)
+    assert {str(value.dtype).removeprefix("<dtype: '").rstrip("'>") for value in outputs.values()} == {"float32"}
+    norms = [n for n in detector.network._flatten_layers() if isinstance(n, keras.layers.BatchNormalization)]
+    assert {norm.compute_dtype for norm in norms} == {precision}

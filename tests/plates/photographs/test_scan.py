@@ -1,0 +1,262 @@
+import hashlib
+import io
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from plates.errors import UserError
+from plates.photographs.header import read_header
+from plates.photographs.scan import CACHE_SCHEMA, RAW_IMAGES_SCHEMA, Scan, scan
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (72, 116), form: str = "JPEG", **options) -> bytes:
+    stream = io.BytesIO()
+    Image.effect_noise(size, 40).convert(mode).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def rotated(orientation: int, big_endian: bool = False) -> bytes:
+    exif = Image.Exif()
+    exif.endian = ">" if big_endian else "<"
+    exif[0x0112] = orientation
+    return picture(exif=exif)
+
+
+JPEG = picture()
+NOBODY = 65534
+TRUTH = (72, 116, None)
+
+
+def seen(root: Path, content: dict[str, bytes]) -> Scan:
+    for path, data in content.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    return scan(root, root.parent / "cache.parquet")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def test_finds_every_image_of_any_tree_in_order_of_path(root: Path) -> None:
+    result = seen(
+        root,
+        {
+            "CCPD2020/ccpd_green/train/b.jpg": JPEG,
+            "CCPD2019/ccpd_base/z.JPG": JPEG,
+            "mine/a.jpeg": JPEG,
+            "loose.jpg": JPEG,
+            "CCPD2019/split/train.txt": b"ccpd_base/z.JPG",
+        },
+    )
+    assert result.table.schema.equals(RAW_IMAGES_SCHEMA)
+    assert result.table["path"].to_pylist() == sorted(result.table["path"].to_pylist())
+    assert dict(zip(result.table["name"].to_pylist(), result.table["subset"].to_pylist(), strict=True)) == {
+        "z.JPG": "base",
+        "b.jpg": "green",
+        "a.jpeg": "mine",
+        "loose.jpg": "",
+    }
+    assert set(result.table["sha256"].to_pylist()) == {hashlib.sha256(JPEG).hexdigest()}
+    assert set(zip(*[result.table[name].to_pylist() for name in ("width", "height", "bytes")], strict=True)) == {
+        (72, 116, len(JPEG))
+    }
+    assert result.other_files == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "width", "height", "problem"),
+    [
+        (JPEG, 72, 116, None),
+        (picture("L"), 72, 116, None),
+        (picture("CMYK"), 72, 116, None),
+        (picture(progressive=True), 72, 116, None),
+        (JPEG + b"\0" * 16, 72, 116, None),
+        (
+            picture(size=(4, 4)).replace(struct.pack(">HH", 4, 4), struct.pack(">HH", 30000, 30000), 1),
+            30000,
+            30000,
+            None,
+        ),
+        (rotated(6), 72, 116, "EXIF orientation 6"),
+        (rotated(8, big_endian=True), 72, 116, "EXIF orientation 8"),
+        (rotated(1), 72, 116, None),
+        (b"", None, None, "zero bytes"),
+        (picture(form="PNG"), None, None, "not a JPEG: a PNG"),
+        (b"<!DOCTYPE html><html></html>", None, None, "not a JPEG: a web page"),
+        (b"\x01\x02\x03\x04", None, None, "not a JPEG: it starts with 01 02 03 04"),
+        (JPEG[: len(JPEG) // 2], 72, 116, "truncated: no end marker"),
+        (JPEG[:30], None, None, "truncated: it ends before the picture"),
+        (JPEG[:2], None, None, "truncated: it ends before the picture"),
+        (JPEG[:20] + b"\0" * 500, None, None, "damaged: no marker at byte 20"),
+    ],
+)
+def test_header_and_problem(content: bytes, width: int | None, height: int | None, problem: str | None) -> None:
+    header = read_header(content)
+    assert (header.width, header.height, header.problem) == (width, height, problem)
+
+
+@given(st.binary(max_size=80), st.integers(0, len(JPEG)), st.integers(0, 60))
+@settings(max_examples=300)
+def test_no_bytes_crash_the_header_reader(noise: bytes, at: int, cut: int) -> None:
+    header = read_header(JPEG[:at] + noise + JPEG[at + cut :])
+    assert header.problem is not None or (header.width and header.height)
+
+
+def test_real_photographs_have_no_problem_and_the_size_of_ccpd(shared: Path, tmp_path: Path) -> None:
+    result = scan(shared / "ccpd", tmp_path / "cache.parquet")
+    assert len(result.table) == 422
+    assert set(result.table["problem"].to_pylist()) == {None}
+    assert set(zip(result.table["width"].to_pylist(), result.table["height"].to_pylist(), strict=True)) == {(720, 1160)}
+    counts = {entry["values"]: entry["counts"] for entry in result.table["subset"].value_counts().to_pylist()}
+    assert counts == {"base": 415, "rotate": 1, "np": 3, "green": 3}
+
+
+def test_an_unchanged_file_is_not_opened_again_and_a_changed_one_is(root: Path) -> None:
+    first = seen(root, {"ccpd_base/a.jpg": JPEG, "ccpd_base/b.jpg": JPEG, "ccpd_base/empty.jpg": b""})
+    assert (first.read, first.kept) == (3, 0)
+    os.chmod(root / "ccpd_base/a.jpg", 0)
+    changed = picture("L")
+    second = seen(root, {"ccpd_base/b.jpg": changed, "ccpd_base/c.jpg": JPEG})
+    assert (second.read, second.kept) == (2, 2)
+    rows = {row["name"]: row for row in second.table.to_pylist()}
+    assert rows["a.jpg"] == first.table.to_pylist()[0]
+    assert rows["b.jpg"]["sha256"] == hashlib.sha256(changed).hexdigest()
+    (root / "ccpd_base/c.jpg").unlink()
+    third = seen(root, {})
+    assert (third.read, third.kept, len(third.table)) == (0, 3, 3)
+
+
+def test_a_cache_of_another_kind_is_not_trusted(root: Path) -> None:
+    seen(root, {"a.jpg": JPEG})
+    (root.parent / "cache.parquet").unlink()
+    import pandas as pd
+
+    pd.DataFrame({"path": ["a.jpg"]}).to_parquet(root.parent / "cache.parquet")
+    assert seen(root, {}).read == 1
+
+
+def test_links_are_counted_and_lead_nowhere(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret.jpg").write_bytes(JPEG)
+    (root / "loop").symlink_to(root, target_is_directory=True)
+    (root / "out").symlink_to(tmp_path / "outside", target_is_directory=True)
+    (root / "out.jpg").symlink_to(tmp_path / "outside/secret.jpg")
+    result = seen(root, {"a.jpg": JPEG})
+    assert result.table["path"].to_pylist() == ["a.jpg"]
+    assert result.links == 3
+
+
+def test_names_of_other_encodings_and_of_255_bytes(root: Path) -> None:
+    gbk = os.fsencode(root) + "/皖A12345.jpg".encode("gbk")
+    with open(gbk, "wb") as stream:
+        stream.write(JPEG)
+    longest = "a" * 251 + ".jpg"
+    rows = {row["name"]: row for row in seen(root, {longest: JPEG, "皖.jpg": JPEG}).table.to_pylist()}
+    assert rows[longest]["problem"] is None
+    assert rows["皖.jpg"]["problem"] is None
+    (other,) = set(rows) - {longest, "皖.jpg"}
+    assert other == r"\xcd\xeeA12345.jpg"
+    assert rows[other]["problem"] == "the name is not UTF-8"
+
+
+def test_nothing_is_written_in_the_root(root: Path) -> None:
+    seen(root, {"ccpd_base/a.jpg": JPEG})
+    before = sorted(root.rglob("*"))
+    scan(root, root.parent / "cache.parquet")
+    assert sorted(root.rglob("*")) == before
+    with pytest.raises(UserError, match="never written"):
+        scan(root, root / "cache.parquet")
+
+
+def test_roots_that_cannot_be_scanned(root: Path) -> None:
+    cache = root.parent / "cache.parquet"
+    with pytest.raises(UserError, match="no image under"):
+        scan(root, cache)
+    (root / "notes.txt").write_text("nothing here")
+    with pytest.raises(UserError, match="1 other files"):
+        scan(root, cache)
+    with pytest.raises(UserError, match="no such folder"):
+        scan(root / "missing", cache)
+    with pytest.raises(UserError, match="which is a file"):
+        scan(root / "notes.txt", cache)
+    assert not cache.exists()
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder's path, in a test that the system lets do no more than any user, whoever started it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
+def test_folders_without_permission(as_nobody: Path) -> None:
+    root = as_nobody / "root"
+    seen(root, {"ccpd_base/a.jpg": JPEG, "ccpd_base/c.jpg": JPEG, "ccpd_db/b.jpg": JPEG})
+    os.chmod(root / "ccpd_db", 0)
+    assert seen(root, {}).unreadable == ["ccpd_db: Permission denied"]
+    os.chmod(root / "ccpd_base/c.jpg", 0)
+    (as_nobody / "cache.parquet").unlink()
+    found = seen(root, {})
+    assert found.unreadable == ["ccpd_db: Permission denied", "ccpd_base/c.jpg: unreadable: Permission denied"]
+    assert found.table["problem"].to_pylist() == [None, "unreadable: Permission denied"]
+    for mode in (0, 0o400, 0o100):
+        os.chmod(root, mode)
+        with pytest.raises(UserError, match=r"not permitted.*chmod -R"):
+            scan(root, as_nobody / "cache.parquet")
+    os.chmod(root, 0o700)
+    os.chmod(root / "ccpd_db", 0o700)
+
+
+def test_what_other_code_found_is_not_believed(root: Path, monkeypatch) -> None:
+    assert seen(root, {"a.jpg": JPEG}).read == 1
+    assert seen(root, {}).read == 0
+    monkeypatch.setattr("plates.photographs.scan.CACHE_SCHEMA", CACHE_SCHEMA.with_metadata({"code": "another"}))
+    assert seen(root, {}).read == 1
+
+
+def test_progress_counts_every_image(root: Path) -> None:
+    seen(root, {"a.jpg": JPEG})
+    (root / "b.jpg").write_bytes(JPEG)
+    steps: list[int] = []
+    scan(root, root.parent / "cache.parquet", progress=steps.append)
+    assert sum(steps) == 2
+
+
+def test_the_same_table_from_any_number_of_threads(shared: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("plates.photographs.scan.READ_AT_ONCE", 10)
+    one, four = (scan(shared / "ccpd", tmp_path / f"{workers}.parquet", workers=workers) for workers in (1, 4))
+    assert four.read == one.read > 300
+    assert four.table.equals(one.table)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "subset"),
+    [
+        ("ccpd_base", "a.jpg", "base"),
+        ("ccpd_np", "deeper/a.jpg", "np"),
+        ("ccpd_green", "train/a.jpg", "green"),
+        ("ccpd_green/test", "a.jpg", "green"),
+        ("ccpd_base", "ccpd_db/a.jpg", "db"),
+        ("ccpd_backup", "photos/a.jpg", "photos"),
+    ],
+)
+def test_a_root_that_is_one_subset(root: Path, folder: str, file: str, subset: str) -> None:
+    assert seen(root / folder, {file: JPEG}).table["subset"].to_pylist() == [subset]

@@ -1,0 +1,203 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plates.errors import UserError
+from plates.settings import automl_overrides as hparams
+from plates.settings import edit
+from plates.settings.params import Params, knobs, load
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_params_yaml_holds_every_knob_at_its_default() -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert load(ROOT / "params.yaml") == Params()
+    for key, _ in knobs():
+        place = content
+        for part in key.split("."):
+            assert part in place, f"{key} is not in params.yaml"
+            place = place[part]
+
+
+def test_every_knob_is_explained() -> None:
+    assert [key for key, field in knobs() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "train: {learning_rat: 0.1}",
+            r"train\.learning_rat: no such setting; did you mean train\.learning_rate\?",
+        ),
+        ("traim: {steps: 1}", r"traim: no such setting; did you mean train\?"),
+        ("train: {batch_size: -1}", r"train\.batch_size: .*found -1"),
+        ("data: [1, 2]", r"data: a section, with its settings below it \(plates params data\); found \[1, 2\]"),
+        ("model: {heads: [segmentation]}", r"set gate\.metric: mask_iou"),
+        ("gate: {metric: mask_iou}", r"needs segmentation in model\.heads"),
+        ("- a", "must hold sections"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        load(path)
+
+
+def test_set_keeps_comments_and_refuses_the_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    before = path.read_text(encoding="utf-8").splitlines()
+    edit.write(path, edit.parse(["train.steps=7", "data.root=/photos/CCPD 2019", "model.aspect_ratios=[1.8, 2.5]"]))
+    params = load(path)
+    assert (params.train.steps, params.data.root) == (7, "/photos/CCPD 2019")
+    after = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in after if line.lstrip().startswith("#")] == [
+        line for line in before if line.lstrip().startswith("#")
+    ]
+    with pytest.raises(UserError, match=r"did you mean train\.steps"):
+        edit.parse(["train.step=7"])
+    with pytest.raises(UserError, match=r"train\.steps"):
+        edit.write(path, {"train.steps": "many"})
+    assert load(path).train.steps == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (ROOT / "params.yaml").read_text(encoding="utf-8"),
+        "# by hand\ntrain:\n    steps: 500   # short\n    batch_size: 0x8\n"
+        "model:\n    heads:\n      - object_detection\n"
+        f"    name: 'efficientdet-d0'\n    aspect_ratios: null\ndata:\n    root: \"/{'long name ' * 30}\"\n",
+    ],
+    ids=["ours", "by hand"],
+)
+def test_set_changes_only_the_lines_of_the_settings_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    edit.write(path, edit.parse(["train.steps=7", "model.aspect_ratios=[[1.4, 0.7], [1, 1]]"]))
+    before, after = text.splitlines(), path.read_text(encoding="utf-8").splitlines()
+    assert len(before) == len(after)
+    changed = [new.split("#")[0].strip() for old, new in zip(before, after, strict=True) if old != new]
+    assert sorted(changed) == ["aspect_ratios: [[1.4, 0.7], [1, 1]]", "steps: 7"]
+
+
+def test_set_takes_back_what_it_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    edit.write(path, edit.parse(["train.iou_loss_type=ciou", "train.weight_decay=0", 'data.root="no"']))
+    assert load(path).data.root == "no"
+    edit.write(path, edit.parse(["train.iou_loss_type=null", "train.weight_decay=4.0e-05", "data.root="]))
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("train.steps", "write KEY=VALUE"),
+        ("train.steps=abc", r"should be a valid integer.* What it takes: plates params train\.steps"),
+        ("data=3", r"data is a section\. Set one of its settings, as data\.root=VALUE; .*plates params data"),
+        ("data.sample=3", r"as data\.sample\.count=VALUE"),
+        ("traim.steps=3", r"did you mean train\.steps"),
+        ("zzz=3", r"no such setting\. All of them: plates params"),
+        ("model.heads=segmentation", r"should be a valid list\. Write --set 'model\.heads=\[segmentation\]'"),
+        ("model.heads=segmentation,object_detection", r"'model\.heads=\[segmentation,object_detection\]'"),
+        ("data.root=2019", r"Write --set 'data\.root=\"2019\"'"),
+        ("gate.metric=speed", r"should be 'mAP', "),
+        ("train.steps=[1", "is not YAML"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_put_right(word: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"--set {re.escape(word)}: .*{said}"):
+        edit.parse([word])
+
+
+def test_settings_that_disagree_leave_the_file_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("train: {steps: 5}\n")
+    with pytest.raises(UserError, match=r"\(not changed\), with the settings asked for: .*\n.*steps, or num_epochs"):
+        edit.write(path, edit.parse(["train.num_epochs=3"]))
+    assert path.read_text() == "train: {steps: 5}\n"
+    path.write_text("train: 5\n")
+    with pytest.raises(UserError, match=r"train: a section, with its settings below it"):
+        edit.write(path, edit.parse(["train.steps=3"]))
+
+
+def test_a_relative_path_starts_where_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path.resolve() / "project"
+    (root / "photos/2019").mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml"):
+        (root / name).touch()
+    monkeypatch.delenv("PLATES_ROOT", raising=False)
+    monkeypatch.chdir(root)
+    assert edit.parse(["data.root=../elsewhere"]) == {"data.root": "../elsewhere"}
+    monkeypatch.chdir(root / "photos")
+    for given, written in (
+        ("2019x", "photos/2019x"),
+        ("..", "."),
+        ("../../elsewhere", str(root.parent / "elsewhere")),
+        ("/photos", "/photos"),
+        ("~/photos", "~/photos"),
+        ("null", None),
+    ):
+        assert edit.parse([f"data.root={given}"]) == {"data.root": written}
+    assert edit.parse(["data.annotations=a.json", "train.steps=3"]) == {
+        "data.annotations": "photos/a.json",
+        "train.steps": 3,
+    }
+
+
+def test_the_references_yaml_works_as_it_is(tmp_path: Path) -> None:
+    """The overrides of a plate detector as google/automl's users write them."""
+    path = tmp_path / "plate.yaml"
+    path.write_text(
+        "image_size: 1024x1024\nnum_classes: 1\nlabel_map: {1: license_plate}\ninput_rand_hflip: true\n"
+        "jitter_min: 0.8\njitter_max: 1.2\nnms_configs: {method: hard, iou_thresh: 0.5}\n"
+    )
+    project = tmp_path / "params.yaml"
+    project.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    edit.write(project, hparams.read(path))
+    params = load(project)
+    assert params.model.image_size == "1024x1024"
+    assert params.model.label_map == {1: "license_plate"}
+    assert (params.augment.jitter_min, params.augment.jitter_max) == (0.8, 1.2)
+    assert (params.nms.method, params.nms.iou_thresh) == ("hard", 0.5)
+
+
+def test_the_reference_s_own_ways_of_writing(tmp_path: Path) -> None:
+    """num_epochs takes the place of steps; its Python NMS is off; no policy is an empty string there."""
+    path, project = tmp_path / "plate.yaml", tmp_path / "params.yaml"
+    path.write_text("num_epochs: 50\nautoaugment_policy: ''\nnms_configs: {method: gaussian, pyfunc: false}\n")
+    project.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    edit.write(project, hparams.read(path))
+    params = load(project)
+    assert (params.train.num_epochs, params.train.steps) == (50, None)
+    assert params.augment.autoaugment_policy is None
+    path.write_text("nms_configs: {pyfunc: true}\n")
+    with pytest.raises(UserError, match=r"nms\.pyfunc"):
+        hparams.read(path)
+
+
+def test_an_unknown_override_names_the_nearest(tmp_path: Path) -> None:
+    """The reference's README itself writes `autoaugmentation_policy`, which does not exist there."""
+    path = tmp_path / "plate.yaml"
+    path.write_text("autoaugmentation_policy: v0\n")
+    with pytest.raises(UserError, match="did you mean autoaugment_policy"):
+        hparams.read(path)
+
+
+def test_a_file_of_overrides_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--hparams .*no\.yaml: No such file or directory\. It takes a file"):
+        hparams.read(tmp_path / "no.yaml")
+
+
+def test_the_page_of_hyperparameters_is_up_to_date() -> None:
+    from plates.settings.page import PAGE, render
+
+    assert PAGE.read_text(encoding="utf-8") == render(), "run `make docs`"
