@@ -42,7 +42,7 @@ def boxes(run: Run) -> dict[str, Any]:
         verdict.accepted,
         limits.max_class_share,
         limits.max_imbalance_ratio,
-        classes(run).values(),
+        classes(run.project).values(),
         data_docs=path("reports/data_docs/balance"),
     )
     looks = shift.features(verdict.accepted)

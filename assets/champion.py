@@ -32,7 +32,8 @@ def champion(run: Run) -> dict[str, Any]:
     def rescore() -> Mapping[str, Any]:
         import_tensorflow()
         split = run.params.evaluation.split
-        return scores(detections(run, folder / "checkpoint", split), truth(run.project, split))[0]
+        found = detections(run.project, folder / "checkpoint", split, run.progress(f"{split} photographs"))
+        return scores(found, truth(run.project, split))[0]
 
     decision = decide(
         challenger,

@@ -21,7 +21,9 @@ from stages.asset import Run, asset
 def evaluation(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.evaluation
     expected = truth(run.project, params.split)
-    found = detections(run, path("models/checkpoint"), params.split)
+    found = detections(
+        run.project, path("models/checkpoint"), params.split, run.progress(f"{params.split} photographs")
+    )
     boxes = pd.DataFrame(columns=COLUMNS) if found.boxes is None else found.boxes
     write_parquet(path("data/detections.parquet"), boxes)
 

@@ -21,7 +21,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
     manifest = records.write(
         pq.read_table(path("data/boxes.parquet"), columns=records.BOX_COLUMNS),
         pq.read_table(path("data/splits.parquet"), columns=records.SPLIT_COLUMNS),
-        classes(run),
+        classes(run.project),
         run.project.photographs,
         path("data/tfrecords"),
         seed=params.seed,

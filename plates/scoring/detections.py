@@ -1,12 +1,12 @@
 """What a checkpoint finds on one side of the records: for `evaluation`, and for `champion` to score again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from stages.asset import Run
+from plates.settings.project import Project
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,26 @@ class Found:
 COLUMNS = ["image_id", "path", "subset", "class", "score", "xmin", "ymin", "xmax", "ymax"]
 
 
-def detections(run: Run, folder: Path, split: str) -> Found:
-    """All that the checkpoint in `folder` finds."""
+def detections(
+    project: Project, folder: Path, split: str, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Found:
+    """All that the checkpoint in `folder` finds on `split` of the project's records.
+
+    Args:
+        project: where the TFRecords, the splits and the settings of post-processing are.
+        folder: of a checkpoint.
+        split: train, val or test.
+        progress: called with photographs done and to do.
+    """
     from plates.efficientdet.checkpoints import trained
     from plates.efficientdet.data.tfrecords import read, read_manifest
     from plates.efficientdet.data.tfrecords.record import Record
     from plates.efficientdet.inference.predict import Predictor, detect, mask_iou
 
     model = trained.load(folder)
-    shards = run.project.path("data/tfrecords")
+    shards = project.path("data/tfrecords")
     part = read_manifest(shards).split(split)
-    advance = run.progress(f"{split} photographs")
-    batch_size = run.params.evaluation.batch_size
+    batch_size = project.params.evaluation.batch_size
 
     def records() -> Iterator[Record]:
         done = 0
@@ -43,12 +51,12 @@ def detections(run: Run, folder: Path, split: str) -> Found:
             for record in read(shards / shard.file):
                 yield record
                 done += 1
-                advance(done, part.images)
+                progress(done, part.images)
 
     boxes, masks = None, None
     if "object_detection" in model.spec.heads:
-        boxes = detect(Predictor(model.network, model.spec, run.params.nms), records(), batch_size)
-        subsets = pd.read_parquet(run.project.path("data/splits.parquet"), columns=["image_id", "subset"])
+        boxes = detect(Predictor(model.network, model.spec, project.params.nms), records(), batch_size)
+        subsets = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "subset"])
         boxes = boxes.merge(subsets, on="image_id", how="left", validate="many_to_one")[COLUMNS]
         boxes = boxes.sort_values(["image_id", "score"], ascending=[True, False], kind="stable")
     if "segmentation" in model.spec.heads:
