@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from checks import memory
 from checks.annotations import validate
-from checks.suites.balance import imbalance
+from checks.suites.imbalance import imbalance
 from plates.ccpd.subsets import SUBSETS
 from plates.ccpd.table import LABELS_SCHEMA, REJECTED_SCHEMA
 from plates.files import write_json, write_parquet

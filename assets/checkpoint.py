@@ -68,8 +68,8 @@ def checkpoint(run: Run) -> dict[str, Any]:
 
 
 def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:
-    """`UserError` where `model.label_map` does not give the classes in the records the ids that they have there, or
-    `model.num_classes` makes room for classes that nothing in the records names.
+    """`UserError` where `model.label_map` does not give the classes in the TFRecords the ids that they have there, or
+    `model.num_classes` makes room for classes that nothing in the TFRecords names.
     """
     if num_classes is not None and num_classes > max(found):
         raise UserError(
@@ -80,13 +80,13 @@ def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found:
     if wanted is None or wanted == found:
         return
     wrong = [
-        f"{key} is {name!r} in the records, {wanted.get(key, 'missing')!r} in model.label_map"
+        f"{key} is {name!r} in the TFRecords, {wanted.get(key, 'missing')!r} in model.label_map"
         for key, name in found.items()
         if wanted.get(key) != name
     ]
     if wrong:
         raise UserError(
-            f"model.label_map does not fit the records: {'; '.join(wrong)}. Remove it (the records bring "
+            f"model.label_map does not fit the TFRecords: {'; '.join(wrong)}. Remove it (the TFRecords bring "
             f"their own), or write {found}"
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from plates.splits.shift import between_sides
+from plates.splits.shift import between_splits
 from stages.asset import Run, asset
 
 AUGMENTED = 12
@@ -37,7 +37,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
         meanings={outcome["name"]: outcome["means"] for outcome in report["outcomes"]},
         findings=[balance["sentence"] for balance in report["balance"]],
         since_last=report["shift"],
-        between_sides=between_sides(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks),
+        between_splits=between_splits(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks),
         augmented=augmented,
         title=f"Photographs of {params.data.root or 'the generated sample'}",
     )

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from plates.columns import SPLITS
 from plates.files import atomic, write_json
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
@@ -24,7 +25,7 @@ def model_card(run: Run) -> dict[str, Any]:
         "boxes": int(boxes["class"].notna().sum()),
         "rejected": len(pd.read_parquet(path("data/rejected.parquet"), columns=["path"])),
         "unparsed": len(pd.read_parquet(path("data/unparsed.parquet"), columns=["path"])),
-        "splits": {side: int((splits["split"] == side).sum()) for side in ("train", "val", "test")},
+        "splits": {name: int((splits["split"] == name).sum()) for name in SPLITS},
     }
     record = records.write(run.project.root, metrics, run.params.model_dump(mode="json"))
     write_json(path("models/export/record.json"), {"record": record.id})

@@ -1,6 +1,6 @@
-"""Which photographs train, validate and test. No plate stands on two sides.
+"""Which photographs train, validate and test. No plate is in two of these splits.
 
-CCPD's own lists decide where the delivery has them; else a seeded hash of the plate, so that a plate keeps its side
+CCPD's own lists decide where the delivery has them; else a seeded hash of the plate, so that a plate keeps its split
 when photographs are added.
 """
 
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from plates.ccpd.subsets import official_lists, uses_lists
+from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.files import write_parquet
 from plates.splits.split import split_by_plate, split_officially, strata
@@ -25,27 +26,27 @@ def splits(run: Run) -> dict[str, Any]:
     official = uses_lists(params.method, root, images)
     if official:
         lists = official_lists(root, images)
-        split = split_officially(boxes, lists, params.seed, params.val_fraction, params.test_fraction)
+        divided = split_officially(boxes, lists, params.seed, params.val_fraction, params.test_fraction)
         said = {f"listed and not there: {name}": count for name, count in lists.missing.items()}
         said |= {f"there and not listed: {subset}": count for subset, count in lists.unlisted.items()}
     else:
-        split = split_by_plate(boxes, params.seed, params.val_fraction, params.test_fraction)
+        divided = split_by_plate(boxes, params.seed, params.val_fraction, params.test_fraction)
         said = {}
-    frame: pd.DataFrame = split.table.to_pandas()
-    sides = frame["split"].value_counts()
-    if empty := [side for side in ("train", "val", "test") if not sides.get(side)]:
+    frame: pd.DataFrame = divided.table.to_pandas()
+    counts = frame["split"].value_counts()
+    if empty := [name for name in SPLITS if not counts.get(name)]:
         raise UserError(
             f"no photograph is in {', '.join(empty)}: {len(frame):,} photographs, split "
             f"{'by the official lists' if official else 'by plate'}. Add photographs, or change split.method, "
             "split.val_fraction and split.test_fraction: plates run --set split.method=plate"
         )
-    write_parquet(run.project.path("data/splits.parquet"), split.table)
-    divided = strata(boxes.to_pandas(), frame)
+    write_parquet(run.project.path("data/splits.parquet"), divided.table)
+    of_strata = strata(boxes.to_pandas(), frame)
     return {
         "method": "official lists" if official else "by plate",
-        **{side: int(count) for side, count in sides.items()},
-        "largest difference of a stratum": float(divided["off"].max()),
-        "strata": dg.MetadataValue.md(divided.round(3).to_markdown(index=False)),
-        **split.counts,
+        **{str(name): int(count) for name, count in counts.items()},
+        "largest difference of a stratum": float(of_strata["off"].max()),
+        "strata": dg.MetadataValue.md(of_strata.round(3).to_markdown(index=False)),
+        **divided.counts,
         **said,
     }

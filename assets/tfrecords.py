@@ -1,6 +1,6 @@
-"""Shards of records that the trainer reads, JPEG bytes passed through, in the TF Object Detection feature names.
+"""TFRecords that the trainer reads, JPEG bytes passed through, in the TF Object Detection feature names.
 
-All records are shuffled with a seed before they are cut into shards, and the bytes are the same whatever the number of
+They are shuffled with a seed before they are cut into shards, and the bytes are the same whatever the number of
 workers. A killed run goes on with the shards that were finished. `manifest.json` counts and hashes every shard.
 """
 
@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 
-from plates.efficientdet.data import tfrecords as records
+from plates.efficientdet.data import tfrecords as shards
 from plates.scoring.classes import classes
 from stages.asset import Run, asset
 
@@ -18,32 +18,32 @@ from stages.asset import Run, asset
 @asset(deps=["boxes", "splits"], group="data", kinds={"tfrecord"}, description=__doc__)
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords
-    manifest = records.write(
-        pq.read_table(path("data/boxes.parquet"), columns=records.BOX_COLUMNS),
-        pq.read_table(path("data/splits.parquet"), columns=records.SPLIT_COLUMNS),
+    manifest = shards.write(
+        pq.read_table(path("data/boxes.parquet"), columns=shards.BOX_COLUMNS),
+        pq.read_table(path("data/splits.parquet"), columns=shards.SPLIT_COLUMNS),
         classes(run.project),
         run.project.photographs,
         path("data/tfrecords"),
         seed=params.seed,
         shard_mib=params.shard_mib,
         workers=params.workers,
-        progress=run.progress("records"),
+        progress=run.progress("TFRecords"),
     )
-    sides = pd.DataFrame(
+    written = pd.DataFrame(
         [
             {
-                "split": side,
+                "split": name,
                 "images": part.images,
                 "boxes": part.boxes,
                 "without a plate": part.negatives,
                 "shards": len(part.shards),
                 "MiB": round(sum(shard.bytes for shard in part.shards) / 2**20, 1),
             }
-            for side, part in manifest.splits.items()
+            for name, part in manifest.splits.items()
         ]
     )
     return {
-        "records": int(sides["images"].sum()),
+        "TFRecords": int(written["images"].sum()),
         "classes": dg.MetadataValue.json({str(key): name for key, name in manifest.label_map.items()}),
-        "splits": dg.MetadataValue.md(sides.to_markdown(index=False)),
+        "splits": dg.MetadataValue.md(written.to_markdown(index=False)),
     }

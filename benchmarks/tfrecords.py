@@ -46,7 +46,7 @@ def writing(root: Path, folder: Path, boxes: pd.DataFrame, splits: pd.DataFrame,
 
 def verifying(folder: Path, boxes: pd.DataFrame, splits: pd.DataFrame) -> None:
     if verify(folder, boxes, splits).problems:
-        raise SystemExit("the records differ from the table")
+        raise SystemExit("the TFRecords differ from the table")
 
 
 def tabulating(base: Path, count: int) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from plates.columns import BOX
+
 PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "shared" / "ccpd" / "CCPD2019" / "ccpd_base"
 _PER_FOLDER = 10_000
 
@@ -41,8 +43,8 @@ def make_tree(folder: Path, count: int, photographs: Path = PHOTOGRAPHS) -> tupl
 def _row(path: str, name: str, sha256: str) -> dict[str, object]:
     fields = name.split("-")
     row: dict[str, object] = {"path": path, "name": name, "sha256": sha256, "width": 720, "height": 1160}
-    sides = [float(number) for point in fields[2].split("_") for number in point.split("&")]
-    row |= {"class": "license_plate"} | dict(zip(("xmin", "ymin", "xmax", "ymax"), sides, strict=True))
+    box = [float(number) for point in fields[2].split("_") for number in point.split("&")]
+    row |= {"class": "license_plate"} | dict(zip(BOX, box, strict=True))
     for corner, point in zip(("rb", "lb", "lt", "rt"), fields[3].split("_"), strict=True):
         row |= {f"{corner}_{axis}": float(number) for axis, number in zip("xy", point.split("&"), strict=True)}
     return row

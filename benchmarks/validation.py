@@ -21,6 +21,7 @@ from measure import save
 
 from checks.suites.suite import expectations
 from plates.ccpd.table import LABELS_SCHEMA, parse_labels
+from plates.columns import SPLITS
 from plates.splits.shift import compare, features
 
 HERE = Path(__file__).resolve().parent
@@ -34,7 +35,7 @@ def main(rows: int = 350_000) -> None:
     timed(figures, "import great_expectations", expectations)
 
     from checks.annotations import validate
-    from checks.suites.balance import imbalance
+    from checks.suites.imbalance import imbalance
     from checks.suites.splits import crossings, near_duplicates
 
     with tempfile.TemporaryDirectory() as folder:
@@ -44,11 +45,11 @@ def main(rows: int = 350_000) -> None:
     timed(figures, "balance", lambda: imbalance(verdict.accepted, 0.8, 50))
     halves = features(labels.iloc[::2]), features(labels.iloc[1::2])
     timed(figures, "shift of 14 columns", lambda: compare(*halves))
-    side = np.random.default_rng(0).choice(["train", "val", "test"], len(labels), p=[0.7, 0.1, 0.2])
-    splits = labels[["path", "plate"]].assign(split=side)
-    timed(figures, "leaks between sides", lambda: crossings(splits, labels))
+    split = np.random.default_rng(0).choice(SPLITS, len(labels), p=[0.7, 0.1, 0.2])
+    splits = labels[["path", "plate"]].assign(split=split)
+    timed(figures, "leaks between splits", lambda: crossings(splits, labels))
     hashes = labels[["path"]].assign(dhash=np.random.default_rng(0).integers(0, 2**63, len(labels)).astype(np.uint64))
-    timed(figures, "near-duplicates between sides", lambda: near_duplicates(splits, hashes))
+    timed(figures, "near-duplicates between splits", lambda: near_duplicates(splits, hashes))
 
     for name, figure in figures.items():
         spent = f"{figure['seconds']:7.1f} s   CPU {figure['cpu_seconds']:6.1f} s"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from checks.suites.delivery import Delivery
-from plates.ccpd.columns import BOX
+from plates.columns import BOX
 from plates.files import atomic, write_json, write_parquet
 from plates.splits.shift import features
 

@@ -66,10 +66,8 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
     return warned(said, rows(compared)) if said else passed("no column is shifted", rows(compared))
 
 
-@dg.asset_check(
-    asset="splits", blocking=True, description="No plate, file name or identical image stands on two sides."
-)
-def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+@dg.asset_check(asset="splits", blocking=True, description="No plate, file name or identical image is in two splits.")
+def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from checks.suites.splits import crossings
 
     splits = pd.read_parquet(project.path("data/splits.parquet"))
@@ -80,7 +78,7 @@ def nothing_on_two_sides(project: dg.ResourceParam[Project]) -> dg.AssetCheckRes
     return failed(said, table) if said else passed("nothing crosses", table)
 
 
-@dg.asset_check(asset="splits", description="Every subset and size is divided over the sides as all photographs are.")
+@dg.asset_check(asset="splits", description="Every subset and size is divided over the splits as all photographs are.")
 def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.ccpd.subsets import uses_lists
     from plates.splits.split import strata
@@ -98,7 +96,7 @@ def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     return warned(f"{', '.join(uneven['stratum'])}: {said}. Another split.seed divides them otherwise", table)
 
 
-@dg.asset_check(asset="splits", description="Few photographs of one side look like one of another.")
+@dg.asset_check(asset="splits", description="Few photographs of one split look like one of another.")
 def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from checks.suites.splits import near_duplicates
     from plates.card import side_by_side
@@ -114,39 +112,39 @@ def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
 
 
 @dg.asset_check(asset="splits", description="Validation and test look like training, column by column.")
-def sides_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from plates.splits.shift import between_sides
+def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from plates.splits.shift import between_splits
 
     boxes = pd.read_parquet(project.path("data/boxes.parquet"))
     splits = pd.read_parquet(project.path("data/splits.parquet"))
     limits = project.params.split
-    table = between_sides(boxes, splits, limits.max_psi, limits.max_ks)
+    table = between_splits(boxes, splits, limits.max_psi, limits.max_ks)
     shifted = table[table["shifted"]]
     said = "; ".join(
-        f"{row.side}: {row.column} {row.reference} in train, {row.current} here (PSI {row.psi:.2f})"
+        f"{row.split}: {row.column} {row.baseline} in train, {row.current} here (PSI {row.psi:.2f})"
         for row in shifted.itertuples()
     )
     return warned(said, rows(table)) if said else passed("no column is shifted", rows(table))
 
 
 @dg.asset_check(
-    asset="tfrecords", blocking=True, description="Every record decodes in full and equals the table it came from."
+    asset="tfrecords", blocking=True, description="Every TFRecord decodes in full and equals its row of the table."
 )
-def records_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from plates.efficientdet.data import tfrecords as records
+def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from plates.efficientdet.data import tfrecords
 
-    report = records.verify(
+    report = tfrecords.verify(
         project.path("data/tfrecords"),
-        pq.read_table(project.path("data/boxes.parquet"), columns=records.BOX_COLUMNS),
-        pq.read_table(project.path("data/splits.parquet"), columns=records.SPLIT_COLUMNS),
+        pq.read_table(project.path("data/boxes.parquet"), columns=tfrecords.BOX_COLUMNS),
+        pq.read_table(project.path("data/splits.parquet"), columns=tfrecords.SPLIT_COLUMNS),
     )
     if not report.problems:
-        return passed(f"{report.records:,} records with {report.boxes:,} boxes equal the table")
+        return passed(f"{report.records:,} TFRecords with {report.boxes:,} boxes equal the table")
     problems = pd.DataFrame([vars(problem) for problem in report.problems[:50]])
     said = ", ".join(f"{count:,} {kind}" for kind, count in report.by_kind.items())
     first = "; ".join(f"{problem.where}: {problem.found}" for problem in report.problems[:3])
     return failed(
-        f"records differ from the table: {said}. {first}. Run `plates materialize tfrecords` again", rows(problems)
+        f"TFRecords differ from the table: {said}. {first}. Run `plates materialize tfrecords` again", rows(problems)
     )
 
 

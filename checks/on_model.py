@@ -27,7 +27,7 @@ def scores_above_zero(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
         return passed(", ".join(f"{name} {value:.3f}" for name, value in known.items()))
     return failed(
         f"{decisive} is 0 on {metrics['images']:,} images with {metrics['boxes']:,} plates. The usual causes, each "
-        "with its check: anchors_reach_the_boxes, records_equal_the_table, training_went_well, sides_look_alike. Or "
+        "with its check: anchors_reach_the_boxes, tfrecords_equal_the_table, training_went_well, splits_look_alike. Or "
         "too few steps: random weights need hundreds (train.steps)"
     )
 

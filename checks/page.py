@@ -25,7 +25,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 MEANINGS = {
     "bytes": "size of the file",
     "dhash": "perceptual hash, 64 bits: near-duplicates differ in few of them; null: it does not decode",
-    "image_id": "whole number from 1, in the order of paths; the id in records and COCO JSON",
+    "image_id": "whole number from 1, in the order of paths; the id in TFRecords and COCO JSON",
     "split": "train, val or test",
     "field": "the field of the name that cannot be read",
     "found": "what stands there",
@@ -98,15 +98,15 @@ and take styles and scripts from the Internet.
 
 {plates}
 
-### The sides
+### The splits
 
-Nothing goes downstream where one of these does not hold. Beside them the checks warn where a subset or a size is
-divided over the sides more than {most_off:.0%} (and more than chance explains) otherwise than all photographs or is
-missing on one, where a photograph of a side looks like one of another (perceptual hash), and where a column of val or
-test does not look like train's (`split.max_psi`, `split.max_ks`). A delivery is compared with the last accepted one in
+Nothing goes downstream where one of these does not hold. The checks also warn where the share of a subset or a size in
+a split differs from that of all photographs by over {most_off:.0%} (and by more than chance explains) or is 0, where
+photographs of two splits look alike (perceptual hash), and where a column of val or test does not look like train's
+(`split.max_psi`, `split.max_ks`). A delivery is compared with the last accepted one in
 the same way (`validation.max_psi`, `validation.max_ks`), and to its rows and subsets.
 
-{sides}
+{crossings}
 
 ### Balance
 
@@ -136,7 +136,7 @@ files, or change the expectation in `checks/`; to run in spite of many, raise `v
 ## COCO JSON
 
 Out: `plates coco FILE` writes the accepted boxes. Boxes are `[x, y, width, height]`, categories and image ids those of
-the records; what COCO has no place for (subset, split, plate, corners) stands beside it.
+the TFRecords; what COCO has no place for (subset, split, plate, corners) stands beside it.
 
 In: for a data set without CCPD's names,
 
@@ -172,7 +172,7 @@ def render() -> str:
         delivery=_expectations(delivery(SUBSETS, nothing)).replace("the 0 rows", "as many rows as"),
         geometry=_expectations(geometry()),
         plates=_expectations(plates()),
-        sides=_expectations(questions()),
+        crossings=_expectations(questions()),
         most_off=MOST_OFF,
         megapixels=MOST_MEGAPIXELS,
     )

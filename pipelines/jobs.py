@@ -11,7 +11,7 @@ retrain = dg.define_asset_job(
 refresh_data = dg.define_asset_job(
     "refresh_data",
     selection=dg.AssetSelection.assets("tfrecords", "anchors", "dataset_card").upstream(),
-    description="Scan, parse, validate, split and write records, without training.",
+    description="Scan, parse, validate, split and write TFRecords, without training.",
 )
 
 reevaluate = dg.define_asset_job(

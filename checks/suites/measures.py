@@ -14,8 +14,8 @@ measured by its own habit.
 import numpy as np
 import pandas as pd
 
-from plates.ccpd.columns import BOX, CORNERS
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, edge_angles, hull, iou
+from plates.columns import BOX, CORNERS
 from plates.photographs.header import TURNED
 
 LABEL = ["class", *BOX, *CORNERS, "plate"]

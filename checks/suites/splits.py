@@ -1,6 +1,4 @@
-"""Nothing stands on two sides of a split: no plate, no name, no identical image; near-duplicates are
-counted and shown.
-"""
+"""Nothing is in two splits: no plate, no name, no identical image. Near-duplicates are counted and shown."""
 
 from typing import Any
 
@@ -8,15 +6,15 @@ import pandas as pd
 from pydantic import BaseModel
 
 from checks.suites.suite import critical, expectations, run
+from plates.columns import SPLITS
 from plates.photographs.duplicates import nearest
 
-SIDES = ("train", "val", "test")
-SHOWN = 12  # pairs of each two sides
+SHOWN = 12  # pairs of any two splits
 NOUNS = {"plate": "plates", "name": "file names", "content": "identical images"}
 
 
 class Crossing(BaseModel):
-    """How many images share a plate, name or content with an image on another side."""
+    """How many images share a plate, name or content with an image in another split."""
 
     what: str
     severity: str
@@ -28,12 +26,12 @@ class Crossing(BaseModel):
 
 
 class NearDuplicates(BaseModel):
-    """How many images of `side` look like one of `reference`; `pairs` are examples (path, path, bits that
+    """How many images of `split` look like one of `other`; `pairs` are examples (path, path, bits that
     differ).
     """
 
-    side: str
-    reference: str
+    split: str
+    other: str
     checked: int
     near: int
     complete: bool
@@ -42,8 +40,8 @@ class NearDuplicates(BaseModel):
 
 
 def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
-    """Asks the splits table whether a plate, a name with a plate in it, or a content (sha256) stands on
-    two sides.
+    """Asks the splits table whether a plate, a name with a plate in it, or a content (sha256) is in two
+    splits.
 
     `labels` (or boxes) gives each path its plates, name and hash. CCPD's official lists do repeat plates (17,415 of
     66,873 stand in two subsets); `plates.splits.split.split_officially` leaves out what would leak.
@@ -57,8 +55,8 @@ def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
         "content": images["path"].map(known["sha256"]),
     }
     measured = pd.DataFrame(
-        {"plate_sides": images["path"].map(plates["sides"])}
-        | {f"{what}_sides": images["split"].groupby(keys[what]).transform("nunique") for what in ("name", "content")}
+        {"plate_splits": images["path"].map(plates["splits"])}
+        | {f"{what}_splits": images["split"].groupby(keys[what]).transform("nunique") for what in ("name", "content")}
     ).astype("float64")
     answers = run("splits", measured, questions())
     return [
@@ -68,23 +66,23 @@ def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
 
 
 def _plates(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """By path: of its plates the one that stands on the most sides, and on how many (`plate, sides`)."""
+    """By path: of its plates the one in the most splits, and in how many (`plate, splits`)."""
     pairs = labels[["path", "plate"]].dropna().drop_duplicates()
     pairs = pairs.assign(split=pairs["path"].map(images.set_index("path")["split"])).dropna(subset="split")
-    pairs["sides"] = pairs.groupby("plate")["split"].transform("nunique")
-    return pairs.sort_values("sides", ascending=False, kind="stable").drop_duplicates("path").set_index("path")
+    pairs["splits"] = pairs.groupby("plate")["split"].transform("nunique")
+    return pairs.sort_values("splits", ascending=False, kind="stable").drop_duplicates("path").set_index("path")
 
 
 def questions() -> list[Any]:
-    """The expectations on the number of sides that each plate, name and content stands on."""
+    """The expectations on the number of splits that each plate, name and content is in."""
     between = expectations().ExpectColumnValuesToBeBetween
     return [
-        between(column="plate_sides", max_value=1, **critical("plate_on_one_side", "a plate stands on one side")),
-        between(column="name_sides", max_value=1, **critical("name_on_one_side", "a file name stands on one side")),
+        between(column="plate_splits", max_value=1, **critical("plate_in_one_split", "a plate is in one split")),
+        between(column="name_splits", max_value=1, **critical("name_in_one_split", "a file name is in one split")),
         between(
-            column="content_sides",
+            column="content_splits",
             max_value=1,
-            **critical("content_on_one_side", "images of identical bytes stand on one side"),
+            **critical("content_in_one_split", "images of identical bytes are in one split"),
         ),
     ]
 
@@ -98,27 +96,26 @@ def _crossing(what: str, severity: str, paths: pd.Series, keys: pd.Series) -> Cr
         groups=groups,
         success=not len(paths),
         examples=keys.drop_duplicates().head(3).tolist(),
-        sentence=f"{groups:,} {NOUNS[what]} on two sides ({len(paths):,} images)",
+        sentence=f"{groups:,} {NOUNS[what]} in two splits ({len(paths):,} images)",
     )
 
 
 def near_duplicates(splits: pd.DataFrame, hashes: pd.DataFrame, max_distance: int = 3) -> list[NearDuplicates]:
-    """Counts the images of a side whose perceptual hash is within `max_distance` of 64 bits of one on a side before
+    """Counts the images of a split whose perceptual hash is within `max_distance` of 64 bits of one in a split before
     it: of val and of test against train, of test against val.
 
     hashes: `path, dhash` (uint64); images without a hash are not checked. Shown, never a gate: CCPD photographs the
     same street over and over.
     """
     table = splits.drop_duplicates("path").merge(hashes, on="path")
-    of = {side: table[table["split"] == side].reset_index(drop=True) for side in SIDES}
+    of = {split: table[table["split"] == split].reset_index(drop=True) for split in SPLITS}
     return [
-        _near(of, side, reference, max_distance)
-        for side, reference in (("val", "train"), ("test", "train"), ("test", "val"))
+        _near(of, split, other, max_distance) for split, other in (("val", "train"), ("test", "train"), ("test", "val"))
     ]
 
 
-def _near(of: dict[str, pd.DataFrame], side: str, reference: str, max_distance: int) -> NearDuplicates:
-    asked, known = of[side], of[reference]
+def _near(of: dict[str, pd.DataFrame], split: str, other: str, max_distance: int) -> NearDuplicates:
+    asked, known = of[split], of[other]
     result = nearest(known["dhash"].to_numpy(), asked["dhash"].to_numpy(), max_distance)
     near = result.index >= 0
     pairs = zip(
@@ -129,11 +126,11 @@ def _near(of: dict[str, pd.DataFrame], side: str, reference: str, max_distance: 
     )
     at_least = "" if result.complete else "at least "
     return NearDuplicates(
-        side=side,
-        reference=reference,
+        split=split,
+        other=other,
         checked=len(asked),
         near=int(near.sum()),
         complete=result.complete,
         pairs=list(pairs),
-        sentence=f"{at_least}{near.sum():,} of {len(asked):,} {side} images look like one in {reference}",
+        sentence=f"{at_least}{near.sum():,} of {len(asked):,} {split} images look like one in {other}",
     )

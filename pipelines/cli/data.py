@@ -61,7 +61,7 @@ def inspect(
 
 @app.command()
 def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]) -> None:
-    """Write the accepted boxes as COCO JSON, with their ids and sides."""
+    """Write the accepted boxes as COCO JSON, with their ids and splits."""
     import pandas as pd
 
     from plates.coco.convert import to_coco

@@ -8,7 +8,7 @@ from plates.card import inspect_images, inspect_records
 from plates.card.inspection import Inspection, captions, figures, sheet, spread
 from plates.card.pictures import from_rows, of_files
 from plates.card.sheets import contact_sheet
-from plates.ccpd.columns import BOX, CORNERS
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 
 SAID = ("subset", "split", "problem", "field", "reason")

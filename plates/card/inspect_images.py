@@ -10,10 +10,10 @@ from PIL import Image, UnidentifiedImageError
 
 from plates.card.inspection import Inspection, captions, figures, sheet, spread
 from plates.card.pictures import UNREADABLE, draw, from_rows
-from plates.ccpd.columns import BOX, CORNERS
 from plates.ccpd.label import explain
 from plates.ccpd.subsets import subset_of
 from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.photographs.header import TURNED, read_header
 from plates.photographs.scan import SUFFIXES

@@ -1,4 +1,4 @@
-"""Looking at a shard of records, and at a folder of shards."""
+"""Looking at a shard of TFRecords, and at a folder of shards."""
 
 import io
 from collections import Counter
@@ -13,19 +13,19 @@ from PIL import Image
 
 from plates.card.inspection import Inspection, captions, sheet, spread
 from plates.card.pictures import UNREADABLE, Picture, Sample, from_samples, placeholder
-from plates.ccpd.columns import BOX, CORNERS
 from plates.ccpd.subsets import subset_of
 from plates.ccpd.table import LABELS_SCHEMA, parse_labels
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, read_manifest
 from plates.efficientdet.data.tfrecords.record import Record, from_bytes
 
 IN_NAME = ["province", "plate", "plate_type", "brightness", "blurriness"]
-"""What a record does not hold and a CCPD name tells."""
+"""What a TFRecord does not hold and a CCPD name tells."""
 
 
 def shard(path: Path, count: int) -> Inspection:
-    """The records of one file, every CRC checked. Raises `UserError` where one is wrong."""
+    """The TFRecords of one file, every CRC checked. Raises `UserError` where one is wrong."""
     rows: list[dict[str, Any]] = []
     records = boxes = negatives = 0
     for record in _records(path):
@@ -33,7 +33,7 @@ def shard(path: Path, count: int) -> Inspection:
         records, boxes, negatives = records + 1, boxes + len(record.boxes), negatives + (not len(record.boxes))
     names = Counter(row["class"] for row in rows if "class" in row)
     lines = [
-        f"{records:,} records in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC right",
+        f"{records:,} TFRecords in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC right",
         f"{boxes:,} boxes, {negatives:,} images without one",
         *(f"  {number:>7,}  {name}" for name, number in names.most_common()),
     ]
@@ -62,7 +62,7 @@ def _records(path: Path) -> Iterator[Record]:
 
 def _rows(record: Record, position: int) -> Iterable[dict[str, Any]]:
     """A row of the labels table for each box; one without a box for a negative."""
-    path = record.path or f"record {position}"
+    path = record.path or f"TFRecord {position}"
     image: dict[str, Any] = {"subset": subset_of(path), "name": path.rpartition("/")[2], "path": path}
     image |= {"width": record.width, "height": record.height}
     names = record.names or [f"label {label}" for label in record.labels]

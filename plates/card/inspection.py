@@ -40,7 +40,7 @@ def figures(labels: pd.DataFrame) -> list[str]:
     for axis in numbers.axes:
         if axis.name != "subset":
             lines.append(f"{axis.name}: " + ", ".join(f"{value.name} {value.boxes:,}" for value in axis.values))
-    typical = numbers.sides[0].typical
+    typical = numbers.splits[0].typical
     return [*lines, *(f"{said}: {value:.3g}" for said, value in typical.items() if value is not None)]
 
 

@@ -1,4 +1,4 @@
-"""The card's numbers: counts and typical values of each side of the split, and how the boxes are spread over classes,
+"""The card's numbers: counts and typical values of each split, and how the boxes are spread over classes,
 provinces, subsets, sizes and brightnesses.
 """
 
@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from plates.columns import SPLITS
 from plates.splits.balance import axis_values, distribution
 from plates.splits.shift import features
 
-SIDES = ("train", "val", "test")
 TYPICAL = {
     "width_px": "median width (px)",
     "height_px": "median height (px)",
@@ -20,8 +20,8 @@ TYPICAL = {
 }
 
 
-class Side(BaseModel):
-    """One side of the split. `typical` holds medians; null without boxes."""
+class SplitNumbers(BaseModel):
+    """One split. `typical` holds medians; null without boxes."""
 
     name: str
     images: int
@@ -32,12 +32,12 @@ class Side(BaseModel):
 
 
 class Value(BaseModel):
-    """A value of an axis: its boxes, their share of all boxes (0..1), and its boxes on each side."""
+    """A value of an axis: its boxes, their share of all boxes (0..1), and its boxes in each split."""
 
     name: str
     boxes: int
     share: float
-    sides: dict[str, int]
+    splits: dict[str, int]
 
 
 class Axis(BaseModel):
@@ -51,7 +51,7 @@ class Axis(BaseModel):
 
 
 class Numbers(BaseModel):
-    """What the card says in figures. `subsets` is subset -> side -> images; axes without a value are not in `axes`."""
+    """What the card says in figures. `subsets` is subset -> split -> images; axes without a value are not in `axes`."""
 
     images: int
     boxes: int
@@ -59,14 +59,14 @@ class Numbers(BaseModel):
     rejected: int
     plates: int
     broken: dict[str, int]
-    sides: list[Side]
+    splits: list[SplitNumbers]
     subsets: dict[str, dict[str, int]]
     axes: list[Axis]
 
 
 def describe(boxes: pd.DataFrame, rejected: pd.DataFrame, splits: pd.DataFrame | None = None) -> Numbers:
-    """Counts the accepted and rejected tables; without `splits` everything stands on one side, `all`."""
-    side = sides_of(boxes, splits)
+    """Counts the accepted and rejected tables; without `splits` everything is in one split, `all`."""
+    split = split_of(boxes, splits)
     labelled = boxes["class"].notna()
     images = boxes.drop_duplicates("path")
     broken = rejected["broken"].explode().value_counts() if len(rejected) else pd.Series(dtype="int64")
@@ -77,14 +77,14 @@ def describe(boxes: pd.DataFrame, rejected: pd.DataFrame, splits: pd.DataFrame |
         rejected=len(rejected),
         plates=boxes["plate"].nunique(),
         broken={str(name): int(count) for name, count in broken.items()},
-        sides=[_side(name, boxes[side == name]) for name in (*SIDES, "all") if (side == name).any()],
-        subsets=by_side(images["subset"], side.loc[images.index]),
-        axes=_axes(boxes, side),
+        splits=[_split(name, boxes[split == name]) for name in (*SPLITS, "all") if (split == name).any()],
+        subsets=by_split(images["subset"], split.loc[images.index]),
+        axes=_axes(boxes, split),
     )
 
 
-def sides_of(boxes: pd.DataFrame, splits: pd.DataFrame | None) -> pd.Series:
-    """The side of each row: train, val or test by its path; `all` without splits; null for a path that has
+def split_of(boxes: pd.DataFrame, splits: pd.DataFrame | None) -> pd.Series:
+    """The split of each row: train, val or test by its path; `all` without splits; null for a path that has
     none.
     """
     if splits is None:
@@ -92,11 +92,11 @@ def sides_of(boxes: pd.DataFrame, splits: pd.DataFrame | None) -> pd.Series:
     return boxes["path"].map(splits.drop_duplicates("path").set_index("path")["split"])
 
 
-def _side(name: str, rows: pd.DataFrame) -> Side:
+def _split(name: str, rows: pd.DataFrame) -> SplitNumbers:
     measured = features(rows)
     typical = {said: measured[column].astype("float64").median() for column, said in TYPICAL.items()}
     images = rows.drop_duplicates("path")
-    return Side(
+    return SplitNumbers(
         name=name,
         images=len(images),
         boxes=int(rows["class"].notna().sum()),
@@ -106,24 +106,24 @@ def _side(name: str, rows: pd.DataFrame) -> Side:
     )
 
 
-def by_side(values: pd.Series, side: pd.Series) -> dict[str, dict[str, int]]:
-    """Counts by value and side, the most frequent value first."""
-    table: Any = pd.crosstab(values, side)
+def by_split(values: pd.Series, split: pd.Series) -> dict[str, dict[str, int]]:
+    """Counts by value and split, the most frequent value first."""
+    table: Any = pd.crosstab(values, split)
     table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     return {str(value): {str(name): int(count) for name, count in row.items()} for value, row in table.iterrows()}
 
 
-def _axes(boxes: pd.DataFrame, side: pd.Series) -> list[Axis]:
+def _axes(boxes: pd.DataFrame, split: pd.Series) -> list[Axis]:
     values, axes = axis_values(boxes), []
     for name, counted in distribution(boxes).groupby("axis", sort=False):
-        sides = by_side(values[name], side.loc[values.index])
+        splits = by_split(values[name], split.loc[values.index])
         if name in ("size", "brightness"):
             counted = counted.sort_values("value", key=lambda bins: bins.str.extract(r"(\d+)")[0].astype(int))
         rows = zip(counted["value"], counted["count"], counted["share"], strict=True)
         axes.append(
             Axis(
                 name=name,
-                values=[Value(name=v, boxes=count, share=share, sides=sides.get(v, {})) for v, count, share in rows],
+                values=[Value(name=v, boxes=count, share=share, splits=splits.get(v, {})) for v, count, share in rows],
                 imbalance_ratio=counted["count"].max() / counted["count"].min(),
             )
         )

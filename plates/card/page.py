@@ -9,8 +9,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from plates.card import plots, provinces, tables
-from plates.card.numbers import SIDES, describe
+from plates.card.numbers import describe
 from plates.card.pictures import Picture, from_rows
+from plates.columns import SPLITS
 from plates.files import atomic
 
 SHOWN = 18
@@ -26,7 +27,7 @@ def write(
     splits: pd.DataFrame | None = None,
     meanings: Mapping[str, str] | None = None,
     findings: Sequence[str] = (),
-    between_sides: pd.DataFrame | None = None,
+    between_splits: pd.DataFrame | None = None,
     since_last: Sequence[Mapping[str, Any]] = (),
     augmented: Sequence[Picture] = (),
     title: str = "Dataset card",
@@ -36,7 +37,7 @@ def write(
 
     `root` is the folder of the photographs; `rejected` is the boxes table's other half, with `broken`;
     `meanings` says what each expectation means; `findings` are sentences put at the top (imbalance, leaks);
-    `between_sides` is a table of `plates.splits.shift.between_sides`; `since_last` are rows of
+    `between_splits` is a table of `plates.splits.shift.between_splits`; `since_last` are rows of
     `plates.splits.shift.compare`, this delivery against the last one; `augmented` are training pictures as the network
     sees them. `seed` picks the photographs.
     """
@@ -46,8 +47,8 @@ def write(
         numbers=describe(boxes, rejected, splits),
         findings=list(findings),
         plots=plots.svgs(boxes, splits),
-        sides=[side for side in SIDES if splits is not None and (splits["split"] == side).any()] or ["all"],
-        between_sides=[] if between_sides is None else between_sides.to_dict("records"),
+        splits=[split for split in SPLITS if splits is not None and (splits["split"] == split).any()] or ["all"],
+        between_splits=[] if between_splits is None else between_splits.to_dict("records"),
         since_last=list(since_last),
         heading=tables.heading,
         province_labels=provinces.LABELS,

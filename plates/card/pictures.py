@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageOps
 
-from plates.ccpd.columns import BOX, CORNERS
+from plates.columns import BOX, CORNERS
 
 GREEN = (46, 204, 113)
 ORANGE = (255, 140, 0)

@@ -1,5 +1,5 @@
 """The card's plots: where the boxes are, how their sizes, shapes, tilts and light are spread, and which subsets and
-provinces they are of, on each side of the split.
+provinces they are of, in each split.
 """
 
 import math
@@ -11,10 +11,10 @@ import pandas as pd
 
 from plates.card import canvas, provinces
 from plates.card.fonts import chinese_font
-from plates.card.numbers import SIDES, by_side, sides_of
+from plates.card.numbers import by_split, split_of
 from plates.card.pictures import Picture
-from plates.ccpd.columns import BOX, CORNERS
 from plates.ccpd.geometry import edge_angles
+from plates.columns import BOX, CORNERS, SPLITS
 from plates.splits.shift import features
 
 COLOURS = {"train": "#2563eb", "val": "#f59e0b", "test": "#059669", "all": "#2563eb"}
@@ -51,11 +51,11 @@ def figures(
 ) -> Iterator[tuple[str, Any]]:
     """Title and figure of each plot. Plots without a value (no brightness, no corners) are left out."""
     images = boxes.drop_duplicates("path")
-    subsets = by_side(images["subset"], sides_of(images, splits))
+    subsets = by_split(images["subset"], split_of(images, splits))
     boxes = boxes[boxes["class"].notna()].reset_index(drop=True)
-    side = sides_of(boxes, splits)
+    split = split_of(boxes, splits)
     if len(boxes):
-        yield "Where the boxes are", heat_maps("Where the boxes are", boxes, side)
+        yield "Where the boxes are", heat_maps("Where the boxes are", boxes, split)
     measured = features(boxes)
     corners = boxes[CORNERS].to_numpy(np.float64, na_value=np.nan).reshape(-1, 4, 2)
     measured["angle"] = edge_angles(corners)[0]
@@ -63,10 +63,10 @@ def figures(
         values = measured[column].astype("float64") + (column == "blurriness")
         usable = np.isfinite(values) & ((values > 0) | (not logarithmic))
         if usable.any():
-            yield title, spread(title, values[usable], side[usable], label, logarithmic)
+            yield title, spread(title, values[usable], split[usable], label, logarithmic)
     if subsets:
         yield "Subsets", shares("Subsets", subsets, {}, "images")
-    if counts := by_side(boxes["province"], side):
+    if counts := by_split(boxes["province"], split):
         yield "Provinces", shares("Provinces", counts, province_labels, "boxes")
 
 
@@ -89,36 +89,36 @@ def coverage(boxes: pd.DataFrame, grid: tuple[int, int] = GRID) -> np.ndarray:
     return edges.cumsum(0).cumsum(1)[:-1, :-1]
 
 
-def heat_maps(title: str, boxes: pd.DataFrame, side: pd.Series) -> Any:
-    """The share of a side's boxes that cover each part of the image: one map a side, all in the same colours."""
+def heat_maps(title: str, boxes: pd.DataFrame, split: pd.Series) -> Any:
+    """The share of a split's boxes that cover each part of the image: one map for each, all in the same colours."""
     numbers = boxes[[*BOX, "width", "height"]].astype("float64")
     drawable = boxes[np.isfinite(numbers).all(axis=1) & (numbers[["width", "height"]] > 0).all(axis=1)]
-    names = ["all"] if (side == "all").any() else list(SIDES)
-    of_side = {name: drawable[side[drawable.index] == name] for name in names}
-    maps = {name: coverage(rows) / max(len(rows), 1) for name, rows in of_side.items()}
+    names = ["all"] if (split == "all").any() else list(SPLITS)
+    of_split = {name: drawable[split[drawable.index] == name] for name in names}
+    maps = {name: coverage(rows) / max(len(rows), 1) for name, rows in of_split.items()}
     most = max(shade.max() for shade in maps.values()) or 1
     tall = float((drawable["height"] / drawable["width"]).median()) if len(drawable) else 1
-    split = len(names) > 1
-    size = (1.3 + 2.3 * len(names), 1.1 + 1.9 * tall) if split else (WIDTH, HEIGHT)
+    several = len(names) > 1
+    size = (1.3 + 2.3 * len(names), 1.1 + 1.9 * tall) if several else (WIDTH, HEIGHT)
     figure, axes = canvas.panels(title, *size, len(names))
     for axis, (name, shade) in zip(axes, maps.items(), strict=True):
         drawn = axis.imshow(shade, extent=(0, 1, 1, 0), aspect=tall, cmap="Blues", vmin=0, vmax=most)
         axis.set(xlabel="x / width", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        axis.set_title(f"{name}: {len(of_side[name]):,} boxes" if split else f"{len(drawable):,} boxes", fontsize=10)
+        axis.set_title(f"{name}: {len(of_split[name]):,} boxes" if several else f"{len(drawable):,} boxes", fontsize=10)
     axes[0].set_ylabel("y / height")
-    figure.colorbar(drawn, ax=axes, label="share of the side's boxes" if split else "share of the boxes")
+    figure.colorbar(drawn, ax=axes, label="share of the split's boxes" if several else "share of the boxes")
     return figure
 
 
-def spread(title: str, values: pd.Series, side: pd.Series, label: str, logarithmic: bool) -> Any:
-    """The distribution of `values` on each side, as outlines over common bins; the 0.1% at either end is
+def spread(title: str, values: pd.Series, split: pd.Series, label: str, logarithmic: bool) -> Any:
+    """The distribution of `values` in each split, as outlines over common bins; the 0.1% at either end is
     left out.
     """
     figure, (axis,) = canvas.panels(title, WIDTH, HEIGHT)
     edges = _bins(values, logarithmic)
-    names = [name for name in (*SIDES, "all") if (side == name).any()]
+    names = [name for name in (*SPLITS, "all") if (split == name).any()]
     for name in names:
-        counts, _ = np.histogram(values[side == name], edges)
+        counts, _ = np.histogram(values[split == name], edges)
         share = counts / max(counts.sum(), 1)
         axis.stairs(share, edges, color=COLOURS[name], linewidth=1.6, label=name)
         if name in ("train", "all"):
@@ -132,11 +132,12 @@ def spread(title: str, values: pd.Series, side: pd.Series, label: str, logarithm
 
 
 def shares(title: str, counts: Mapping[str, Mapping[str, int]], labels: Mapping[str, str], what: str) -> Any:
-    """The share that each value has of each side's boxes or images (`what`), as points on a logarithmic scale; `counts`
-    is value -> side -> count. A value without a point is not on that side.
+    """The share that each value has of each split's boxes or images (`what`), as points on a logarithmic scale.
+
+    `counts` is value -> split -> count. A value without a point is not in that split.
     """
     shown = {value: labels.get(value, value) for value in list(counts)[:MOST]}
-    names = [name for name in (*SIDES, "all") if any(of_value.get(name) for of_value in counts.values())]
+    names = [name for name in (*SPLITS, "all") if any(of_value.get(name) for of_value in counts.values())]
     longest = max(len(label) for label in shown.values())
     figure, (axis,) = canvas.panels(title, max(WIDTH, 1 + 0.23 * len(shown)), HEIGHT - 0.4 + 0.08 * longest)
     least = 1.0

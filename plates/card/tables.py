@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 
 from plates.card import provinces
-from plates.card.numbers import SIDES, Axis, Numbers
+from plates.card.numbers import Axis, Numbers
+from plates.columns import SPLITS
 
 
 def balance(numbers: Numbers) -> str:
-    """A table of each axis: its values' boxes on each side and in all, and their share."""
+    """A table of each axis: its values' boxes in each split and in all, and their share."""
     return "\n\n".join(f"**{heading(axis)}**\n\n{_values(axis)}" for axis in numbers.axes) or "none"
 
 
@@ -33,7 +34,7 @@ def shift(rows: Sequence[Mapping[str, Any]]) -> str:
             "PSI": f"{row['psi']:.3f}",
             "limit": f"{row['psi_limit']:.2f}",
             "KS": "–" if pd.isna(row["ks"]) else f"{row['ks']:.3f}",
-            "last delivery": row["reference"],
+            "last delivery": row["baseline"],
             "this delivery": row["current"],
         }
         for row in rows
@@ -42,14 +43,14 @@ def shift(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _values(axis: Axis) -> str:
-    sides = [side for side in SIDES if any(side in value.sides for value in axis.values)]
+    splits = [split for split in SPLITS if any(split in value.splits for value in axis.values)]
     rows = [
         {axis.name: provinces.LABELS.get(value.name, value.name)}
-        | {side: f"{value.sides.get(side, 0):,}" for side in sides}
+        | {split: f"{value.splits.get(split, 0):,}" for split in splits}
         | {"boxes": f"{value.boxes:,}", "share": f"{value.share:.2%}"}
         for value in axis.values
     ]
-    return _markdown(rows, right=(*sides, "boxes", "share"))
+    return _markdown(rows, right=(*splits, "boxes", "share"))
 
 
 def _markdown(rows: Sequence[Mapping[str, Any]], right: Collection[str]) -> str:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from plates.ccpd.geometry import iou
+from plates.columns import BOX
 
 THRESHOLD = 0.7
-BOX = ["xmin", "ymin", "xmax", "ymax"]
 
 
 @dataclass(frozen=True)

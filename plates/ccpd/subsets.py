@@ -4,14 +4,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plates.columns import SPLITS
 from plates.errors import UserError
-
-Side = Literal["train", "val", "test"]
 
 NEGATIVE = "np"  # photographs of cars without a plate
 TRAINING = (
@@ -24,7 +22,6 @@ GREEN = "green"  # CCPD2020, delivered in folders train, val and test
 SUBSETS = (*TRAINING, *TESTING, GREEN)
 
 LIST_FOLDERS = ("split", "splits")
-SIDES: tuple[Side, ...] = ("train", "val", "test")
 
 
 def subset_of(path: str) -> str:
@@ -44,32 +41,32 @@ def subset_of(path: str) -> str:
 class OfficialLists:
     """The authors' lists under a root, held against what is there.
 
-    sides: path to side, of the listed photographs that are there.
+    splits: path to split, of the listed photographs that are there.
     missing: by list, how many of its lines name a photograph that is not there.
     unlisted: by subset, how many photographs are there and on no list.
     divided: subsets that are there to train on and that the authors divided nowhere.
     """
 
-    sides: dict[str, Side]
+    splits: dict[str, str]
     missing: dict[str, int]
     unlisted: dict[str, int]
     divided: tuple[str, ...] = ()
 
 
-def find_lists(root: Path) -> dict[Side | str, list[Path]]:
-    """The list files of a root, by the side they give: `split/*.txt` in it, or in a folder of it (CCPD2019/split).
+def find_lists(root: Path) -> dict[str, list[Path]]:
+    """The list files of a root, by the split they give: `split/*.txt` in it, or in a folder of it (CCPD2019/split).
 
-    A list named after a test subset (`ccpd_db.txt`) gives the side 'test'. Others than those, train, val and test
+    A list named after a test subset (`ccpd_db.txt`) gives the split 'test'. Others than those, train, val and test
     are not the dataset's and are left out.
     """
-    found: dict[Side | str, list[Path]] = {}
+    found: dict[str, list[Path]] = {}
     folders = [
         at / name
         for at in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink())]
         for name in LIST_FOLDERS
     ]
     for file in (file for folder in folders if os.path.isdir(folder) for file in sorted(folder.glob("*.txt"))):
-        if file.stem in SIDES:
+        if file.stem in SPLITS:
             found.setdefault(file.stem, []).append(file)
         elif file.stem.removeprefix("ccpd_") in TESTING:
             found.setdefault("test", []).append(file)
@@ -82,53 +79,53 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
 
     A line is `ccpd_base/NAME.jpg`, relative to the folder that holds `split`. A photograph on two lists keeps the
     first of train, val, test. A test subset that no list covers is in 'test' whole; a training subset that none covers
-    (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 where only CCPD2020 has sides.
+    (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 where only CCPD2020 has splits.
     Raises `UserError` where there is neither a list nor a folder of CCPD2020.
     """
     lists = find_lists(root)
     paths: dict[str, str] = dict(zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True))
-    sides: dict[str, Side] = {}
+    splits: dict[str, str] = {}
     missing: dict[str, int] = {}
-    for side in SIDES:
-        for file in lists.get(side, []):
+    for split in SPLITS:
+        for file in lists.get(split, []):
             prefix = file.parent.parent.relative_to(root).as_posix()
             listed = [name if prefix == "." else f"{prefix}/{name}" for name in _lines(file)]
             here = [path for path in listed if path in paths]
             missing[file.relative_to(root).as_posix()] = len(listed) - len(here)
             for path in here:
-                sides.setdefault(path, side)
-    covered = {paths[path] for path in sides}
+                splits.setdefault(path, split)
+    covered = {paths[path] for path in splits}
     for path, subset in paths.items():
         folder = PurePosixPath(path).parent.name
-        if subset == GREEN and folder in SIDES:
-            sides.setdefault(path, SIDES[SIDES.index(folder)])
+        if subset == GREEN and folder in SPLITS:
+            splits.setdefault(path, folder)
         elif lists and subset in TESTING and subset not in covered:
-            sides.setdefault(path, "test")
-    if not sides and not lists:
+            splits.setdefault(path, "test")
+    if not splits and not lists:
         raise UserError(
             f"no official lists under {root}: neither split/train.txt nor the folders of CCPD2020's ccpd_green. "
             "Add the split folder of CCPD2019, or set split.method: plate."
         )
-    unlisted = _count(paths[path] for path in paths if path not in sides)
-    divided = set(unlisted) - {paths[path] for path in sides}
-    return OfficialLists(sides, missing, unlisted, tuple(sorted(divided & {*TRAINING} if lists else divided)))
+    unlisted = _count(paths[path] for path in paths if path not in splits)
+    divided = set(unlisted) - {paths[path] for path in splits}
+    return OfficialLists(splits, missing, unlisted, tuple(sorted(divided & {*TRAINING} if lists else divided)))
 
 
-def has_official_sides(root: Path, images: pa.Table) -> bool:
+def has_official_splits(root: Path, images: pa.Table) -> bool:
     """Whether a delivery says itself what trains and what tests: by lists, or, where it is CCPD2020 alone, by folders
     (`images`: path, subset).
     """
     if find_lists(root):
         return True
     places = zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True)
-    return all(subset == GREEN and PurePosixPath(path).parent.name in SIDES for path, subset in places)
+    return all(subset == GREEN and PurePosixPath(path).parent.name in SPLITS for path, subset in places)
 
 
 def uses_lists(method: str, root: Path, images: pa.Table) -> bool:
-    """Whether `split.method` (auto, official, plate) comes to the authors' sides for a delivery (`images`: path,
+    """Whether `split.method` (auto, official, plate) uses the authors' splits for a delivery (`images`: path,
     subset).
     """
-    return method == "official" or (method == "auto" and has_official_sides(root, images))
+    return method == "official" or (method == "auto" and has_official_splits(root, images))
 
 
 def subset_counts(images: pa.Table) -> dict[str, int]:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from plates.ccpd.columns import BOX, CORNERS
 from plates.ccpd.table import LABELS_SCHEMA
 from plates.coco.file import Annotation, is_coordinate, name_of, read_coco
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 
 TEXT = ("province", "plate", "plate_type")
@@ -44,7 +44,7 @@ def to_coco(
 ) -> dict[str, Any]:
     """The boxes table as COCO's dictionary; an image without a plate is an image without annotations.
 
-    `splits` gives the ids of the images and their side (images it does not have are left out); without it ids
+    `splits` gives the ids of the images and their split (images it does not have are left out); without it ids
     follow the sorted paths, from 1. `label_map` names the categories; without it they are the classes,
     sorted. A class that it does not name raises `UserError`.
     """
@@ -79,7 +79,7 @@ def _image(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _annotation(number: int, image_id: int, category: int, row: Mapping[Any, Any]) -> dict[str, Any]:
-    xmin, ymin, xmax, ymax = (float(row[side]) for side in BOX)
+    xmin, ymin, xmax, ymax = (float(row[edge]) for edge in BOX)
     annotation: dict[str, Any] = {
         "id": number,
         "image_id": int(image_id),

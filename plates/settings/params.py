@@ -91,13 +91,13 @@ class SplitParams(Section):
         "auto",
         description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists, if any.",
     )
-    seed: int = Field(0, ge=0, description="Another seed puts plates on other sides.")
+    seed: int = Field(0, ge=0, description="Another seed puts plates in other splits.")
     val_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of plates for validation.")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="Share of plates for test.")
     max_psi: float = Field(
         0.25,
         gt=0,
-        description="Warn when a column's population stability index between two sides is over this; 0.25 is usual.",
+        description="Warn when a column's population stability index between two splits is over this; 0.25 is usual.",
     )
     max_ks: float = Field(
         0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
@@ -105,10 +105,10 @@ class SplitParams(Section):
 
 
 class TFRecordParams(Section):
-    """How the records are written."""
+    """How the TFRecords are written."""
 
     shard_mib: int = Field(128, ge=1, description="Size of a shard in MiB; 100-200 reads well.")
-    seed: int = Field(0, ge=0, description="Seed of the shuffle of all records before they are cut into shards.")
+    seed: int = Field(0, ge=0, description="Seed of the shuffle of all TFRecords before they are cut into shards.")
     workers: int | None = Field(
         None,
         ge=1,
@@ -133,7 +133,7 @@ class AnchorParams(Section):
 class EvaluationParams(Section):
     """What is scored."""
 
-    split: Literal["val", "test"] = Field("test", description="The side that the reported mAP comes from.")
+    split: Literal["val", "test"] = Field("test", description="The split that the reported mAP comes from.")
     batch_size: int = Field(16, ge=1, description="Images at a time.")
     pictures: int = Field(12, ge=0, description="Best and worst detections drawn in the report.")
 

@@ -1,7 +1,7 @@
-"""Whether two tables look alike, column by column: between the sides of a split, or this delivery and the
+"""Whether two tables look alike, column by column: between splits, or this delivery and the
 last.
 
-The population stability index sums (q - p) ln(q / p) over bins of the reference; 0.1 is usually called a
+The population stability index sums (q - p) ln(q / p) over bins of the baseline; 0.1 is usually called a
 small shift and 0.25 a large one. On n and m rows it is about (1/n + 1/m) times a chi-squared of bins - 1
 degrees of freedom where nothing shifted (Yurdakul, Statistical Properties of the Population Stability Index,
 2018), so small tables are given that noise. Numbers are also compared by the two-sample Kolmogorov-Smirnov
@@ -38,7 +38,7 @@ def features(boxes: pd.DataFrame) -> pd.DataFrame:
     """What is compared of each labelled row: the label's columns, and box sizes (px) and centres (0..1)."""
     boxes = boxes[boxes["class"].notna()].reset_index(drop=True)
     width, height = (boxes[f"{axis}max"] - boxes[f"{axis}min"] for axis in "xy")
-    image_width, image_height = (boxes[side].astype("float64") for side in ("width", "height"))
+    image_width, image_height = (boxes[edge].astype("float64") for edge in ("width", "height"))
     derived = {
         "width_px": width,
         "height_px": height,
@@ -50,19 +50,19 @@ def features(boxes: pd.DataFrame) -> pd.DataFrame:
     return boxes.assign(**derived)[list(COLUMNS)]
 
 
-def population_stability_index(reference: pd.Series, current: pd.Series) -> tuple[float, int]:
-    """PSI of `current` against `reference` and the number of bins; half a row is added to every bin, so
+def population_stability_index(baseline: pd.Series, current: pd.Series) -> tuple[float, int]:
+    """PSI of `current` against `baseline` and the number of bins; half a row is added to every bin, so
     that it is finite.
 
-    Numbers are binned at the reference's deciles, anything else by value. Nulls are left out.
+    Numbers are binned at the baseline's deciles, anything else by value. Nulls are left out.
     """
-    if pd.api.types.is_numeric_dtype(reference):
-        old, new = (series.to_numpy(np.float64) for series in (reference.dropna(), current.dropna()))
+    if pd.api.types.is_numeric_dtype(baseline):
+        old, new = (series.to_numpy(np.float64) for series in (baseline.dropna(), current.dropna()))
         edges = np.unique(np.quantile(old, np.linspace(0, 1, BINS + 1)[1:-1]))
         bins = len(edges) + 1
-        counts = np.stack([np.bincount(np.searchsorted(edges, side), minlength=bins) for side in (old, new)])
+        counts = np.stack([np.bincount(np.searchsorted(edges, values), minlength=bins) for values in (old, new)])
     else:
-        both = [series.dropna().value_counts() for series in (reference, current)]
+        both = [series.dropna().value_counts() for series in (baseline, current)]
         counts = pd.concat(both, axis=1).fillna(0).to_numpy(np.float64).T
         bins = counts.shape[1]
     share = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
@@ -70,15 +70,15 @@ def population_stability_index(reference: pd.Series, current: pd.Series) -> tupl
 
 
 def compare(
-    reference: pd.DataFrame,
+    baseline: pd.DataFrame,
     current: pd.DataFrame,
     max_psi: float = 0.25,
     max_ks: float = 0.2,
     columns: Sequence[str] = COLUMNS,
 ) -> pd.DataFrame:
-    """Compares two tables of `features`; one row a column that has values on both sides.
+    """Compares two tables of `features`; one row a column that has values in both.
 
-    Columns: `column, psi, psi_limit, ks` (statistic, 0..1; null for text), `ks_p`, `reference, current`
+    Columns: `column, psi, psi_limit, ks` (statistic, 0..1; null for text), `ks_p`, `baseline, current`
     (median, or the commonest value with its share), `shifted`. Shifted is a PSI over both `max_psi` and what
     chance explains, or a KS statistic over `max_ks` that chance does not.
     """
@@ -86,7 +86,7 @@ def compare(
 
     rows = []
     for column in columns:
-        old, new = reference[column].dropna(), current[column].dropna()
+        old, new = baseline[column].dropna(), current[column].dropna()
         if old.empty or new.empty:
             continue
         psi, bins = population_stability_index(old, new)
@@ -103,34 +103,34 @@ def compare(
                 "psi_limit": limit,
                 "ks": ks,
                 "ks_p": p,
-                "reference": _typical(old),
+                "baseline": _typical(old),
                 "current": _typical(new),
                 "shifted": psi > limit or (ks is not None and p is not None and ks > max_ks and p < CHANCE),
             }
         )
-    columns_out = ["column", "psi", "psi_limit", "ks", "ks_p", "reference", "current", "shifted"]
+    columns_out = ["column", "psi", "psi_limit", "ks", "ks_p", "baseline", "current", "shifted"]
     return pd.DataFrame(rows, columns=columns_out).astype({"ks": "float64", "ks_p": "float64", "shifted": "bool"})
 
 
-def between_sides(
+def between_splits(
     boxes: pd.DataFrame, splits: pd.DataFrame, max_psi: float = 0.25, max_ks: float = 0.2
 ) -> pd.DataFrame:
-    """`compare` of val and test against train, with a column `side`; `splits` gives each `path` its
+    """`compare` of val and test against train, with a column `split`; `splits` gives each `path` its
     `split`.
     """
-    side = boxes["path"].map(splits.set_index("path")["split"])
-    train = features(boxes[side == "train"])
+    split = boxes["path"].map(splits.set_index("path")["split"])
+    train = features(boxes[split == "train"])
     tables = [
-        compare(train, features(boxes[side == name]), max_psi, max_ks).assign(side=name) for name in ("val", "test")
+        compare(train, features(boxes[split == name]), max_psi, max_ks).assign(split=name) for name in ("val", "test")
     ]
     return pd.concat(tables, ignore_index=True)
 
 
 def sentences(table: pd.DataFrame, what: str = "") -> list[str]:
-    """A line for people for every shifted column of a table from `compare` or `between_sides`."""
+    """A line for people for every shifted column of a table from `compare` or `between_splits`."""
     return [
-        f"{row.get('side', what)} differs in {row['column']}: {row['current']}, was "
-        f"{row['reference']} (PSI {row['psi']:.2f}, limit {row['psi_limit']:.2f}"
+        f"{row.get('split', what)} differs in {row['column']}: {row['current']}, was "
+        f"{row['baseline']} (PSI {row['psi']:.2f}, limit {row['psi_limit']:.2f}"
         + (f", KS {row['ks']:.2f})" if pd.notna(row["ks"]) else ")")
         for row in table[table["shifted"]].to_dict("records")
     ]

@@ -1,4 +1,4 @@
-"""Who learns from which photograph: train, val and test, so that no plate stands on two sides."""
+"""Who learns from which photograph: train, val and test, so that no plate is in two splits."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from plates.ccpd.subsets import SIDES, OfficialLists
+from plates.ccpd.subsets import OfficialLists
+from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.splits.balance import axis_values
 
@@ -25,13 +26,13 @@ SPLITS_SCHEMA = pa.schema(
 )
 
 MOST_OFF = 0.05
-"""A stratum whose share of a side is further than this from that of all photographs is called uneven."""
+"""A stratum whose share of a split is further than this from that of all photographs is called uneven."""
 
-EXPECTED = 3  # plates of a stratum on a side, of which chance leaves none once in twenty
+EXPECTED = 3  # plates of a stratum in a split, of which chance leaves none once in twenty
 
 
 @dataclass(frozen=True)
-class Split:
+class Division:
     """`table` (`SPLITS_SCHEMA`, one row a photograph, by path) and what was left out or moved, as counts for the
     reader.
     """
@@ -40,53 +41,53 @@ class Split:
     counts: dict[str, int]
 
 
-def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_fraction: float = 0.2) -> Split:
-    """Each plate's side is drawn from a hash of the plate and the seed, so data that is added never moves a plate.
+def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_fraction: float = 0.2) -> Division:
+    """Each plate's split is drawn from a hash of the plate and the seed, so data that is added never moves a plate.
 
     A negative, having no plate, is drawn by the hash of its content. The hash knows neither subset nor size, so
     each of them is split in the same fractions up to chance: within 0.8 percentage points for every subset and size
     of the 51,710 published labels (seed 0). `strata` measures it, and a check warns. Exact strata would need to move
-    plates as data comes in, or to put a plate of two subsets on two sides.
+    plates as data comes in, or to put a plate of two subsets in two splits.
 
-    boxes: columns path, subset, plate, sha256. Plates in one photograph go to one side, and what is joined by them.
+    boxes: columns path, subset, plate, sha256. Plates in one photograph go to one split, and what is joined by them.
     """
     _check_fractions(val_fraction, test_fraction)
     images = _images(boxes)
-    sides = _drawn(_uniform(images["key"], seed), val_fraction, test_fraction)
-    return Split(_table(images, pa.array(sides.tolist(), pa.string())), {})
+    splits = _drawn(_uniform(images["key"], seed), val_fraction, test_fraction)
+    return Division(_table(images, pa.array(splits.tolist(), pa.string())), {})
 
 
 def strata(boxes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """How the photographs of each subset, and of each size of plate, are divided over the sides.
+    """How the photographs of each subset, and of each size of plate, are divided over the splits.
 
     One row a stratum: `stratum, photographs, train, val, test` (shares, 0..1) and `off`, the largest difference from
     the shares of all photographs. `uneven` is where that is over `MOST_OFF` and over three standard deviations of
-    dividing as many plates by chance, and where a side has no plate of a stratum though `EXPECTED` are its share.
+    dividing as many plates by chance, and where a split has no plate of a stratum though `EXPECTED` are its share.
     Photographs without a plate are in no stratum of size.
     """
     first = boxes.drop_duplicates("path")
     names = pd.DataFrame({"subset": first["subset"], "size": axis_values(first)["size"].reindex(first.index)})
     names = names.set_index(first["path"]).reindex(splits["path"])
-    side = splits["split"].to_numpy()
+    split = splits["split"].to_numpy()
     plates = splits["plate"].fillna(splits["path"]).to_numpy()
-    overall = pd.Series(side).value_counts(normalize=True).reindex(SIDES, fill_value=0.0)
+    overall = pd.Series(split).value_counts(normalize=True).reindex(SPLITS, fill_value=0.0)
     rows = []
     for axis in ("subset", "size"):
-        for value, rows_of in pd.Series(np.arange(len(side))).groupby(names[axis].to_numpy()):
-            share = pd.Series(side[rows_of]).value_counts(normalize=True).reindex(SIDES, fill_value=0.0)
+        for value, rows_of in pd.Series(np.arange(len(split))).groupby(names[axis].to_numpy()):
+            share = pd.Series(split[rows_of]).value_counts(normalize=True).reindex(SPLITS, fill_value=0.0)
             chance = 3 * np.sqrt(overall * (1 - overall) / len(np.unique(plates[rows_of])))
             off = (share - overall).abs()
             none = (share == 0) & (overall * len(np.unique(plates[rows_of])) >= EXPECTED)
             uneven = bool(((off > np.maximum(MOST_OFF, chance)) | none).any())
             rows.append({"stratum": f"{axis} {value}", "photographs": len(rows_of), **share, "off": off.max()})
             rows[-1]["uneven"] = uneven
-    return pd.DataFrame(rows, columns=["stratum", "photographs", *SIDES, "off", "uneven"])
+    return pd.DataFrame(rows, columns=["stratum", "photographs", *SPLITS, "off", "uneven"])
 
 
 def split_officially(
     boxes: pa.Table, lists: OfficialLists, seed: int, val_fraction: float = 0.1, test_fraction: float = 0.2
-) -> Split:
-    """The authors' sides: train and val by the lists, test subsets to test; leaves out what would leak.
+) -> Division:
+    """The authors' splits: train and val by the lists, test subsets to test; leaves out what would leak.
 
     Photographs on no list are left out, but for the subsets that no list covers (`lists.divided`): those go by plate
     to train and val, or, where there are no lists at all but only CCPD2020's folders, to train, val and test. Where
@@ -98,34 +99,34 @@ def split_officially(
     _check_fractions(val_fraction, test_fraction)
     images = _images(boxes)
     place = _uniform(images["key"], seed)
-    sides = np.array([lists.sides.get(path) for path in images["path"].to_pylist()], object)
-    divided = np.array([side is None for side in sides]) & np.isin(images["subset"].to_pylist(), lists.divided)
-    sides[divided] = _drawn(place, val_fraction, 0.0 if lists.missing else test_fraction)[divided]
+    splits = np.array([lists.splits.get(path) for path in images["path"].to_pylist()], object)
+    divided = np.array([split is None for split in splits]) & np.isin(images["subset"].to_pylist(), lists.divided)
+    splits[divided] = _drawn(place, val_fraction, 0.0 if lists.missing else test_fraction)[divided]
     counts = {f"of {subset}, which no list covers, divided by plate": 0 for subset in lists.divided}
     for subset in np.array(images["subset"].to_pylist(), object)[divided]:
         counts[f"of {subset}, which no list covers, divided by plate"] += 1
-    if "test" not in sides:
-        halved = (sides == "val") & (_uniform(images["key"], seed + 1) < 0.5)
-        sides[halved] = "test"
+    if "test" not in splits:
+        halved = (splits == "val") & (_uniform(images["key"], seed + 1) < 0.5)
+        splits[halved] = "test"
         counts["of val, taken for test: no test photograph of the lists is there"] = int(halved.sum())
-    return _without_leaks(images, pa.array(sides.tolist(), pa.string()), counts)
+    return _without_leaks(images, pa.array(splits.tolist(), pa.string()), counts)
 
 
-def _without_leaks(images: pa.Table, sides: pa.Array, counts: dict[str, int]) -> Split:
-    counts["on no official list"] = sides.null_count
-    images, sides = images.filter(pc.is_valid(sides)), sides.drop_null()
+def _without_leaks(images: pa.Table, splits: pa.Array, counts: dict[str, int]) -> Division:
+    counts["on no official list"] = splits.null_count
+    images, splits = images.filter(pc.is_valid(splits)), splits.drop_null()
     plates = images["plate"]
-    for side, above in (("val", ("test",)), ("train", ("test", "val"))):
-        elsewhere = pc.unique(plates.filter(pc.is_in(sides, pa.array(above)))).drop_null()
-        leaks = pc.and_(pc.equal(sides, side), pc.is_in(plates, elsewhere))
-        counts[f"of {side}, the plate is in {' or '.join(above)}"] = pc.sum(leaks).as_py() or 0
-        images, sides = images.filter(pc.invert(leaks)), sides.filter(pc.invert(leaks))
+    for split, above in (("val", ("test",)), ("train", ("test", "val"))):
+        elsewhere = pc.unique(plates.filter(pc.is_in(splits, pa.array(above)))).drop_null()
+        leaks = pc.and_(pc.equal(splits, split), pc.is_in(plates, elsewhere))
+        counts[f"of {split}, the plate is in {' or '.join(above)}"] = pc.sum(leaks).as_py() or 0
+        images, splits = images.filter(pc.invert(leaks)), splits.filter(pc.invert(leaks))
         plates = images["plate"]
-    return Split(_table(images, sides), counts)
+    return Division(_table(images, splits), counts)
 
 
 def _images(boxes: pa.Table) -> pa.Table:
-    """One row a path, by path, with the first plate of each and a `key`: what may stand on one side only.
+    """One row a path, by path, with the first plate of each and a `key`: what may be in one split only.
 
     The key is the plate, the content of a photograph without one, or, for plates that share a photograph, the first of
     all plates that are joined so.
@@ -181,9 +182,9 @@ def _drawn(place: np.ndarray, val_fraction: float, test_fraction: float) -> np.n
     return np.where(place < test_fraction, "test", np.where(place < test_fraction + val_fraction, "val", "train"))
 
 
-def _table(images: pa.Table, sides: pa.Array) -> pa.Table:
+def _table(images: pa.Table, splits: pa.Array) -> pa.Table:
     ids = pa.array(np.arange(1, len(images) + 1))
-    columns = [ids, images["path"], images["subset"], images["plate"], sides]
+    columns = [ids, images["path"], images["subset"], images["plate"], splits]
     return pa.table(columns, schema=SPLITS_SCHEMA)
 
 
@@ -191,5 +192,5 @@ def _check_fractions(val_fraction: float, test_fraction: float) -> None:
     if val_fraction < 0 or test_fraction < 0 or val_fraction + test_fraction >= 1:
         raise UserError(
             f"split.val_fraction is {val_fraction} and split.test_fraction {test_fraction}: "
-            f"both must be 0 or more and leave something of 1 to {SIDES[0]}."
+            f"both must be 0 or more and leave something of 1 to {SPLITS[0]}."
         )

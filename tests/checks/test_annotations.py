@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from checks.annotations import validate
 from checks.suites.delivery import Delivery
 from checks.suites.measures import measure
-from plates.ccpd.columns import BOX, CORNERS
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from checks.suites.balance import imbalance
+from checks.suites.imbalance import imbalance
 
 
 def by_axis(boxes, **limits):

@@ -7,15 +7,15 @@ from checks.suites.splits import crossings, near_duplicates
 
 @pytest.fixture
 def splits(labels):
-    sides = ["train", "train", "val", "train", "test", "test"]
-    return labels[["path", "subset", "plate"]].assign(image_id=range(1, 7), split=sides)
+    splits = ["train", "train", "val", "train", "test", "test"]
+    return labels[["path", "subset", "plate"]].assign(image_id=range(1, 7), split=splits)
 
 
 def test_nothing_crosses(labels, splits):
     assert [crossing.success for crossing in crossings(splits, labels)] == [True, True, True]
 
 
-def test_a_plate_on_two_sides_is_found(labels, splits):
+def test_a_plate_in_two_splits_is_found(labels, splits):
     labels.loc[2, "plate"] = labels.loc[0, "plate"]
 
     plate, name, content = crossings(splits, labels)
@@ -26,7 +26,7 @@ def test_a_plate_on_two_sides_is_found(labels, splits):
     assert content.success
 
 
-def test_the_second_plate_of_a_photograph_on_two_sides_is_found(labels, splits):
+def test_the_second_plate_of_a_photograph_in_two_splits_is_found(labels, splits):
     second = labels.iloc[[0]].assign(plate=labels.loc[2, "plate"])
 
     plate, _, _ = crossings(splits, pd.concat([labels, second], ignore_index=True))
@@ -34,7 +34,7 @@ def test_the_second_plate_of_a_photograph_on_two_sides_is_found(labels, splits):
     assert (plate.images, plate.examples) == (2, [labels.loc[2, "plate"]])
 
 
-def test_a_name_and_a_content_on_two_sides_are_found(labels, splits):
+def test_a_name_and_a_content_in_two_splits_are_found(labels, splits):
     labels.loc[2, ["name", "sha256"]] = labels.loc[0, ["name", "sha256"]]
 
     found = {crossing.what: crossing.success for crossing in crossings(splits, labels)}
@@ -57,4 +57,4 @@ def test_near_duplicates_are_counted_and_shown(splits):
     assert val.pairs == [(splits["path"][2], splits["path"][0], 3)]
     assert test.near == 2
     assert test.sentence == "2 of 2 test images look like one in train"
-    assert (test_in_val.near, test_in_val.reference) == (0, "val")
+    assert (test_in_val.near, test_in_val.other) == (0, "val")

@@ -1,4 +1,4 @@
-"""Every kind of bad file of a delivery, through scan, labels, suites, splits and records: each has a clear end.
+"""Every kind of bad file of a delivery, through scan, labels, suites, splits and TFRecords: each has a clear end.
 
 The rest of the list of bad input: roots and permissions in tests/plates/photographs/test_scan.py and
 test_ruined_input.py, lists that name missing files in test_deliveries.py, files that change or vanish and full disks in
@@ -18,7 +18,7 @@ from PIL import Image
 from checks.annotations import validate
 from checks.suites.splits import crossings
 from plates.ccpd.table import label_map, parse_labels
-from plates.efficientdet.data import tfrecords as records
+from plates.efficientdet.data import tfrecords
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
 from plates.splits.split import split_by_plate
@@ -118,7 +118,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ends(root: Path) -> dict[str, str]:
-    """Path to where each file of the delivery ends, after the records were written and read back."""
+    """Path to where each file of the delivery ends, after the TFRecords were written and read back."""
     found = scan(root, root.parent / "scan.parquet")
     assert found.links == 2
     images = decode_images(found.table, root, root.parent / "decoded.parquet")
@@ -126,8 +126,8 @@ def ends(root: Path) -> dict[str, str]:
     verdict = validate(labels.to_pandas())
     splits = split_by_plate(pa.Table.from_pandas(verdict.accepted), seed=0).table.to_pandas()
     assert all(crossing.success for crossing in crossings(splits, verdict.accepted))
-    records.write(verdict.accepted, splits, label_map("plate"), root, root.parent / "records")
-    assert records.verify(root.parent / "records", verdict.accepted, splits).problems == []
+    tfrecords.write(verdict.accepted, splits, label_map("plate"), root, root.parent / "tfrecords")
+    assert tfrecords.verify(root.parent / "tfrecords", verdict.accepted, splits).problems == []
     broken = dict(zip(verdict.rejected["path"], verdict.rejected["broken"], strict=True))
     return (
         dict.fromkeys(splits["path"], "kept")
@@ -150,8 +150,8 @@ def test_names_in_other_encodings_are_kept_in_sight_and_links_are_left_alone(end
 def test_every_kind_of_jpeg_that_is_kept_reaches_the_network(ends: dict[str, str], root: Path) -> None:
     from plates.efficientdet.data.batches import Pictures, evaluation_batches
 
-    folder = root.parent / "records"
-    manifest = records.read_manifest(folder)
+    folder = root.parent / "tfrecords"
+    manifest = tfrecords.read_manifest(folder)
     seen = [
         image
         for split, part in manifest.splits.items()

@@ -10,7 +10,8 @@ import pytest
 from plates.ccpd.scenes import generate
 from plates.ccpd.table import label_map, parse_labels
 from plates.coco.convert import to_coco
-from plates.efficientdet.data import tfrecords as records
+from plates.columns import BOX
+from plates.efficientdet.data import tfrecords
 from plates.photographs.scan import scan
 from plates.settings import edit
 
@@ -49,15 +50,15 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     assert "on no official list 2" in said
     assert f"of np, which no list covers, divided by plate {len(negatives)}" in said
     splits = pd.read_parquet(root / "data/splits.parquet")
-    side = dict(zip(splits["path"].str.removeprefix("CCPD2019/"), splits["split"], strict=True))
-    assert not set(unlisted) & set(side)
-    assert {side[path] for path in train if path in side} == {"train"}
-    assert {side[path] for path in val if path in side} == {"val"}
-    assert {side[path] for path in negatives} <= {"train", "val"}
+    split = dict(zip(splits["path"].str.removeprefix("CCPD2019/"), splits["split"], strict=True))
+    assert not set(unlisted) & set(split)
+    assert {split[path] for path in train if path in split} == {"train"}
+    assert {split[path] for path in val if path in split} == {"val"}
+    assert {split[path] for path in negatives} <= {"train", "val"}
     assert set(splits[splits["subset"].isin(["db", "blur", "fn", "rotate", "tilt", "challenge"])]["split"]) == {"test"}
 
     call("plates", "materialize", "tfrecords")
-    manifest = records.read_manifest(root / "data/tfrecords")
+    manifest = tfrecords.read_manifest(root / "data/tfrecords")
     assert {name: part.images for name, part in manifest.splits.items()} == splits["split"].value_counts().to_dict()
 
     before = (root / "data/raw_images.parquet").read_bytes()
@@ -96,11 +97,9 @@ def test_another_data_set_with_coco_annotations(fresh, scenes: Path, tmp_path: P
     assert "subset_known" not in said
     boxes = pd.read_parquet(root / "data/boxes.parquet").set_index("path").loc[list(names.values())]
     assert len(boxes) == len(labels)
-    expected = labels[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float)
-    assert ((boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float) - expected).__abs__() < 1e-3)[
-        labels["class"].notna()
-    ].all()
-    manifest = records.read_manifest(root / "data/tfrecords")
+    expected = labels[BOX].to_numpy(float)
+    assert ((boxes[BOX].to_numpy(float) - expected).__abs__() < 1e-3)[labels["class"].notna()].all()
+    manifest = tfrecords.read_manifest(root / "data/tfrecords")
     assert manifest.label_map == {1: "tram, which none is", 2: "plate"}
     assert sum(counts["plate"] for counts in manifest.class_counts.values()) == labels["class"].notna().sum()
 
@@ -118,7 +117,7 @@ def test_classes_by_province_and_by_type_reach_the_records(fresh, scenes: Path, 
 
     said = call("plates", "materialize", "raw_images", "labels", "boxes", "splits", "tfrecords").stdout
 
-    manifest = records.read_manifest(root / "data/tfrecords")
+    manifest = tfrecords.read_manifest(root / "data/tfrecords")
     assert manifest.label_map == label_map(class_by)
     assert manifest.label_map[1] == {"province": "皖", "plate_type": "blue"}[class_by]
     boxes = pd.read_parquet(root / "data/boxes.parquet").dropna(subset="class").set_index("path")
@@ -126,10 +125,10 @@ def test_classes_by_province_and_by_type_reach_the_records(fresh, scenes: Path, 
     seen = 0
     for split, part in manifest.splits.items():
         for shard in part.shards:
-            for record in records.read(root / "data/tfrecords" / shard.file):
+            for record in tfrecords.read(root / "data/tfrecords" / shard.file):
                 for label, name in zip(record.labels.tolist(), record.names, strict=True):
                     assert (split, manifest.label_map[label]) == (split, name)
                     assert name == boxes.loc[record.path, class_by]
                     seen += 1
     assert seen == len(boxes)
-    assert "records 60" in said
+    assert "TFRecords 60" in said

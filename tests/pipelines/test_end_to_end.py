@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from plates.columns import SPLITS
 from plates.lineage.record import read_all
 
 pytestmark = pytest.mark.slow
@@ -19,7 +20,7 @@ def test_a_run_goes_from_photographs_to_a_champion(finished) -> None:
     for report in ("reports/evaluation.html", "reports/dataset_card.html", "models/export/MODEL_CARD.md"):
         assert (root / report).stat().st_size > 1000, report
     splits = pd.read_parquet(root / "data/splits.parquet")
-    assert set(splits["split"]) == {"train", "val", "test"}
+    assert set(splits["split"]) == set(SPLITS)
 
 
 def test_dvc_is_clean_after_a_run_and_a_second_run_does_nothing(finished) -> None:

@@ -1,4 +1,4 @@
-"""Masks instead of boxes, from the records to the champion: what has no boxes has no mAP, and says so."""
+"""Masks instead of boxes, from the TFRecords to the champion: what has no boxes has no mAP, and says so."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ STAGES = ("checkpoint", "evaluation", "exported_model", "model_card", "champion"
 
 @pytest.fixture(scope="module")
 def masked(finished, tmp_path_factory) -> tuple[Path, Command]:
-    """The finished project with the segmentation head alone, made anew from the records on."""
+    """The finished project with the segmentation head alone, made anew from the TFRecords on."""
     root = tmp_path_factory.mktemp("masks") / "project"
     shutil.copytree(finished[0], root, symlinks=True)
     for made in ("models", "metrics", "reports"):

@@ -10,7 +10,8 @@ from plates import card
 from plates.card.page import set_aside
 from plates.card.plots import coverage
 from plates.ccpd.table import LABELS_SCHEMA
-from plates.splits.shift import between_sides
+from plates.columns import SPLITS
+from plates.splits.shift import between_splits
 
 
 def test_numbers_add_up(boxes):
@@ -21,9 +22,9 @@ def test_numbers_add_up(boxes):
 
     assert (numbers.images, numbers.boxes, numbers.negatives, numbers.rejected) == (3, 3, 0, 2)
     assert numbers.broken == {"a": 2, "b": 1}
-    assert [(side.name, side.images) for side in numbers.sides] == [("train", 2), ("test", 1)]
+    assert [(split.name, split.images) for split in numbers.splits] == [("train", 2), ("test", 1)]
     assert numbers.subsets == {"base": {"test": 1, "train": 2}}
-    assert numbers.sides[1].typical["median width (px)"] == 102
+    assert numbers.splits[1].typical["median width (px)"] == 102
 
 
 def test_coverage_counts_the_boxes_over_each_cell():
@@ -35,7 +36,7 @@ def test_coverage_counts_the_boxes_over_each_cell():
 
 
 def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_path):
-    splits = pd.DataFrame({"path": boxes["path"], "split": ["train", "val", "test"]})
+    splits = pd.DataFrame({"path": boxes["path"], "split": SPLITS})
     rejected = boxes.iloc[:1].assign(broken=[["box_inside_image"]])
     pages = []
     for name in ("first.html", "second.html"):
@@ -47,7 +48,7 @@ def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_pa
             splits=splits,
             meanings={"box_inside_image": "the box lies inside the image"},
             findings=["<b>88% of plates are from 皖</b>"],
-            between_sides=between_sides(boxes, splits),
+            between_splits=between_splits(boxes, splits),
             augmented=card.from_samples(
                 [card.Sample(np.zeros((32, 20, 3), np.uint8), np.array([[2.0, 2, 9, 9]]), "flip")]
             ),
@@ -59,7 +60,7 @@ def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_pa
     assert "皖 Anhui" in pages[0]
     assert "province: one value" in pages[0]
     assert "against the last delivery" not in pages[0]
-    assert all(f"{side}: 1 boxes" in pages[0] for side in ("train", "val", "test"))
+    assert all(f"{split}: 1 boxes" in pages[0] for split in SPLITS)
     assert "the box lies inside the image" in pages[0]
     assert pages[0].count("data:image/jpeg;base64,") == 3 + 1 + 1
     assert 'src="http' not in pages[0]

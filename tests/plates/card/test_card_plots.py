@@ -11,7 +11,7 @@ from PIL import Image
 
 from plates import card
 from plates.card import canvas, fonts, plots, provinces
-from plates.ccpd.columns import BOX, CORNERS
+from plates.columns import BOX, CORNERS
 from plates.splits.shift import compare, features
 
 TRAIN, TEST = 30, 10
@@ -65,14 +65,14 @@ def test_each_side_has_its_own_heat_map_and_all_share_their_colours(drawn):
     assert {drawing.get_clim() for drawing in maps.values()} == {(0, 1)}
 
 
-def test_without_sides_there_is_one_heat_map(boxes):
+def test_without_splits_there_is_one_heat_map(boxes):
     (figure,) = [figure for title, figure in plots.figures(boxes, None, {}) if title == "Where the boxes are"]
 
     assert [axis.get_title() for axis in figure.axes if axis.images] == ["40 boxes"]
 
 
 @pytest.mark.parametrize(("title", "of_test"), [("Subsets", {1: 1.0}), ("Provinces", {0: 0.5, 1: 0.5})])
-def test_subsets_and_provinces_are_shares_of_each_side(drawn, title, of_test):
+def test_subsets_and_provinces_are_shares_of_each_split(drawn, title, of_test):
     (axis,) = drawn[title].axes
     points = {
         line.get_label(): dict(zip(np.round(line.get_xdata()), line.get_ydata(), strict=True)) for line in axis.lines
@@ -149,7 +149,7 @@ def test_counts_shares_and_ratios_of_every_axis(boxes, splits):
         ("沪", 5, 0.125),
     ]
     assert axes["province"].imbalance_ratio == 7
-    assert axes["province"].values[0].sides == {"train": 30, "test": 5}
+    assert axes["province"].values[0].splits == {"train": 30, "test": 5}
     assert [value.name for value in axes["brightness"].values] == ["0-49", "50-99", "100-149"]
 
     markdown = card.tables.balance(numbers)

@@ -21,7 +21,7 @@ BLUE = (37, 99, 235)  # of the plots' outlines
 
 @pytest.fixture
 def shard(boxes, tmp_path) -> Path:
-    """A record for each photograph, and one without a box."""
+    """A TFRecord for each photograph, and one without a box."""
     encoded = io.BytesIO()
     Image.new("RGB", (720, 1160)).save(encoded, "JPEG")
     records = []
@@ -74,7 +74,7 @@ def test_it_tells_a_photograph_a_folder_a_table_and_a_shard(boxes, root, shard, 
     assert "3 images, 3 boxes, 0 images without a plate, 3 different plates" in folder.lines
     assert "province: 皖 3" in folder.lines
     assert "        3  a" in table.lines
-    assert records.lines[0].startswith("4 records in train.tfrecord")
+    assert records.lines[0].startswith("4 TFRecords in train.tfrecord")
     assert records.lines[1] == "3 boxes, 1 images without one"
     assert inspect(tmp_path).lines[-3:] == records.lines
 

@@ -11,12 +11,11 @@ from plates.ccpd.alphabet import CHARACTERS, LETTERS, PROVINCES, alphabet_of, de
 from plates.ccpd.geometry import area_ratio, box_area, corners_in_order, hull, iou, tilt, tilt_error
 from plates.ccpd.label import Label, explain, format_name
 from plates.ccpd.table import BATCH, LABELS_SCHEMA, UNPARSED_SCHEMA, label_map, parse_labels, read_labels
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
 
 README_NAME = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15.jpg"
-CORNERS = ("rb_x", "rb_y", "lb_x", "lb_y", "lt_x", "lt_y", "rt_x", "rt_y")
-BOX = ("xmin", "ymin", "xmax", "ymax")
 
 
 def raw_images(names: list[str], subset: str = "base") -> pa.Table:

@@ -14,11 +14,9 @@ from plates.ccpd.scenes.glyphs import STROKES, province_mask
 from plates.ccpd.scenes.layout import SUBSET_SHARES, lay_out
 from plates.ccpd.scenes.render import render
 from plates.ccpd.table import parse_labels
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.photographs.scan import scan
-
-BOX = ("xmin", "ymin", "xmax", "ymax")
-CORNERS = ("rb_x", "rb_y", "lb_x", "lb_y", "lt_x", "lt_y", "rt_x", "rt_y")
 
 
 @pytest.fixture(scope="module")

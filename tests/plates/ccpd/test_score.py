@@ -1,8 +1,8 @@
 import pandas as pd
 
 from plates.ccpd.score import Score, ccpd_score
+from plates.columns import BOX
 
-BOX = ["xmin", "ymin", "xmax", "ymax"]
 TRUTH = pd.DataFrame(
     [
         ("ccpd_db/a.jpg", "db", 0, 0, 100, 30),

@@ -10,9 +10,9 @@ from coco_files import ANNOTATION, IMAGE, small, without
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plates.ccpd.columns import BOX, CORNERS
 from plates.ccpd.table import LABELS_SCHEMA, parse_labels
 from plates.coco.convert import from_coco, to_coco
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 
 PATHS = (
@@ -72,7 +72,7 @@ def test_another_data_set_becomes_a_labels_table():
 
     row, negative = imported.labels.to_dict("records")
     assert (row["subset"], row["name"], row["path"], row["class"]) == ("street", "a.jpg", "street/a.jpg", "plate")
-    assert [row[side] for side in ("xmin", "ymin", "xmax", "ymax")] == [10, 20, 40, 60]
+    assert [row[edge] for edge in BOX] == [10, 20, 40, 60]
     assert pd.isna(row["rb_x"])
     assert pd.isna(row["plate"])
     assert pd.isna(negative["class"])

@@ -8,9 +8,9 @@ from plates.splits.shift import compare, population_stability_index, sentences
 
 
 def test_the_index_is_the_sum_over_bins():
-    reference, current = pd.Series(["a"] * 800 + ["b"] * 200), pd.Series(["a"] * 500 + ["b"] * 500)
+    baseline, current = pd.Series(["a"] * 800 + ["b"] * 200), pd.Series(["a"] * 500 + ["b"] * 500)
 
-    index, bins = population_stability_index(reference, current)
+    index, bins = population_stability_index(baseline, current)
 
     # (0.5 - 0.8) ln(0.5 / 0.8) + (0.5 - 0.2) ln(0.5 / 0.2) = 0.4159
     assert index == pytest.approx(0.4159, abs=0.002)
@@ -37,10 +37,10 @@ def test_the_index_is_finite_and_positive_where_nothing_overlaps(low, high):
 
 def test_a_darker_table_is_called_shifted_and_an_equal_one_is_not():
     random = np.random.default_rng(0)
-    reference = pd.DataFrame({"brightness": random.normal(120, 30, 2000), "aspect": random.normal(3, 0.5, 2000)})
+    baseline = pd.DataFrame({"brightness": random.normal(120, 30, 2000), "aspect": random.normal(3, 0.5, 2000)})
     current = pd.DataFrame({"brightness": random.normal(80, 30, 1000), "aspect": random.normal(3, 0.5, 1000)})
 
-    table = compare(reference, current, columns=["brightness", "aspect"]).set_index("column")
+    table = compare(baseline, current, columns=["brightness", "aspect"]).set_index("column")
 
     assert table["shifted"].to_dict() == {"brightness": True, "aspect": False}
     assert table.loc["brightness", "ks"] > 0.4

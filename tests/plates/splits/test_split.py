@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plates.ccpd.subsets import OfficialLists, has_official_sides, official_lists, subset_of
+from plates.ccpd.subsets import OfficialLists, has_official_splits, official_lists, subset_of
 from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
+from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.splits.split import SPLITS_SCHEMA, split_by_plate, split_officially, strata
 
@@ -28,20 +29,20 @@ def boxes(rows: list[tuple[str, str | None]]) -> pa.Table:
 many = [(f"ccpd_base/{number:05d}.jpg", f"皖A{number % 2500:05d}") for number in range(5000)]
 
 
-def sides_of(table: pa.Table, by: str = "plate") -> dict[str, set[str]]:
-    sides: dict[str, set[str]] = {}
+def splits_of(table: pa.Table, by: str = "plate") -> dict[str, set[str]]:
+    splits: dict[str, set[str]] = {}
     for row in table.to_pylist():
-        sides.setdefault(row[by], set()).add(row["split"])
-    return sides
+        splits.setdefault(row[by], set()).add(row["split"])
+    return splits
 
 
-def test_no_plate_stands_on_two_sides_and_the_fractions_hold() -> None:
+def test_no_plate_is_in_two_splits_and_the_fractions_hold() -> None:
     table = split_by_plate(boxes(many), seed=0, val_fraction=0.1, test_fraction=0.2).table
     assert table.schema.equals(SPLITS_SCHEMA)
-    assert all(len(sides) == 1 for sides in sides_of(table).values())
-    sides = table["split"].to_pylist()
-    assert sides.count("test") / 5000 == pytest.approx(0.2, abs=0.02)
-    assert sides.count("val") / 5000 == pytest.approx(0.1, abs=0.02)
+    assert all(len(splits) == 1 for splits in splits_of(table).values())
+    splits = table["split"].to_pylist()
+    assert splits.count("test") / 5000 == pytest.approx(0.2, abs=0.02)
+    assert splits.count("val") / 5000 == pytest.approx(0.1, abs=0.02)
     assert table["image_id"].to_pylist() == list(range(1, 5001))
     assert table["path"].to_pylist() == sorted(table["path"].to_pylist())
 
@@ -49,9 +50,9 @@ def test_no_plate_stands_on_two_sides_and_the_fractions_hold() -> None:
 @given(st.sets(st.integers(0, 4999), min_size=1), st.integers(0, 3))
 @settings(max_examples=25)
 def test_data_that_is_added_never_moves_a_plate(kept: set[int], seed: int) -> None:
-    whole = sides_of(split_by_plate(boxes(many), seed).table)
-    part = sides_of(split_by_plate(boxes([many[number] for number in kept]), seed).table)
-    assert all(whole[plate] == side for plate, side in part.items())
+    whole = splits_of(split_by_plate(boxes(many), seed).table)
+    part = splits_of(split_by_plate(boxes([many[number] for number in kept]), seed).table)
+    assert all(whole[plate] == split for plate, split in part.items())
 
 
 def test_the_seed_matters_and_the_order_of_rows_does_not() -> None:
@@ -60,7 +61,7 @@ def test_the_seed_matters_and_the_order_of_rows_does_not() -> None:
     assert not split_by_plate(boxes(many), 1).table.equals(first)
 
 
-def test_sides_of_known_plates_never_change() -> None:
+def test_splits_of_known_plates_never_change() -> None:
     """Written down when the split was made: a change here moves every plate of every user."""
     table = split_by_plate(boxes([(f"{plate}.jpg", plate) for plate in ("皖A00001", "皖A00002", "沪B12345")]), 0).table
     assert dict(zip(table["plate"].to_pylist(), table["split"].to_pylist(), strict=True)) == KNOWN
@@ -74,7 +75,7 @@ def test_negatives_are_split_too_and_a_photograph_has_one_row() -> None:
     table = split_by_plate(boxes([*rows, ("two.jpg", "皖A00001"), ("two.jpg", "皖A00002")]), 0).table
     assert len(table) == 401
     assert table["plate"].null_count == 400
-    assert set(table["split"].to_pylist()) == {"train", "val", "test"}
+    assert set(table["split"].to_pylist()) == set(SPLITS)
 
 
 def with_boxes(table: pa.Table, widths: list[float]) -> pd.DataFrame:
@@ -93,7 +94,7 @@ def test_strata_measure_how_evenly_subsets_and_sizes_are_divided() -> None:
 
     assert even["stratum"].tolist() == ["subset base", "subset blur", "size 0%-1%", "size 4%-8%"]
     assert even["photographs"].tolist()[:2] == [2000, 2000]
-    assert even[["train", "val", "test"]].sum(axis=1).tolist() == pytest.approx([1] * 4)
+    assert even[[*SPLITS]].sum(axis=1).tolist() == pytest.approx([1] * 4)
     assert even["off"].max() < 0.03
     assert not even["uneven"].any()
     assert skewed["uneven"].tolist() == [True, True, False, False]
@@ -127,13 +128,12 @@ def test_real_plates_are_divided_evenly_over_subsets_and_sizes(shared: Path) -> 
 def test_plates_joined_by_photographs_stay_together() -> None:
     chain = [("c/0.jpg", "皖A00000"), *[(f"c/{n}.jpg", f"皖A{m:05d}") for n in range(1, 60) for m in (n - 1, n)]]
     alone = [(f"c/alone{n}.jpg", f"沪A{n:05d}") for n in range(60)]
-    sides = sides_of(split_by_plate(boxes([*chain, *alone]), 0).table)
-    splits = split_by_plate(boxes([*chain, *alone]), 0).table
-    chained = {row["split"] for row in splits.to_pylist() if "alone" not in row["path"]}
+    table = split_by_plate(boxes([*chain, *alone]), 0).table
+    chained = {row["split"] for row in table.to_pylist() if "alone" not in row["path"]}
     assert len(chained) == 1
-    assert set().union(*sides.values()) == {"train", "val", "test"}
+    assert set(table["split"].to_pylist()) == set(SPLITS)
     again = split_by_plate(boxes(alone), 0).table
-    kept = dict(zip(splits["path"].to_pylist(), splits["split"].to_pylist(), strict=True))
+    kept = dict(zip(table["path"].to_pylist(), table["split"].to_pylist(), strict=True))
     assert all(kept[row["path"]] == row["split"] for row in again.to_pylist())
 
 
@@ -177,9 +177,9 @@ def test_official_lists_against_what_is_there(delivery: Path) -> None:
         "CCPD2019/split/ccpd_db.txt": 1,
     }
     assert lists.unlisted == {"base": 1, "db": 1}
-    assert lists.sides["CCPD2019/ccpd_base/b.jpg"] == "train"
-    assert lists.sides["CCPD2019/ccpd_fn/f.jpg"] == "test"
-    assert lists.sides["CCPD2020/ccpd_green/val/g.jpg"] == "val"
+    assert lists.splits["CCPD2019/ccpd_base/b.jpg"] == "train"
+    assert lists.splits["CCPD2019/ccpd_fn/f.jpg"] == "test"
+    assert lists.splits["CCPD2020/ccpd_green/val/g.jpg"] == "val"
 
 
 def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
@@ -194,7 +194,7 @@ def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
     }
     assert split.counts["on no official list"] == 2
     assert split.counts["of train, the plate is in test or val"] == 1
-    assert all(len(sides) == 1 for sides in sides_of(split.table).values())
+    assert all(len(splits) == 1 for splits in splits_of(split.table).values())
 
 
 UNLISTED = [(f"CCPD2019/ccpd_{subset}/{number}.jpg", None) for subset in ("np", "weather") for number in range(40)]
@@ -205,21 +205,21 @@ def test_training_subsets_that_no_list_covers_are_divided_by_plate(delivery: Pat
     lists = official_lists(delivery, everything)
     split = split_officially(everything, lists, 0, val_fraction=0.3)
     assert lists.divided == ("np", "weather")
-    sides = split.table.filter(pc.is_in(split.table["subset"], pa.array(["np", "weather"])))["split"].to_pylist()
-    assert {side: sides.count(side) > 10 for side in sides} == {"train": True, "val": True}
-    assert len(sides) == 80
+    splits = split.table.filter(pc.is_in(split.table["subset"], pa.array(["np", "weather"])))["split"].to_pylist()
+    assert {split: splits.count(split) > 10 for split in splits} == {"train": True, "val": True}
+    assert len(splits) == 80
     assert split.counts["of np, which no list covers, divided by plate"] == 40
     assert split.counts["on no official list"] == 3
 
 
 def test_lists_without_a_test_photograph_there_halve_val(delivery: Path) -> None:
     base = [(f"CCPD2019/ccpd_base/{number}.jpg", f"皖B{number:05d}") for number in range(80)]
-    for side, rows in (("train", base[:40]), ("val", base[40:])):
+    for split, rows in (("train", base[:40]), ("val", base[40:])):
         lines = [path.removeprefix("CCPD2019/") for path, _ in rows]
-        (delivery / f"CCPD2019/split/{side}.txt").write_text("\n".join(lines))
+        (delivery / f"CCPD2019/split/{split}.txt").write_text("\n".join(lines))
     split = split_officially(boxes(base), official_lists(delivery, boxes(base)), 0)
-    sides = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
-    assert {sides[path] for path, _ in base[:40]} == {"train"}
+    splits = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
+    assert {splits[path] for path, _ in base[:40]} == {"train"}
     counts = split.table["split"].to_pylist()
     taken = split.counts["of val, taken for test: no test photograph of the lists is there"]
     assert counts.count("test") == taken
@@ -233,24 +233,22 @@ def test_halving_val_leaves_both_halves_of_what_was_divided_by_plate(delivery: P
     everything = boxes([*base, *UNLISTED])
     split = split_officially(everything, official_lists(delivery, everything), 0, val_fraction=0.4)
     negatives = split.table.filter(pc.is_in(split.table["subset"], pa.array(["np", "weather"])))["split"].to_pylist()
-    assert min(negatives.count(side) for side in ("train", "val", "test")) > 5
+    assert min(negatives.count(split) for split in SPLITS) > 5
 
 
-def test_another_release_without_sides_leaves_those_of_ccpd2020(tmp_path: Path) -> None:
-    green = [
-        (f"CCPD2020/ccpd_green/{side}/{n}.jpg", f"皖AD{n:05d}") for side in ("train", "val", "test") for n in range(9)
-    ]
+def test_another_release_without_splits_leaves_those_of_ccpd2020(tmp_path: Path) -> None:
+    green = [(f"CCPD2020/ccpd_green/{split}/{n}.jpg", f"皖AD{n:05d}") for split in SPLITS for n in range(9)]
     green = [(path, f"{plate[:-1]}{number}") for number, (path, plate) in enumerate(green, start=100)]
     alone = split_officially(boxes(green), official_lists(tmp_path, boxes(green)), 0)
     both = boxes([*green, *many])
-    assert has_official_sides(tmp_path, boxes(green))
-    assert not has_official_sides(tmp_path, both)
+    assert has_official_splits(tmp_path, boxes(green))
+    assert not has_official_splits(tmp_path, both)
     split = split_officially(both, official_lists(tmp_path, both), 0)
-    sides = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
+    splits = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
     before = zip(alone.table["path"].to_pylist(), alone.table["split"].to_pylist(), strict=True)
-    assert all(sides[path] == side for path, side in before)
+    assert all(splits[path] == split for path, split in before)
     by_plate = split_by_plate(boxes(many), 0).table
-    assert [sides[path] for path in by_plate["path"].to_pylist()] == by_plate["split"].to_pylist()
+    assert [splits[path] for path in by_plate["path"].to_pylist()] == by_plate["split"].to_pylist()
 
 
 def test_lists_beside_the_subsets_of_the_root_itself(tmp_path: Path) -> None:
