@@ -38,7 +38,10 @@ def run(
     project = Project.find()
     changes = edit.parse(assignments or [])
     if hparams_file:
-        changes = hparams.read(hparams_file) | changes
+        overrides = hparams.read(hparams_file)
+        changes = overrides.changes | changes
+        if overrides.left_out:
+            note(overrides.left_out)
     with _alone(project):
         if changes:
             edit.write(project.root / "params.yaml", changes)

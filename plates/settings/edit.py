@@ -11,7 +11,6 @@ import yaml
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.util import load_yaml_guess_indent
 
 from plates.errors import UserError
@@ -19,6 +18,7 @@ from plates.files import atomic
 from plates.settings.params import Params, knobs, nearest
 from plates.settings.params import parse as check
 from plates.settings.project import Project
+from plates.settings.yaml_text import read_yaml
 
 PATHS = ("data.root", "data.annotations")
 
@@ -37,10 +37,7 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--set {word}: write KEY=VALUE, as data.root=/photos")
         if key not in known:
             raise UserError(f"--set {word}: {_unknown(key)}")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"--set {word}: the value is not YAML: {error}") from None
+        value = read_yaml(text, f"--set {word}: the value")
         if refused := _refused(key, value):
             raise UserError(f"--set {word}: {', or '.join(refused)}. {_instead(key, text)}")
         changes[key] = _from_root(value) if key in PATHS and value else value
@@ -50,14 +47,12 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
 def write(path: Path, changes: Mapping[str, Any]) -> None:
     """Puts `changes` (dotted key to value) into the file, after checking the whole; on `UserError` it stays as is."""
     text = path.read_text(encoding="utf-8")
+    read_yaml(text, str(path))
     round_trip = YAML()
     round_trip.preserve_quotes = True
     round_trip.width = sys.maxsize
     round_trip.representer.add_representer(type(None), _null)
-    try:
-        content = round_trip.load(text)
-    except YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from None
+    content = round_trip.load(text)
     content = CommentedMap() if content is None else content
     _keep_indents(round_trip, text, content)
     for key, value in changes.items():
@@ -104,9 +99,9 @@ def _instead(key: str, text: str) -> str:
     """How to write a refused value so that it is taken: as a list, or as text; else where its meaning stands."""
     for form in (f"[{text}]", f'"{text}"'):
         try:
-            if not _refused(key, yaml.safe_load(form)):
+            if not _refused(key, read_yaml(form, key)):
                 return f"Write --set {shlex.quote(f'{key}={form}')}"
-        except yaml.YAMLError:
+        except UserError:
             continue
     return f"What it takes: plates params {key}"
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from plates.efficientdet.config import AugmentConfig, ExportConfig, ModelConfig, NmsConfig, TrainConfig
 from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.efficientdet.model.family import variant
 from plates.errors import UserError
+from plates.settings.yaml_text import read_yaml
 
 
 class Section(BaseModel):
@@ -194,12 +194,12 @@ class Params(Section):
 def load(path: Path) -> Params:
     """Reads `params.yaml`; `UserError` names every wrong key with the nearest known one, and every wrong value."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. Run this inside the project, or `git checkout params.yaml`.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UserError(f"{path} is not YAML: {error}") from None
-    return parse(content or {}, str(path))
+    return parse(read_yaml(text, str(path)) or {}, str(path))
 
 
 def parse(content: Any, source: str) -> Params:

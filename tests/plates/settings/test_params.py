@@ -5,7 +5,6 @@ import pytest
 import yaml
 
 from plates.errors import UserError
-from plates.settings import automl_overrides as hparams
 from plates.settings import edit
 from plates.settings.params import Params, knobs, load
 
@@ -151,50 +150,6 @@ def test_a_relative_path_starts_where_the_command_runs(tmp_path: Path, monkeypat
         "data.annotations": "photos/a.json",
         "train.steps": 3,
     }
-
-
-def test_the_references_yaml_works_as_it_is(tmp_path: Path) -> None:
-    """The overrides of a plate detector as google/automl's users write them."""
-    path = tmp_path / "plate.yaml"
-    path.write_text(
-        "image_size: 1024x1024\nnum_classes: 1\nlabel_map: {1: license_plate}\ninput_rand_hflip: true\n"
-        "jitter_min: 0.8\njitter_max: 1.2\nnms_configs: {method: hard, iou_thresh: 0.5}\n"
-    )
-    project = tmp_path / "params.yaml"
-    project.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    edit.write(project, hparams.read(path))
-    params = load(project)
-    assert params.model.image_size == "1024x1024"
-    assert params.model.label_map == {1: "license_plate"}
-    assert (params.augment.jitter_min, params.augment.jitter_max) == (0.8, 1.2)
-    assert (params.nms.method, params.nms.iou_thresh) == ("hard", 0.5)
-
-
-def test_the_reference_s_own_ways_of_writing(tmp_path: Path) -> None:
-    """num_epochs takes the place of steps; its Python NMS is off; no policy is an empty string there."""
-    path, project = tmp_path / "plate.yaml", tmp_path / "params.yaml"
-    path.write_text("num_epochs: 50\nautoaugment_policy: ''\nnms_configs: {method: gaussian, pyfunc: false}\n")
-    project.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    edit.write(project, hparams.read(path))
-    params = load(project)
-    assert (params.train.num_epochs, params.train.steps) == (50, None)
-    assert params.augment.autoaugment_policy is None
-    path.write_text("nms_configs: {pyfunc: true}\n")
-    with pytest.raises(UserError, match=r"nms\.pyfunc"):
-        hparams.read(path)
-
-
-def test_an_unknown_override_names_the_nearest(tmp_path: Path) -> None:
-    """The reference's README itself writes `autoaugmentation_policy`, which does not exist there."""
-    path = tmp_path / "plate.yaml"
-    path.write_text("autoaugmentation_policy: v0\n")
-    with pytest.raises(UserError, match="did you mean autoaugment_policy"):
-        hparams.read(path)
-
-
-def test_a_file_of_overrides_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--hparams .*no\.yaml: No such file or directory\. It takes a file"):
-        hparams.read(tmp_path / "no.yaml")
 
 
 def test_the_page_of_hyperparameters_is_up_to_date() -> None:
