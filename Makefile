@@ -45,9 +45,10 @@ lint: $(READY) ## check formatting, lint and types
 bench: $(READY) ## measure speed and memory; tables on the screen, JSON in benchmarks/results
 	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-docs: $(READY) ## write docs/hyperparameters.md and docs/data.md from the code's own descriptions
+docs: $(READY) ## write dvc.yaml and the pages of docs/ that come from the code
 	@$(BIN)/python -m plates.settings.page
 	@$(BIN)/python -m checks.page
+	@$(BIN)/python -m pipelines.dvc_yaml
 
 lock: ## pin every package with its hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --quiet --python-version 3.11 -o requirements.lock

@@ -1,0 +1,33 @@
+"""The twelve assets, one file each, named after it: it reads files, calls the library, writes files, reports.
+
+An asset declares what it reads and writes; arithmetic belongs in `plates/`, what must be true of the result in
+`checks/`, what all assets share in `stages/`.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from stages.stage import Stage
+
+
+def graph() -> dict[str, Stage]:
+    """Every asset by name, each after those that write what it reads."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Stage)}
+    made = writers(found)
+    ordered: dict[str, Stage] = {}
+
+    def place(stage: Stage) -> None:
+        for path in stage.reads:
+            if made[path] not in ordered:
+                place(found[made[path]])
+        ordered.setdefault(stage.name, stage)
+
+    for stage in found.values():
+        place(stage)
+    return ordered
+
+
+def writers(stages: dict[str, Stage]) -> dict[str, str]:
+    """The name of the asset that writes each path."""
+    return {out.path: stage.name for stage in stages.values() for out in stage.writes}

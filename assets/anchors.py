@@ -15,10 +15,18 @@ from plates.errors import UserError
 from plates.files import write_json
 from plates.scoring.truth import truth
 from plates.settings.project import Project
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 
-@asset(deps=["splits"], group="data", kinds={"json", "numpy"}, description=__doc__)
+@asset(
+    reads=["data/boxes.parquet", "data/splits.parquet"],
+    params=["model", "anchors"],
+    writes=["data/anchors.json"],
+    group="data",
+    kinds={"json", "numpy"},
+    description=__doc__,
+)
 def anchors(run: Run) -> dict[str, Any]:
     found = measure(run.project)
     write_json(

@@ -19,18 +19,26 @@ from plates.ccpd.table import LABELS_SCHEMA, REJECTED_SCHEMA
 from plates.files import write_json, write_parquet
 from plates.scoring.classes import classes
 from plates.splits import shift
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 PICTURES = 6
 
 
-@asset(deps=["labels"], group="data", kinds={"parquet", "greatexpectations"}, description=__doc__)
+@asset(
+    reads=["data/labels.parquet"],
+    params=["data.annotations", "data.class_by", "validation"],
+    writes=["data/boxes.parquet", "data/rejected.parquet", "reports/validation.json", "reports/data_docs"],
+    group="data",
+    kinds={"parquet", "greatexpectations"},
+    description=__doc__,
+)
 def boxes(run: Run) -> dict[str, Any]:
     from plates import card
 
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))
-    deliveries = run.project.scratch / ("deliveries" if run.params.data.root else "samples")
+    deliveries = run.project.scratch / ("samples" if run.project.draws_sample else "deliveries")
     previous = memory.last(deliveries, labels)
     known = labels["subset"].unique() if run.params.data.annotations else SUBSETS
     verdict = validate(

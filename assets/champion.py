@@ -11,10 +11,29 @@ from plates.quiet import import_tensorflow
 from plates.scoring.detections import detections
 from plates.scoring.scores import scores
 from plates.scoring.truth import truth
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import Output, asset
 
 
-@asset(deps=["model_card"], group="model", kinds={"json"}, description=__doc__)
+@asset(
+    reads=[
+        "data/boxes.parquet",
+        "data/splits.parquet",
+        "data/tfrecords",
+        "models/checkpoint",
+        "models/export/model",
+        "models/export/record.json",
+        "metrics/evaluation.json",
+    ],
+    params=["nms", "evaluation", "gate"],
+    writes=[
+        Output("models/champion", persist=True),
+        Output("models/champion.json", cache=False, persist=True),
+    ],
+    group="model",
+    kinds={"json"},
+    description=__doc__,
+)
 def champion(run: Run) -> dict[str, Any]:
     path, gate = run.project.path, run.params.gate
     file, folder = path("models/champion.json"), path("models/champion")

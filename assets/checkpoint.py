@@ -13,10 +13,19 @@ import dagster as dg
 from plates.efficientdet.config import ModelConfig
 from plates.errors import UserError
 from plates.hashes import content_hash
-from stages.asset import Run, asset, code_version, stages
+from stages.run import Run
+from stages.stage import asset
 
 
-@asset(deps=["tfrecords", "anchors"], group="model", kinds={"tensorflow", "keras"}, description=__doc__, pool="gpu")
+@asset(
+    reads=["data/tfrecords", "data/anchors.json"],
+    params=["model", "train", "augment"],
+    writes=["models/checkpoint"],
+    group="model",
+    kinds={"tensorflow", "keras"},
+    description=__doc__,
+    pool="gpu",
+)
 def checkpoint(run: Run) -> dict[str, Any]:
     from plates.efficientdet.data.tfrecords import read_manifest
     from plates.efficientdet.evaluation.report import curves
@@ -42,7 +51,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         run.project.scratch / "training",
         initialise=initialiser(params.model, run.project.scratch / "weights"),
         fingerprint={
-            "code": code_version(run.project, stages(run.project.root)["checkpoint"]),
+            "code": run.version,
             "records": content_hash(path("data/tfrecords")),
             "pretrained": identity(params.model),
         },

@@ -7,12 +7,26 @@ import dagster as dg
 import pandas as pd
 
 from plates.splits.shift import between_splits
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 AUGMENTED = 12
 
 
-@asset(deps=["tfrecords"], group="data", kinds={"html", "tensorflow"}, description=__doc__)
+@asset(
+    reads=[
+        "data/boxes.parquet",
+        "data/rejected.parquet",
+        "data/splits.parquet",
+        "data/tfrecords",
+        "reports/validation.json",
+    ],
+    params=["data.root", "split", "model", "augment", "train.seed"],
+    writes=["reports/dataset_card.html"],
+    group="data",
+    kinds={"html", "tensorflow"},
+    description=__doc__,
+)
 def dataset_card(run: Run) -> dict[str, Any]:
     from plates import card
     from plates.efficientdet.data.batches import preview

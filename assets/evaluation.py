@@ -14,10 +14,25 @@ from plates.lineage.gate import METRICS
 from plates.scoring.detections import COLUMNS, detections
 from plates.scoring.scores import scores
 from plates.scoring.truth import identity, truth
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import Output, asset
 
 
-@asset(deps=["checkpoint"], group="model", kinds={"tensorflow", "html"}, description=__doc__, pool="gpu")
+@asset(
+    reads=["data/boxes.parquet", "data/splits.parquet", "data/tfrecords", "models/checkpoint"],
+    params=["model.name", "train.batch_size", "nms", "evaluation"],
+    writes=[
+        "data/detections.parquet",
+        "reports/evaluation.html",
+        Output("plots/precision_recall.csv", cache=False),
+        Output("plots/loss.csv", cache=False),
+        Output("metrics/evaluation.json", cache=False, metric=True),
+    ],
+    group="model",
+    kinds={"tensorflow", "html"},
+    description=__doc__,
+    pool="gpu",
+)
 def evaluation(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.evaluation
     expected = truth(run.project, params.split)
@@ -80,7 +95,7 @@ def report(
         title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
         metrics=metrics,
         facts={
-            "photographs": run.params.data.root or "the generated sample",
+            "photographs": "the generated sample" if run.project.draws_sample else str(run.project.photographs),
             "training": f"{metrics['steps']:,} steps of {run.params.train.batch_size}",
             "test set": metrics["test_set"],
             "which data made it": "plates lineage",

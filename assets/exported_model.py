@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from plates.files import atomic, write_json
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 COMPARED = 8
 # As a share of the largest value. In a photograph 1,160 px high that is a tenth of a pixel, which moves the IoU of a
@@ -20,7 +21,15 @@ TOLERANCE = 1e-4
 MASK_TOLERANCE = 1e-3
 
 
-@asset(deps=["checkpoint"], group="model", kinds={"tensorflow"}, description=__doc__, pool="gpu")
+@asset(
+    reads=["data/splits.parquet", "models/checkpoint"],
+    params=["nms", "evaluation.split", "export"],
+    writes=["models/export/model"],
+    group="model",
+    kinds={"tensorflow"},
+    description=__doc__,
+    pool="gpu",
+)
 def exported_model(run: Run) -> dict[str, Any]:
     from plates.efficientdet.checkpoints import trained
     from plates.efficientdet.inference import export

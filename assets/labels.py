@@ -14,10 +14,18 @@ from plates.ccpd.table import LABELS_SCHEMA, UNPARSED_SCHEMA, read_labels
 from plates.coco.convert import from_coco
 from plates.errors import UserError
 from plates.files import write_parquet
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 
-@asset(deps=["raw_images"], group="data", kinds={"parquet"}, description=__doc__)
+@asset(
+    reads=["data/raw_images.parquet"],
+    params=["data.annotations", "data.class_by", "data.max_unparsed"],
+    writes=["data/labels.parquet", "data/unparsed.parquet"],
+    group="data",
+    kinds={"parquet"},
+    description=__doc__,
+)
 def labels(run: Run) -> dict[str, Any]:
     params = run.params.data
     scanned = run.project.path("data/raw_images.parquet")

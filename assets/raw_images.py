@@ -19,12 +19,20 @@ from plates.ccpd.subsets import find_lists
 from plates.files import remove, write_json, write_parquet
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
-from stages.asset import Run, asset, code_version, stages
+from stages.run import Run
+from stages.stage import asset
 
 PICTURES = 6
 
 
-@asset(group="data", kinds={"parquet", "jpeg"}, description=__doc__)
+@asset(
+    params=["data.root", "data.annotations", "data.sample"],
+    writes=["data/raw_images.parquet"],
+    group="data",
+    kinds={"parquet", "jpeg"},
+    description=__doc__,
+    always=True,
+)
 def raw_images(run: Run) -> dict[str, Any]:
     if run.params.data.root is None:
         draw_sample(run)
@@ -88,10 +96,9 @@ def draw_sample(run: Run) -> None:
     from plates.ccpd.scenes import generate
 
     settings = run.params.data.sample
-    version = code_version(run.project, stages(run.project.root)["raw_images"])
     folder, note = run.project.photographs, run.project.scratch / "sample.json"
-    if folder.is_dir() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == version:
+    if folder.is_dir() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == run.version:
         return
     remove(folder)
     generate(folder, progress=run.progress.counter("scenes", settings.count), **settings.model_dump())
-    write_json(note, version)
+    write_json(note, run.version)

@@ -15,10 +15,18 @@ from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.files import write_parquet
 from plates.splits.split import split_by_plate, split_officially, strata
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 
-@asset(deps=["raw_images", "boxes"], group="data", kinds={"parquet"}, description=__doc__)
+@asset(
+    reads=["data/raw_images.parquet", "data/boxes.parquet"],
+    params=["split"],
+    writes=["data/splits.parquet"],
+    group="data",
+    kinds={"parquet"},
+    description=__doc__,
+)
 def splits(run: Run) -> dict[str, Any]:
     params, root = run.params.split, run.project.photographs
     boxes = pq.read_table(run.project.path("data/boxes.parquet"))

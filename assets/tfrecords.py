@@ -12,10 +12,18 @@ import pyarrow.parquet as pq
 
 from plates.efficientdet.data import tfrecords as shards
 from plates.scoring.classes import classes
-from stages.asset import Run, asset
+from stages.run import Run
+from stages.stage import asset
 
 
-@asset(deps=["boxes", "splits"], group="data", kinds={"tfrecord"}, description=__doc__)
+@asset(
+    reads=["data/boxes.parquet", "data/splits.parquet"],
+    params=["data.annotations", "data.class_by", "tfrecords"],
+    writes=["data/tfrecords"],
+    group="data",
+    kinds={"tfrecord"},
+    description=__doc__,
+)
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords
     manifest = shards.write(

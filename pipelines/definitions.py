@@ -8,6 +8,8 @@ import dagster as dg
 import assets
 import checks
 from pipelines import jobs, resources, schedules, sensors
+from stages.asset import definition
+from stages.code import require_own_code
 
 
 def build_defs(
@@ -18,14 +20,18 @@ def build_defs(
     A run's steps share one process: to start one for each asset and check takes longer than most of them. Give another
     of Dagster's executors to spread them over processes or machines.
     """
+    project = resources.project()
+    require_own_code(project.root)
+    graph = assets.graph()
+    maker = assets.writers(graph)
     return dg.Definitions(
-        assets=dg.load_assets_from_package_module(assets),
+        assets=[definition(stage, maker, project) for stage in graph.values()],
         asset_checks=dg.load_asset_checks_from_package_module(checks),
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate],
         schedules=[schedules.weekly_retrain],
         sensors=[sensors.new_photographs],
         executor=executor,
-        resources={"project": resources.project(), **(overrides or {})},
+        resources={"project": project, **(overrides or {})},
     )
 
 

@@ -129,12 +129,13 @@ def anchors(
     ),
 ) -> None:
     """Fit anchors to the project's training boxes, and compare them with the model's own. Changes nothing."""
+    from assets.anchors import anchors as stage
     from assets.anchors import measure
     from plates.efficientdet.model.anchor_fit import plot
-    from stages.asset import require, stages
+    from stages.asset import require
 
     project = Project.find()
-    require(project, stages(project.root)["anchors"])
+    require(project, stage)
     found = measure(project)
     fit = {**found.fit.to_json(), "anchor_scale": found.fit.anchor_scale}
     print_rows(_reach(whose, anchors) for whose, anchors in (("fitted", fit), ("the model's", found.used)))

@@ -27,13 +27,14 @@ class Score:
 
 @dataclass(frozen=True)
 class CcpdScore:
-    """The score of each subset and of all.
+    """The score of each subset and of all; and how many of the photographs stand under one name in two subsets.
 
-    CCPD has 15,667 names in more than one subset: the pooled score counts each once for every subset it is in.
+    CCPD has 15,667 names in more than one subset: the pooled score counts each as often as it stands there.
     """
 
     subsets: dict[str, Score]
     pooled: Score
+    repeated_names: int
 
 
 def best_boxes(truth: pd.DataFrame, detections: pd.DataFrame) -> pd.DataFrame:
@@ -61,4 +62,6 @@ def ccpd_score(truth: pd.DataFrame, detections: pd.DataFrame, threshold: float =
     subsets = {
         str(subset): Score(int(rows.sum()), len(rows)) for subset, rows in images.groupby("subset", sort=True)["right"]
     }
-    return CcpdScore(subsets, Score(int(images["right"].sum()), len(images)))
+    names = images["path"].str.rsplit("/", n=1).str[-1]
+    repeated = int((names.duplicated(keep=False)).sum())
+    return CcpdScore(subsets, Score(int(images["right"].sum()), len(images)), repeated)

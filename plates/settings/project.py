@@ -26,20 +26,30 @@ class Project:
         raise UserError(f"{here} is not inside a plates project: no params.yaml with a dvc.yaml. cd into your clone.")
 
     @cached_property
-    def params(self) -> Params:
+    def all_params(self) -> Params:
         """`params.yaml`, read once."""
         return load(self.root / "params.yaml")
 
     @property
+    def params(self) -> Params:
+        """The parameters that whoever holds this project may read: all of them."""
+        return self.all_params
+
+    @property
+    def draws_sample(self) -> bool:
+        """Whether the photographs are the generated sample: no `data.root` is set."""
+        return self.all_params.data.root is None
+
+    @property
     def photographs(self) -> Path:
         """The folder of photographs: `data.root`, or the generated sample's."""
-        root = self.params.data.root
+        root = self.all_params.data.root
         return (self.root / Path(root).expanduser()).resolve() if root else self.root / "data" / "sample"
 
     @property
     def annotations(self) -> Path | None:
         """The COCO JSON of `data.annotations`, where it is set."""
-        given = self.params.data.annotations
+        given = self.all_params.data.annotations
         return (self.root / Path(given).expanduser()).resolve() if given else None
 
     @property

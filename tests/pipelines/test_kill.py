@@ -8,16 +8,17 @@ import time
 from pathlib import Path
 
 import pytest
-from clones import ROOT, Command
+from clones import Command
 
+import assets
 from plates.files import remove
 from plates.hashes import content_hash
 from plates.settings import edit
-from stages.asset import Stage, stages
+from stages.stage import Stage
 
 pytestmark = pytest.mark.long
 
-STAGES = stages(ROOT)
+STAGES = assets.graph()
 # Their files hold times, durations or, a SavedModel, names of its functions that TensorFlow counts.
 DIFFERENT = {"dataset_card", "checkpoint", "exported_model", "model_card", "champion"}
 
@@ -34,7 +35,7 @@ def versions(root: Path, stage: Stage) -> dict[str, object]:
         path: sorted(file.name for file in (root / path).rglob("*"))
         if stage.name in DIFFERENT
         else content_hash(root / path)
-        for path in stage.outputs
+        for path in stage.versioned
     }
 
 

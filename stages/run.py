@@ -1,0 +1,79 @@
+"""What the body of an asset works with: the project as its stage declares it, progress, and Dagster's log."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import dagster as dg
+from pydantic import BaseModel
+
+from plates.settings.params import Params
+from plates.settings.project import Project
+from stages.progress import Progress
+from stages.stage import Stage
+
+
+class UndeclaredError(LookupError):
+    """The body of an asset touches a file or a parameter that its declaration does not name."""
+
+
+class DeclaredProject(Project):
+    """A project of which one stage sees the files and parameters that it declares. The rest is an `UndeclaredError`.
+
+    So neither door can take an asset for current that read something it does not know of. Where the photographs lie is
+    not hidden: what they hold is versioned in `data/raw_images.parquet`.
+    """
+
+    def __init__(self, project: Project, stage: Stage) -> None:
+        super().__init__(project.root)
+        vars(self).update(all_params=project.all_params, stage=stage, touched=set())
+
+    stage: Stage
+    touched: set[str]
+    """The files and parameters asked for so far."""
+
+    @property
+    def params(self) -> Params:
+        """The declared parameters; they were read once, when the run began."""
+        return cast(Params, _Section(self, self.all_params, ""))
+
+    def path(self, relative: str) -> Path:
+        """A declared input or output."""
+        declared = (*self.stage.reads, *(out.path for out in self.stage.writes))
+        holding = [known for known in declared if relative == known or relative.startswith(f"{known}/")]
+        if not holding:
+            raise UndeclaredError(f"{self.stage.name} touches {relative}: add it to reads or writes in its file")
+        self.touched.update(holding)
+        return super().path(relative)
+
+
+class _Section:
+    """A section of the parameters that gives out what a stage declares."""
+
+    def __init__(self, project: DeclaredProject, section: BaseModel, prefix: str) -> None:
+        self._project, self._content, self._prefix = project, section, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._content, name)
+        key = f"{self._prefix}{name}"
+        declared = self._project.stage.params
+        if holding := [known for known in declared if key == known or key.startswith(f"{known}.")]:
+            self._project.touched.update(holding)
+            return value
+        if any(known.startswith(f"{key}.") for known in declared):
+            return _Section(self._project, value, f"{key}.")
+        raise UndeclaredError(f"{self._project.stage.name} reads the parameter {key}: add it to params in its file")
+
+
+class Run:
+    """What the body of an asset gets.
+
+    Attributes:
+        version: the code version, a hash of the asset's code and parameters.
+    """
+
+    def __init__(self, project: Project, stage: Stage, version: str, log: dg.DagsterLogManager) -> None:
+        self.project = DeclaredProject(project, stage)
+        self.params = self.project.params
+        self.version = version
+        self.log = log
+        self.progress = Progress(log)

@@ -1,0 +1,104 @@
+"""What an asset declares: the files it reads and writes, the parameters it reads, and how it looks in the graph."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.run import Run
+
+Body = Callable[["Run"], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file or folder that an asset writes.
+
+    Args:
+        path: from the project's root.
+        cache: DVC keeps the content in its cache; else the file is small and belongs in Git.
+        metric: `dvc metrics show` shows it.
+        persist: DVC leaves it in place when the stage runs, because the asset builds on what is there.
+    """
+
+    path: str
+    cache: bool = True
+    metric: bool = False
+    persist: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An asset as both doors see it. `body` does the work; the rest is what the asset's file declares.
+
+    `always` stages look at the world outside the project, so DVC runs them every time. `tensorflow` stages import
+    TensorFlow before their body, without its messages about drivers.
+    """
+
+    name: str
+    body: Body
+    reads: tuple[str, ...]
+    params: tuple[str, ...]
+    writes: tuple[Output, ...]
+    group: str
+    kinds: frozenset[str]
+    description: str
+    pool: str | None
+    always: bool
+
+    @property
+    def versioned(self) -> list[str]:
+        """The outputs whose content is the asset's data version: those that DVC caches, or all where it caches none."""
+        return [out.path for out in self.writes if out.cache] or [out.path for out in self.writes]
+
+    @property
+    def writes_pages(self) -> bool:
+        """Whether pages are among its outputs, so that the code which draws them is part of it."""
+        return any(out.path.endswith(".html") for out in self.writes)
+
+    @property
+    def tensorflow(self) -> bool:
+        """Whether its body runs TensorFlow."""
+        return "tensorflow" in self.kinds
+
+
+def asset(
+    *,
+    writes: Sequence[str | Output],
+    group: str,
+    kinds: set[str],
+    description: str | None,
+    reads: Sequence[str] = (),
+    params: Sequence[str] = (),
+    pool: str | None = None,
+    always: bool = False,
+) -> Callable[[Body], Stage]:
+    """Declares the function below it as the asset of that name.
+
+    Args:
+        writes: its outputs; a plain path is cached by DVC.
+        group: its group in Dagster's UI.
+        kinds: its kinds in Dagster's UI.
+        description: what the UI and `dvc.yaml` say of it: the module's docstring.
+        reads: outputs of other assets that it reads. The graph's arrows are made from these.
+        params: the keys of `params.yaml` that it reads, as `validation` or `data.root`.
+        pool: Dagster's pool that limits how many run at once.
+        always: runs every time, because it reads what lies outside the project.
+    """
+
+    def declare(body: Body) -> Stage:
+        outputs = tuple(Output(out) if isinstance(out, str) else out for out in writes)
+        return Stage(
+            body.__name__,
+            body,
+            tuple(reads),
+            tuple(params),
+            outputs,
+            group,
+            frozenset(kinds),
+            (description or "").strip(),
+            pool,
+            always,
+        )
+
+    return declare
