@@ -1,10 +1,13 @@
 """The whole pipeline through both doors, on a small sample: real Dagster, real DVC, real JPEGs, real training."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from clones import ROOT
 
 from plates.columns import SPLITS
 from plates.lineage.record import read_all
@@ -25,7 +28,7 @@ def test_a_run_goes_from_photographs_to_a_champion(finished) -> None:
 
 def test_dvc_is_clean_after_a_run_and_a_second_run_does_nothing(finished) -> None:
     root, call = finished
-    assert "up to date" in call("dvc", "status").stdout or "always changed" in call("dvc", "status").stdout
+    assert json.loads(call("dvc", "status", "--json").stdout) == {"raw_images": ["always changed"]}
     stamp = (root / "models/checkpoint").stat().st_mtime_ns
     again = call("plates", "run")
     assert "checkpoint" in again.stdout
@@ -71,6 +74,15 @@ def test_predict_prints_json_and_draws(finished, tmp_path: Path) -> None:
     found = json.loads(done.stdout.splitlines()[0])
     assert found["image"] == str(photograph)
     assert len(list(tmp_path.glob("*"))) == 1
+
+
+def test_the_python_lines_of_the_readme_work(finished) -> None:
+    root, call = finished
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    photograph = next(root.glob("data/sample/ccpd_base/*.jpg"))
+    assert "PHOTO.jpg" in lines
+    printed = call("python", "-c", lines.replace("PHOTO.jpg", str(photograph))).stdout
+    assert isinstance(ast.literal_eval(printed), list)
 
 
 def test_the_other_door_gives_the_same_data_and_leaves_dvc_clean(finished) -> None:

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Real photographs on a laptop: the small detector, from random weights, on a few hundred photographs.
+#
+# Run:     recipes/laptop.sh /path/to/CCPD2019
+# Machine: 2 cores of an AMD EPYC, no GPU
+# Time:    204 s for 419 photographs (README, "First results")
+# Score:   mAP 0.698, mAP50 0.988, mAP75 0.904 on their 69 test photographs, one seed (README, "First results")
+set -eu
+plates run \
+    --set data.root="$1" \
+    --set model.name=efficientdet-tiny \
+    --set model.pretrained=none \
+    --set train.optimizer=adamw \
+    --set train.learning_rate=0.024 \
+    --set train.batch_size=8 \
+    --set train.steps=500
