@@ -8,6 +8,7 @@ import dagster as dg
 import assets
 import checks
 from pipelines import jobs, resources, schedules, sensors
+from pipelines.executor import one_run_at_a_time
 from stages.asset import definition
 from stages.code import require_own_code
 
@@ -30,7 +31,7 @@ def build_defs(
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate],
         schedules=[schedules.weekly_retrain],
         sensors=[sensors.new_photographs],
-        executor=executor,
+        executor=one_run_at_a_time(executor, project),
         resources={"project": project, **(overrides or {})},
     )
 

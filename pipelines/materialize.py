@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import psutil
-from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
 
 from plates.errors import UserError
+from stages import lock
 
-OWNER = "plates/process"
-"""The tag of a run that names the process it is in."""
+PROJECT = "plates/project"
+"""The tag of a run of `plates materialize` that names the working copy it works on."""
 
 TERMINAL: Any = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
@@ -20,10 +20,11 @@ TERMINAL: Any = {
 """What is printed goes to the terminal: captured for the UI, it would show no bars."""
 
 
-def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def materialize(root: Path, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Materializes the named assets in the order of the graph; returns what went wrong, in words, empty if nothing.
 
-    A failed check of severity ERROR counts as wrong. `say` takes a line for each asset made and for each warning.
+    The caller holds the project's lock. A failed check of severity ERROR counts as wrong. `say` takes a line for each
+    asset made and for each warning.
     """
     from pipelines.definitions import defs
 
@@ -31,23 +32,24 @@ def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     known = {key.to_user_string() for key in graph.get_all_asset_keys()}
     if unknown := sorted(set(names) - known):
         raise UserError(f"no such asset: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=TERMINAL)) as instance:
-        end_killed_runs(instance)
+    ref = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=TERMINAL)
+    with dg.DagsterInstance.from_ref(ref) as instance:
+        end_killed_runs(instance, root)
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
-            tags={OWNER: _this_process()},
+            tags={PROJECT: lock.project_id(root)},
             asset_selection=[dg.AssetKey(name) for name in names],
             raise_on_error=False,
         )
     failures = []
     for event in result.all_events:
-        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             say(_line(event))
-        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key in names:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE and event.step_key in names:
             failures.append(f"{event.step_key}: {_reason(event)}")
-        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             said = f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}"
             if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
@@ -57,27 +59,15 @@ def materialize(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     return failures
 
 
-def end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Ends the runs whose process was killed. Dagster would keep their place in a pool, and the next run would wait."""
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        owner = run.tags.get(OWNER)
-        if owner and not _is_alive(owner):
-            instance.report_run_failed(run, message="the process of this run was killed")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> None:
+    """Ends the runs on this project whose process was killed: who has the project's lock knows that none is alive.
 
-
-def _this_process() -> str:
-    """This process as Dagster's tag can hold it: its id and when it began, since ids come again."""
-    process = psutil.Process()
-    return f"{process.pid}-{process.create_time():.2f}"
-
-
-def _is_alive(owner: str) -> bool:
-    pid, _, began = owner.partition("-")
-    try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == began
-    except psutil.NoSuchProcess:
-        return False
+    Dagster would keep their place in a pool, and the next run would wait for it.
+    """
+    tags = {PROJECT: lock.project_id(root)}
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=tags)):
+        instance.report_run_failed(run, message="the process of this run was killed")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _line(event: dg.DagsterEvent) -> str:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipelines.cli.app import app, console, print_columns
+from pipelines.cli.app import app, console, note, print_columns
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
 from plates.lineage.restore import restore as bring_back
 from plates.settings.project import Project
+from stages import lock
 
 commands = typer.Typer(help="Which data produced which mAP.", invoke_without_command=True)
 app.add_typer(commands, name="lineage")
@@ -82,7 +83,8 @@ def restore(record: RecordId) -> None:
     """Bring back the parameters, data and model of a record, from DVC's cache."""
     root = Project.find().root
     found = records.find(root, record)
-    kept = bring_back(root, found)
+    with lock.work(root, "plates lineage restore", note):
+        kept = bring_back(root, found)
     figures = ", ".join(f"{n} {found.metrics[n]:.3f}" for n in METRICS if found.metrics.get(n) is not None)
     console.print(
         f"params.yaml, dvc.lock, data and models are those of {found.id[:8]} ({figures}).\n"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from filelock import FileLock, Timeout
 from rich.padding import Padding
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from plates.settings import automl_overrides as hparams
 from plates.settings import edit
 from plates.settings.params import Params, alike, knobs
 from plates.settings.project import Project
+from stages import lock
 
 
 @app.command()
@@ -42,7 +42,7 @@ def run(
         changes = overrides.changes | changes
         if overrides.left_out:
             note(overrides.left_out)
-    with _alone(project):
+    with lock.turn(project.root, "plates run", note):
         if changes:
             edit.write(project.root / "params.yaml", changes)
             said = ", ".join(f"{key} = {value}" for key, value in changes.items())
@@ -73,19 +73,6 @@ def _lock_file(project: Project) -> bytes:
     return file.read_bytes() if file.exists() else b""
 
 
-def _alone(project: Project) -> FileLock:
-    """The lock of the project's one run: another would change the settings under it."""
-    project.scratch.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(project.scratch / "run.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another `plates run` is at work in {project.root}. Nothing was changed: wait for it, or stop it."
-        ) from None
-    return lock
-
-
 @app.command()
 def materialize(
     names: Annotated[list[str], typer.Argument(help="Assets, by name, in any order.")],
@@ -94,9 +81,12 @@ def materialize(
     project = Project.find()
     os.chdir(project.root)
     use_instance(project)
-    from pipelines.materialize import materialize as run_assets
+    with lock.work(project.root, f"plates materialize {' '.join(names)}", note):
+        from pipelines.materialize import materialize as run_assets
 
-    failures = run_assets(names, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+        failures = run_assets(
+            project.root, names, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+        )
     for failure in failures:
         complain(failure)
     if failures:

@@ -2,15 +2,17 @@
 
 import inspect
 import json
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from clones import ROOT
-from filelock import FileLock
 
 from pipelines import cli, doctor
 from pipelines.cli.app import console
@@ -216,11 +218,27 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
     assert said.endswith("the champion")
 
 
-def test_a_second_run_changes_nothing_under_the_first(project: Path, plates: Plates) -> None:
+HOLDER = """
+import pathlib, time
+from stages import lock
+with lock.work(pathlib.Path.cwd(), "dvc repro", print):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_run_waits_and_changes_nothing_under_the_first(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
-    (project / ".plates").mkdir()
-    with FileLock(project / ".plates/run.lock"):
-        code, _, said = plates("run", "--set", "train.steps=60")
-    assert code == 1
-    assert "another `plates run` is at work" in said
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    first = subprocess.Popen([sys.executable, "-c", HOLDER], env=environment, stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "held\n"
+    run = [sys.executable, "-m", "pipelines.cli", "run", "--set", "train.steps=60"]
+    second = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True)
+    assert second.stderr is not None
+    said = second.stderr.readline()
+    for process in (second, first):
+        process.kill()
+        process.communicate()
+    assert said.startswith(f"waiting for `dvc repro` (process {first.pid}), at work since 20")
     assert (project / "params.yaml").read_bytes() == before

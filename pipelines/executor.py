@@ -1,0 +1,54 @@
+"""How Dagster runs what it starts: one run at a time on the project, held by its lock."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from plates.settings.project import Project
+from stages import lock
+
+DOOR = "dagster"
+
+
+class OneRunAtATime(dg.Executor):
+    """Waits until no other run is at work on `project`, then leaves the steps to `inner`."""
+
+    def __init__(self, inner: dg.Executor, project: Project) -> None:
+        self._inner = inner
+        self._project = project
+
+    @property
+    def retries(self) -> Any:
+        """What `inner` does about retries."""
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> Any:
+        """When `inner` starts a step."""
+        return self._inner.step_dependency_config
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """Runs the steps; a run that is cancelled while it waits ends without any."""
+        instance, run_id = plan_context.instance, plan_context.run_id
+
+        def stop_if_cancelled() -> None:
+            run = instance.get_run_by_id(run_id)
+            if run is None or run.status != dg.DagsterRunStatus.STARTED:
+                raise dg.DagsterExecutionInterruptedError("cancelled while it waited for another run")
+
+        with lock.work(self._project.root, DOOR, plan_context.log.info, stop_if_cancelled):
+            if Project(self._project.root).params != self._project.params:
+                raise dg.Failure("params.yaml was edited while this run waited for another. Launch it again.")
+            yield from self._inner.execute(plan_context, execution_plan)
+
+
+def one_run_at_a_time(inner: dg.ExecutorDefinition, project: Project) -> dg.ExecutorDefinition:
+    """`inner` under the lock of `project`, with the same name and configuration."""
+
+    def create(context: dg.InitExecutorContext) -> OneRunAtATime:
+        assert inner.executor_creation_fn is not None
+        return OneRunAtATime(inner.executor_creation_fn(context), project)
+
+    config = inner.config_schema.as_field()
+    return dg.ExecutorDefinition(inner.name, config, inner.get_requirements, create, inner.description)

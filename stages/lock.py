@@ -1,0 +1,145 @@
+"""One run at a time on a project, whichever door it came through: the second waits and says so.
+
+Two locks of the operating system in `.plates/` end with the processes that hold them, also where those ran in another
+container or, on a network disk, on another machine:
+
+- `run.lock` is held for a whole run: by `plates run`, or by the process of Dagster's run. `dvc repro` knows nothing of
+  this lock, so its first stage leaves a keeper behind, which holds it until `dvc` ends.
+- `work.lock` is held by the process that writes. It outlives a run that was killed while its stage works on.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+from plates.files import atomic
+from stages import dvc_process, keeper
+from stages.processes import Process
+
+SILENT_S = 1.0
+"""A wait shorter than this is not worth a word: the other run is just ending."""
+
+Say = Callable[[str], None]
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A run's turn at the project: its id, the command it came through, the process it ends with, when it began."""
+
+    id: str
+    door: str
+    process: Process
+    since: str
+
+    @classmethod
+    def begin(cls, door: str, pid: int) -> "Turn":
+        """A run that begins now."""
+        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        return cls(uuid4().hex[:12], door, Process.of(pid), since)
+
+    @classmethod
+    def read(cls, lock: Path) -> "Turn | None":
+        """The run that last took the lock; None while one writes its name."""
+        try:
+            content = json.loads(lock.read_text(encoding="utf-8"))
+        except ValueError:
+            return None
+        return cls(**{**content, "process": Process(**content["process"])})
+
+    def write(self, lock: int) -> None:
+        """Writes its name into the open lock."""
+        os.truncate(lock, 0)
+        os.pwrite(lock, json.dumps(asdict(self)).encode(), 0)
+
+    def __str__(self) -> str:
+        elsewhere = "" if self.process.is_here() else f" in another container or machine, {self.process.host}"
+        return f"`{self.door}` (process {self.process.pid}{elsewhere}), at work since {self.since}"
+
+
+@contextmanager
+def turn(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterator[Turn]:
+    """Holds the project for one run, or joins the one that a process above this one holds it for.
+
+    Args:
+        root: The project's folder.
+        door: The command that a run which has to wait is told of, such as `plates run`.
+        say: Takes one line if this run has to wait: which one for, and since when that is at work.
+        check: Called while waiting, several times a second; what it raises ends the wait.
+    """
+    with ExitStack() as stack:
+        yield _enter(stack, root, door, say, check)
+
+
+@contextmanager
+def work(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterator[Turn]:
+    """As `turn`, and no other process writes meanwhile. Whatever writes in a project does so inside this."""
+    with ExitStack() as stack:
+        if dvc := dvc_process.above():
+            stack.enter_context(dvc_process.claims_laid_down(root, dvc))
+        found = _enter(stack, root, door, say, check)
+        _take(stack, root / ".plates/work.lock", Turn.begin(found.door, os.getpid()), say, check)
+        yield found
+
+
+def _enter(stack: ExitStack, root: Path, door: str, say: Say, check: Check) -> Turn:
+    dvc = dvc_process.above()
+    mine = Turn.begin(dvc_process.command(dvc), dvc.pid) if dvc else Turn.begin(door, os.getpid())
+    lock, found = _take(stack, root / ".plates/run.lock", mine, say, check, join=True)
+    if dvc and found is mine:
+        subprocess.Popen(
+            [sys.executable, keeper.__file__, str(dvc.pid)],
+            pass_fds=(lock,),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    return found
+
+
+def _take(stack: ExitStack, path: Path, mine: Turn, say: Say, check: Check, join: bool = False) -> tuple[int, Turn]:
+    """The open lock and the run that has it: `mine` once it is free; with `join`, that of a process above this one."""
+    path.parent.mkdir(exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    stack.callback(os.close, lock)  # closed and not unlocked: the keeper may hold it too
+    began, said = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = Turn.read(path)
+        else:
+            mine.write(lock)
+            return lock, mine
+        if join and other and other.process in _above():
+            return lock, other
+        if not said and time.monotonic() - began > SILENT_S:
+            say(f"waiting for {other or 'another run'}; this one goes on when that ends")
+            said = True
+        check()
+        time.sleep(keeper.LOOK_S)
+
+
+def project_id(root: Path) -> str:
+    """An id of this working copy, made once, under the lock: a path differs from container to container."""
+    file = root / ".plates/id"
+    if not file.exists():
+        with atomic(file) as temporary:
+            temporary.write_text(uuid4().hex[:12], encoding="utf-8")
+    return file.read_text(encoding="utf-8")
+
+
+def _above() -> list[Process]:
+    return [Process.of(parent.pid) for parent in psutil.Process().parents()]
