@@ -4,9 +4,9 @@ Its numbers are compared with the checkpoint's on test photographs; a check stop
 """
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
-
-import pandas as pd
 
 from plates.files import atomic, write_json
 from stages.run import Run
@@ -22,7 +22,7 @@ MASK_TOLERANCE = 1e-3
 
 
 @asset(
-    reads=["data/splits.parquet", "models/checkpoint"],
+    reads=["data/tfrecords", "models/checkpoint"],
     params=["nms", "evaluation.split", "export"],
     writes=["models/export/model"],
     group="model",
@@ -36,9 +36,7 @@ def exported_model(run: Run) -> dict[str, Any]:
 
     path = run.project.path
     model = trained.load(path("models/checkpoint"))
-    splits = pd.read_parquet(path("data/splits.parquet"), columns=["path", "split"])
-    chosen = splits.loc[splits["split"] == run.params.evaluation.split, "path"].head(COMPARED)
-    photographs = [(run.project.photographs / name).read_bytes() for name in chosen]
+    photographs = list(islice(jpegs(run), COMPARED))
     with atomic(path("models/export/model")) as folder:
         export.export(model, run.params.nms, run.params.export, folder)
         differences = export.agreement(model, folder, photographs)
@@ -56,3 +54,12 @@ def exported_model(run: Run) -> dict[str, Any]:
         "largest difference from the checkpoint": max(largest.values()),
         "agrees": agrees,
     }
+
+
+def jpegs(run: Run) -> Iterator[bytes]:
+    """The photographs of the split that is evaluated."""
+    from plates.efficientdet.data.tfrecords import read, read_manifest
+
+    folder = run.project.path("data/tfrecords")
+    for shard in read_manifest(folder).split(run.params.evaluation.split).shards:
+        yield from (record.encoded for record in read(folder / shard.file))

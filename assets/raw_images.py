@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from plates.ccpd.subsets import find_lists
 from plates.files import remove, write_json, write_parquet
+from plates.photographs.content import Photographs
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
 from stages.run import Run
@@ -38,12 +39,12 @@ def raw_images(run: Run) -> dict[str, Any]:
         draw_sample(run)
     found = scan(
         run.project.photographs,
-        cache_path=run.project.scratch / "scan.parquet",
+        cache_path=run.project.scan_cache,
         progress=run.progress.counter("photographs"),
     )
     images = decode_images(
         found.table,
-        run.project.photographs,
+        Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
         cache=run.project.scratch / "decoded.parquet",
         progress=run.progress("photographs decoded"),
     )

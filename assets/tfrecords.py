@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from plates.efficientdet.data import tfrecords as shards
+from plates.photographs.content import Photographs
 from plates.scoring.classes import classes
 from stages.run import Run
 from stages.stage import asset
@@ -30,7 +31,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
         pq.read_table(path("data/boxes.parquet"), columns=shards.BOX_COLUMNS),
         pq.read_table(path("data/splits.parquet"), columns=shards.SPLIT_COLUMNS),
         classes(run.project),
-        run.project.photographs,
+        Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
         path("data/tfrecords"),
         seed=params.seed,
         shard_mib=params.shard_mib,

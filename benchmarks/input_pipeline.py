@@ -17,6 +17,7 @@ from trees import make_tree
 
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.tfrecords import write
+from plates.photographs.content import Photographs
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 COCO = {"jitter_min": 0.1, "jitter_max": 2.0}
@@ -49,7 +50,7 @@ def main(images: int = 600) -> None:
     with tempfile.TemporaryDirectory() as base:
         root, folder = Path(base, "root"), Path(base, "records")
         boxes, splits = make_tree(root, images)
-        write(boxes, splits.assign(split="train"), {1: "license_plate"}, root, folder)
+        write(boxes, splits.assign(split="train"), {1: "license_plate"}, Photographs(root), folder)
         rows = {name: measured(reading, folder, *case, images) for name, case in CASES.items()}
     table(rows, "images")
     save("input_pipeline", rows)

@@ -18,6 +18,7 @@ from trees import make_tree
 
 from plates.ccpd.scenes.layout import lay_out
 from plates.ccpd.scenes.render import render
+from plates.photographs.content import Photographs
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import RAW_IMAGES_SCHEMA, scan
 
@@ -64,7 +65,7 @@ def decoding(root: Path, scanned: Path, cache: Path) -> dict[str, float]:
     own = pa.array([f"{number:064x}" for number in range(len(images))])
     images = images.set_column(RAW_IMAGES_SCHEMA.get_field_index("sha256"), "sha256", own)
     started, cpu = time.perf_counter(), time.process_time()
-    decode_images(images, root, cache)
+    decode_images(images, Photographs(root), cache)
     return {
         "count": len(images),
         "seconds": time.perf_counter() - started,

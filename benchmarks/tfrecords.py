@@ -26,6 +26,7 @@ from trees import make_tree
 from plates.ccpd.table import parse_labels
 from plates.efficientdet.data.tfrecords import BOX_COLUMNS, SPLIT_COLUMNS, plan, verify, write
 from plates.files import write_parquet
+from plates.photographs.content import Photographs
 from plates.splits.split import split_by_plate
 
 LABELS = {1: "license_plate"}
@@ -41,7 +42,7 @@ def copying(root: Path, folder: Path, boxes: pd.DataFrame) -> None:
 
 
 def writing(root: Path, folder: Path, boxes: pd.DataFrame, splits: pd.DataFrame, workers: int) -> None:
-    write(boxes, splits, LABELS, root, folder, workers=workers)
+    write(boxes, splits, LABELS, Photographs(root), folder, workers=workers)
 
 
 def verifying(folder: Path, boxes: pd.DataFrame, splits: pd.DataFrame) -> None:
@@ -75,7 +76,7 @@ def planning(base: Path) -> None:
 
 
 def writing_small(base: Path) -> None:
-    write(*tables(base), LABELS, base / "root", base / "records", shard_mib=SMALL_MIB)
+    write(*tables(base), LABELS, Photographs(base / "root"), base / "records", shard_mib=SMALL_MIB)
 
 
 def verifying_small(base: Path) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageOps
 
 from plates.columns import BOX, CORNERS
+from plates.files import read_regular
 
 GREEN = (46, 204, 113)
 ORANGE = (255, 140, 0)
@@ -85,7 +86,7 @@ def from_rows(rows: pd.DataFrame, root: Path, captions: Sequence[str]) -> list[P
     pictures = []
     for (_, row), caption in zip(rows.iterrows(), captions, strict=True):
         try:
-            with Image.open(root / str(row["path"])) as image:
+            with Image.open(io.BytesIO(read_regular(root / str(row["path"])))) as image:
                 full, small = image.size, _decoded(image)
         except UNREADABLE as error:
             pictures.append(Picture(placeholder(type(error).__name__), caption))

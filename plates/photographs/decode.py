@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import simplejpeg
 from PIL import Image
 
-from plates.errors import UserError
 from plates.files import write_parquet
+from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
 
@@ -38,7 +38,7 @@ KEPT_AFTER = 20_000  # photographs: a killed run loses no more than so many
 
 def decode_images(
     images: pa.Table,
-    root: Path,
+    photographs: Photographs,
     cache: Path,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -62,7 +62,8 @@ def decode_images(
     for start in range(0, len(todo), KEPT_AFTER):
         part = todo.slice(start, KEPT_AFTER)
         found: list[tuple[str | None, int | None]] = []
-        for looks in _looks(root, part["path_min"].to_pylist(), workers):
+        jobs = list(zip(part["path_min"].to_pylist(), part["sha256"].to_pylist(), strict=True))
+        for looks in _looks(photographs, jobs, workers):
             found += looks
             if progress:
                 progress(start + len(found), len(todo))
@@ -86,23 +87,16 @@ def look(content: bytes) -> tuple[str | None, int | None]:
     return None, dhash(pixels.mean(axis=2).astype(np.uint8) if pixels.shape[2] > 1 else pixels[..., 0])
 
 
-def _looks(root: Path, paths: list[str], workers: int | None) -> Iterator[list[tuple[str | None, int | None]]]:
-    """`look` at each photograph, in order, some at a time."""
+def _looks(
+    photographs: Photographs, jobs: list[tuple[str, str]], workers: int | None
+) -> Iterator[list[tuple[str | None, int | None]]]:
+    """`look` at each photograph (path and SHA-256), in order, some at a time."""
 
-    def several(some: list[str]) -> list[tuple[str | None, int | None]]:
-        return [look(_content(root, path)) for path in some]
+    def several(some: list[tuple[str, str]]) -> list[tuple[str | None, int | None]]:
+        return [look(photographs.read(path, sha256)) for path, sha256 in some]
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        yield from pool.map(several, [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)])
-
-
-def _content(root: Path, path: str) -> bytes:
-    try:
-        return (root / path).read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}), and could at the scan: run `plates materialize raw_images`"
-        ) from error
+        yield from pool.map(several, [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)])
 
 
 def dhash(grey: np.ndarray) -> int:

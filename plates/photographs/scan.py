@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from plates.ccpd.subsets import SUBSETS, subset_of
 from plates.errors import UserError
-from plates.files import write_parquet
+from plates.files import read_regular, write_parquet
 from plates.photographs.header import read_header
 
 RAW_IMAGES_SCHEMA = pa.schema(
@@ -32,10 +32,14 @@ RAW_IMAGES_SCHEMA = pa.schema(
 )
 READERS = (Path(__file__), Path(__file__).with_name("header.py"))  # another code may find other problems
 CODE = hashlib.sha256(b"".join(file.read_bytes() for file in READERS)).hexdigest()
-CACHE_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("mtime_ns", pa.int64())).with_metadata({"code": CODE})
-LISTING_SCHEMA = pa.schema(
-    [CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", "bytes", "mtime_ns", "problem")]
+STATUS = {"bytes": "st_size", "mtime_ns": "st_mtime_ns", "ctime_ns": "st_ctime_ns", "inode": "st_ino"}
+"""What tells that a file is the one that was read. Whoever replaces it can set its size and its time of modification;
+the system sets the time of change and the inode (which may be over 2^63, and is kept as its remainder).
+"""
+CACHE_SCHEMA = pa.schema(
+    [*RAW_IMAGES_SCHEMA, *(pa.field(name, pa.int64()) for name in STATUS if name != "bytes")], metadata={"code": CODE}
 )
+LISTING_SCHEMA = pa.schema([CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", *STATUS, "problem")])
 READ = ["sha256", "width", "height", "problem"]  # what only the content tells
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -66,7 +70,7 @@ def scan(
     """Lists the images under `root` and reads those that are new: once each, for their hash and header; no pixel is
     decoded.
 
-    A file whose size and modification time are as in the cache is not opened, unless the code that reads has changed.
+    A file that is as in the cache (`STATUS`) is not opened, unless the code that reads has changed.
     Symbolic links are counted and not followed, so none leads round or out of the root. A name that is no UTF-8 is
     written with `\\xNN` for the bytes that are not, and such a file is noted under `problem` and not read. Nothing is
     written under `root`.
@@ -127,8 +131,7 @@ def _listing(root: Path, result: Scan) -> pa.Table:
             "subset": [_subset(root, path.rpartition("/")[0]) for path in shown],
             "name": [path.rpartition("/")[2] for path in shown],
             "path": shown,
-            "bytes": [status.st_size for _, status in batch],
-            "mtime_ns": [status.st_mtime_ns for _, status in batch],
+            **{name: [getattr(status, key) % 2**63 for _, status in batch] for name, key in STATUS.items()},
             "problem": [NOT_UTF8 if new != path else None for new, (path, _) in zip(shown, batch, strict=True)],
         }
         parts.append(pa.table(columns, schema=LISTING_SCHEMA))
@@ -173,11 +176,11 @@ def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
         return CACHE_SCHEMA.empty_table(), found
     if not pq.read_schema(cache_path).equals(CACHE_SCHEMA, check_metadata=True):
         return CACHE_SCHEMA.empty_table(), found
-    cached = pq.read_table(cache_path, columns=["path", "bytes", "mtime_ns", *READ])
+    cached = pq.read_table(cache_path, columns=["path", *STATUS, *READ])
     at = pc.index_in(found["path"], cached["path"])
     cached = cached.drop_columns("path")
     same = pc.is_valid(pc.take(cached["sha256"], at))
-    for name in ("bytes", "mtime_ns"):
+    for name in STATUS:
         same = pc.and_(same, pc.equal(pc.take(cached[name], at), found[name]))
     same = pc.fill_null(same, False)
     known = cached.select(READ).take(pc.filter(at, same))
@@ -216,8 +219,7 @@ def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int
     if size > LARGEST:
         return None, None, None, f"larger than {LARGEST >> 20} MiB: not read"
     try:
-        with open(os.path.join(root, path), "rb", buffering=0) as stream:
-            content = stream.read()
+        content = read_regular(os.path.join(root, path))
     except OSError as error:
         return None, None, None, f"unreadable: {error.strerror}"
     header = read_header(content)

@@ -57,6 +57,16 @@ class Project:
         """Caches and unfinished work, which no asset depends on."""
         return self.root / ".plates"
 
+    @property
+    def scan_cache(self) -> Path:
+        """What the last scan of the photographs found (`plates.photographs.scan`)."""
+        return self.scratch / "scan.parquet"
+
+    @property
+    def converted(self) -> Path:
+        """The JPEGs that `plates.photographs.convert` made of photographs of other kinds."""
+        return self.scratch / "converted"
+
     def path(self, relative: str) -> Path:
         """An output by its path in `dvc.yaml`."""
         return self.root / relative

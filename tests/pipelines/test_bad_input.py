@@ -19,6 +19,7 @@ from checks.annotations import validate
 from checks.suites.splits import crossings
 from plates.ccpd.table import label_map, parse_labels
 from plates.efficientdet.data import tfrecords
+from plates.photographs.content import Photographs
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
 from plates.splits.split import split_by_plate
@@ -121,12 +122,12 @@ def ends(root: Path) -> dict[str, str]:
     """Path to where each file of the delivery ends, after the TFRecords were written and read back."""
     found = scan(root, root.parent / "scan.parquet")
     assert found.links == 2
-    images = decode_images(found.table, root, root.parent / "decoded.parquet")
+    images = decode_images(found.table, Photographs(root), root.parent / "decoded.parquet")
     labels, unparsed = parse_labels(images)
     verdict = validate(labels.to_pandas())
     splits = split_by_plate(pa.Table.from_pandas(verdict.accepted), seed=0).table.to_pandas()
     assert all(crossing.success for crossing in crossings(splits, verdict.accepted))
-    tfrecords.write(verdict.accepted, splits, label_map("plate"), root, root.parent / "tfrecords")
+    tfrecords.write(verdict.accepted, splits, label_map("plate"), Photographs(root), root.parent / "tfrecords")
     assert tfrecords.verify(root.parent / "tfrecords", verdict.accepted, splits).problems == []
     broken = dict(zip(verdict.rejected["path"], verdict.rejected["broken"], strict=True))
     return (

@@ -19,6 +19,7 @@ from plates.efficientdet.model.family import resolve
 from plates.efficientdet.training import devices, freeze, loop, losses, matching, optimizer, schedule
 from plates.efficientdet.training.data import Data, from_records
 from plates.errors import UserError
+from plates.photographs.content import Photographs
 
 SMALL = {
     "image_size": 64, "max_level": 4, "fpn_num_filters": 8, "fpn_cell_repeats": 1, "box_class_repeats": 2,
@@ -256,7 +257,7 @@ def records(photographs, tmp_path) -> Path:
     """Nine pictures, two of them with a plate of the rarer class."""
     root, boxes, splits = photographs(9, ("train",))
     boxes["class"] = boxes["class"].mask(boxes["class"].notna(), ["b", "b", *"a" * 7])
-    write(boxes, splits, TWO["label_map"], root, tmp_path / "records", workers=1)
+    write(boxes, splits, TWO["label_map"], Photographs(root), tmp_path / "records", workers=1)
     return tmp_path / "records"
 
 

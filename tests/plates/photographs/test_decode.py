@@ -11,6 +11,7 @@ from PIL import Image
 
 from plates.errors import UserError
 from plates.photographs import decode
+from plates.photographs.content import Photographs
 from plates.photographs.decode import DECODED_SCHEMA, decode_images, look
 from plates.photographs.scan import scan
 
@@ -86,7 +87,7 @@ def delivery(tmp_path: Path) -> Path:
 
 def decoded(root: Path, **options) -> pa.Table:
     found = scan(root, root.parent / "scan.parquet").table
-    return decode_images(found, root, root.parent / "decoded.parquet", **options)
+    return decode_images(found, Photographs(root), root.parent / "decoded.parquet", **options)
 
 
 def test_what_decoding_finds_joins_what_the_scan_found(delivery: Path) -> None:
@@ -133,11 +134,11 @@ def test_a_picture_too_large_is_left_to_the_checks(tmp_path: Path) -> None:
     content = b"neither read nor decoded"
     columns = [["base"], ["a.jpg"], ["a.jpg"], [9], [hashlib.sha256(content).hexdigest()], [30000], [30000], [None]]
     images = pa.table(columns, schema=decode.RAW_IMAGES_SCHEMA)
-    assert decode_images(images, tmp_path, tmp_path / "decoded.parquet")["dhash"].to_pylist() == [None]
+    assert decode_images(images, Photographs(tmp_path), tmp_path / "decoded.parquet")["dhash"].to_pylist() == [None]
 
 
 def test_a_photograph_that_goes_away_is_named(delivery: Path) -> None:
     found = scan(delivery, delivery.parent / "scan.parquet").table
     (delivery / "3.jpg").unlink()
     with pytest.raises(UserError, match=r"3\.jpg cannot be read \(No such file.*plates materialize raw_images"):
-        decode_images(found, delivery, delivery.parent / "decoded.parquet")
+        decode_images(found, Photographs(delivery), delivery.parent / "decoded.parquet")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from plates.errors import UserError
+from plates.photographs.content import ChangedSinceScanError, Photographs
 from plates.photographs.header import read_header
 from plates.photographs.scan import CACHE_SCHEMA, RAW_IMAGES_SCHEMA, Scan, scan
 
@@ -124,7 +125,6 @@ def test_real_photographs_have_no_problem_and_the_size_of_ccpd(shared: Path, tmp
 def test_an_unchanged_file_is_not_opened_again_and_a_changed_one_is(root: Path) -> None:
     first = seen(root, {"ccpd_base/a.jpg": JPEG, "ccpd_base/b.jpg": JPEG, "ccpd_base/empty.jpg": b""})
     assert (first.read, first.kept) == (3, 0)
-    os.chmod(root / "ccpd_base/a.jpg", 0)
     changed = picture("L")
     second = seen(root, {"ccpd_base/b.jpg": changed, "ccpd_base/c.jpg": JPEG})
     assert (second.read, second.kept) == (2, 2)
@@ -134,6 +134,31 @@ def test_an_unchanged_file_is_not_opened_again_and_a_changed_one_is(root: Path) 
     (root / "ccpd_base/c.jpg").unlink()
     third = seen(root, {})
     assert (third.read, third.kept, len(third.table)) == (0, 3, 3)
+
+
+def test_a_photograph_replaced_by_one_of_its_size_and_time_is_read_again(root: Path) -> None:
+    first, second = (picture(quality=90) + bytes(500) for _ in range(2))
+    first, second = first[:3000].ljust(3000, b"\0"), second[:3000].ljust(3000, b"\0")
+    seen(root, {"a.jpg": first, "b.jpg": first})
+    times = (root / "a.jpg").stat().st_atime_ns, (root / "a.jpg").stat().st_mtime_ns
+    (root / "a.jpg").write_bytes(second)  # in place: the time of change tells
+    (root / "new.jpg").write_bytes(second)
+    os.utime(root / "a.jpg", ns=times)
+    os.utime(root / "new.jpg", ns=((root / "b.jpg").stat().st_atime_ns, (root / "b.jpg").stat().st_mtime_ns))
+    os.replace(root / "new.jpg", root / "b.jpg")  # another inode
+    result = seen(root, {})
+    assert (result.read, result.kept) == (2, 0)
+    assert set(result.table["sha256"].to_pylist()) == {hashlib.sha256(second).hexdigest()}
+
+
+def test_the_scan_after_a_photograph_that_belies_it_reads_all(root: Path) -> None:
+    (row,) = seen(root, {"a.jpg": JPEG}).table.to_pylist()
+    photographs = Photographs(root, scan_cache=root.parent / "cache.parquet")
+    assert photographs.read("a.jpg", row["sha256"]) == JPEG
+    assert seen(root, {}).read == 0
+    with pytest.raises(ChangedSinceScanError):
+        photographs.read("a.jpg", "0" * 64)
+    assert seen(root, {}).read == 1
 
 
 def test_a_cache_of_another_kind_is_not_trusted(root: Path) -> None:

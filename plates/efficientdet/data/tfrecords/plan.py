@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -59,12 +60,23 @@ def images_table(
     return pa.table(images)
 
 
-def shards(images: pa.Table, root: Path, seed: int, shard_bytes: int) -> list[PlannedShard]:
+class Photographs(Protocol):
+    """Where the JPEGs of a table are: those of a row's `path` (relative to `root`) and `sha256`."""
+
+    @property
+    def root(self) -> Path: ...
+
+    def file(self, path: str, sha256: str) -> Path: ...
+
+    def read(self, path: str, sha256: str) -> bytes: ...
+
+
+def shards(images: pa.Table, photographs: Photographs, seed: int, shard_bytes: int) -> list[PlannedShard]:
     """The images of each split in a seeded random order, cut into shards of about `shard_bytes` bytes.
 
-    Raises `UserError` naming files that are missing or lie outside `root` (through a symbolic link or `..`).
+    Raises `UserError` naming files that are missing or lie outside the root (through a symbolic link or `..`).
     """
-    sizes = file_sizes(images["path"], root)
+    sizes = file_sizes(images, photographs)
     planned = []
     for number, split in enumerate(SPLITS):
         rows = np.flatnonzero(pc.equal(images["split"], split))
@@ -78,25 +90,25 @@ def shards(images: pa.Table, root: Path, seed: int, shard_bytes: int) -> list[Pl
     return planned
 
 
-def file_sizes(paths: pa.ChunkedArray, root: Path) -> np.ndarray:
-    """Bytes of each file under `root`, int64. Raises as `shards`."""
-    real_root = root.resolve()
+def file_sizes(images: pa.Table, photographs: Photographs) -> np.ndarray:
+    """Bytes of each image's file, int64. Raises as `shards`."""
+    root, real_root = photographs.root, photographs.root.resolve()
 
     @cache
     def inside(folder: str) -> bool:
         return Path(os.path.realpath(real_root / folder)).is_relative_to(real_root)
 
-    sizes = np.zeros(len(paths), np.int64)
+    sizes = np.zeros(len(images), np.int64)
     missing, outside = [], []
-    batches = (paths.slice(start, _BATCH).to_pylist() for start in range(0, len(paths), _BATCH))
-    for index, path in enumerate(chain.from_iterable(batches)):
-        file = os.path.join(real_root, path)
+    keys = images.select(["path", "sha256"])
+    batches = (keys.slice(start, _BATCH).to_pydict().values() for start in range(0, len(keys), _BATCH))
+    for index, (path, sha256) in enumerate(chain.from_iterable(zip(*batch, strict=True) for batch in batches)):
+        file = photographs.file(path, sha256)
         try:
-            status = os.lstat(file)
-            if not inside(os.path.dirname(path)) or (os.path.islink(file) and not inside(path)):
+            if file == root / path and not (inside(os.path.dirname(path)) and (not file.is_symlink() or inside(path))):
                 outside.append(path)
                 continue
-            sizes[index] = status.st_size if not os.path.islink(file) else os.stat(file).st_size
+            sizes[index] = file.stat().st_size
         except OSError:
             missing.append(path)
     if outside:

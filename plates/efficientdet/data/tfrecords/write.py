@@ -37,7 +37,7 @@ def write(
     boxes: pa.Table | pd.DataFrame,
     splits: pa.Table | pd.DataFrame,
     label_map: dict[int, str],
-    root: Path,
+    photographs: plan.Photographs,
     folder: Path,
     *,
     seed: int = 0,
@@ -49,16 +49,16 @@ def write(
     manifest.
 
     `boxes` has the columns of `labels.parquet` (a row with class null is an image without a plate), `splits`
-    those of `splits.parquet`, which says what is written; paths are relative to `root`. Shards are about `shard_mib`
+    those of `splits.parquet`, which says what is written; `photographs` gives their JPEGs. Shards are about `shard_mib`
     MiB; `workers` are processes (None: one a core), of which only as many are started as pay for it.
     `progress(images done, images in all)` is called after every shard.
 
     Raises `UserError`: tables that disagree; files that are missing, changed since the scan, no JPEG or
-    outside `root`; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the
+    outside their root; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the
     next run.
     """
     images = plan.images_table(boxes, splits, label_map)
-    planned = plan.shards(images, root, seed, round(shard_mib * MEBI))
+    planned = plan.shards(images, photographs, seed, round(shard_mib * MEBI))
     work = folder.with_name(f".{folder.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     needed = sum(shard.bytes + len(shard.rows) * _RECORD_OVERHEAD for shard in planned)
@@ -70,7 +70,7 @@ def write(
     written = 0
     try:
         with mapping(workers) as each:
-            for path, shard in each(partial(_shard, ids, root, work), taken):
+            for path, shard in each(partial(_shard, ids, photographs, work), taken):
                 done.append((path, shard))
                 written += shard.records
                 if progress:
@@ -90,7 +90,9 @@ def write(
     return manifest
 
 
-def _shard(ids: dict[str, int], root: Path, work: Path, taken: tuple[str, pa.Table]) -> tuple[Path, Shard]:
+def _shard(
+    ids: dict[str, int], photographs: plan.Photographs, work: Path, taken: tuple[str, pa.Table]
+) -> tuple[Path, Shard]:
     name, images = taken
     rows = images.to_pylist()
     content = json.dumps([_FORMAT, ids, rows], sort_keys=True, default=float).encode()
@@ -103,7 +105,7 @@ def _shard(ids: dict[str, int], root: Path, work: Path, taken: tuple[str, pa.Tab
     digest = hashlib.sha256()
     with atomic(path) as temporary, temporary.open("wb", buffering=0) as stream:
         for row in rows:
-            framed = frame(record.to_bytes(row, _photograph(root, row), ids))
+            framed = frame(record.to_bytes(row, _jpeg(photographs, row), ids))
             digest.update(framed)
             _write_all(stream, framed)
         size = stream.tell()
@@ -118,17 +120,13 @@ def _write_all(stream: Any, data: bytes) -> None:
         written += stream.write(data[written:])
 
 
-def _photograph(root: Path, row: dict[str, Any]) -> bytes:
-    rescan = "run `plates materialize raw_images`"
-    try:
-        with open(root / row["path"], "rb", buffering=0) as stream:
-            encoded = stream.read()
-    except OSError as error:
-        raise UserError(f"{row['path']} cannot be read ({error.strerror}), and could at the scan: {rescan}") from error
-    if hashlib.sha256(encoded).hexdigest() != row["sha256"]:
-        raise UserError(f"{row['path']} has changed since the scan (its SHA-256 differs): {rescan}")
+def _jpeg(photographs: plan.Photographs, row: dict[str, Any]) -> bytes:
+    encoded = photographs.read(row["path"], row["sha256"])
     if not encoded.startswith(b"\xff\xd8\xff"):
-        raise UserError(f"{row['path']} is not a JPEG, whatever its name says: take it out of {root}, then {rescan}")
+        raise UserError(
+            f"{row['path']} is not a JPEG, whatever its name says: take it out of {photographs.root}, then "
+            "run `plates materialize raw_images`"
+        )
     return encoded
 
 

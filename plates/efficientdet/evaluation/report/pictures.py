@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 TRUTH = (46, 204, 113)
 FOUND = (255, 140, 0)
@@ -33,7 +33,7 @@ def extremes(outcomes: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd.DataF
 def draw(photograph: Path, truth: pd.DataFrame, found: pd.DataFrame, caption: str) -> Picture:
     """Draws `truth` in green and `found` (with `score`) in orange; boxes in pixels of the original image."""
     with Image.open(photograph) as opened:
-        image = opened.convert("RGB")
+        image = ImageOps.exif_transpose(opened).convert("RGB")
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=max(14, image.height // 40))
     width = max(3, image.height // 160)

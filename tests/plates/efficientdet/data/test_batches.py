@@ -18,6 +18,7 @@ from plates.efficientdet.data.batches import Pictures, evaluation_batches, previ
 from plates.efficientdet.data.sampling import effective_distribution, repeats
 from plates.efficientdet.data.tfrecords import write
 from plates.errors import UserError
+from plates.photographs.content import Photographs
 
 LABELS = {1: "plate"}
 SMALL = Pictures((80, 64))
@@ -77,7 +78,7 @@ def test_evaluation_has_the_pixels_of_the_reference(shared, tmp_path, name, file
 
 def test_evaluation_shows_every_image_once_with_its_boxes(photographs, tmp_path):
     root, boxes, splits = photographs(11, ("val",))
-    write(boxes, splits, LABELS, root, tmp_path / "out", shard_mib=0.005)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.005)
     batches = list(evaluation_batches(tmp_path / "out", SMALL, 4).as_numpy_iterator())
     assert [len(batch["images"]) for batch in batches] == [4, 4, 3]
     paths = splits.set_index("image_id")["path"]
@@ -99,7 +100,7 @@ def test_evaluation_shows_every_image_once_with_its_boxes(photographs, tmp_path)
 
 def test_one_preprocessing_for_evaluation_and_export(photographs, tmp_path):
     root, boxes, splits = photographs(3, ("val",))
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     (batch,) = evaluation_batches(tmp_path / "out", SMALL, 3).as_numpy_iterator()
     for image_id, image in zip(batch["image_id"], batch["images"], strict=True):
         jpeg = (root / splits.set_index("image_id").loc[image_id, "path"]).read_bytes()
@@ -113,7 +114,7 @@ def test_one_preprocessing_for_evaluation_and_export(photographs, tmp_path):
 )
 def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, balanced, policy):
     root, boxes, splits = photographs(23, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out", shard_mib=0.005)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.005)
 
     def batches(start: int, count: int, seed: int = 5) -> list[dict[str, np.ndarray]]:
         dataset = training_batches(
@@ -142,7 +143,7 @@ def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, b
 @pytest.mark.parametrize("cache_mib", [0, 64], ids=["from files", "cached"])
 def test_an_epoch_holds_every_image_once_in_an_order_of_its_own(photographs, tmp_path, cache_mib):
     root, boxes, splits = photographs(20, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out", shard_mib=0.01)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.01)
     dataset = training_batches(tmp_path / "out", SMALL, 5, NO_AUGMENT, cache_mib=cache_mib)
     ids = np.concatenate([batch["image_id"] for batch in numpy_batches(dataset, 12)]).reshape(3, 20)
     assert (np.sort(ids, axis=1) == np.arange(1, 21)).all()
@@ -152,7 +153,7 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own(photographs, tmp
 
 def test_boxes_bound_the_red_rectangle(photographs, tmp_path):
     root, boxes, splits = photographs(30, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     config = AugmentConfig(jitter_min=0.5, jitter_max=2, min_visible_area=0.3)
     checked = dropped = 0
     for batch in numpy_batches(training_batches(tmp_path / "out", SMALL, 10, config), 12):
@@ -168,7 +169,7 @@ def test_boxes_bound_the_red_rectangle(photographs, tmp_path):
 
 def test_small_boxes_are_ignored_and_slivers_counted(photographs, tmp_path):
     root, boxes, splits = photographs(10, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     config = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1, min_box_side=1000)
     (batch,) = numpy_batches(training_batches(tmp_path / "out", SMALL, 10, config), 1)
     assert sorted(batch["gt_classes"][:, 0]) == [-1] * 9 + [0]
@@ -182,7 +183,7 @@ def test_small_boxes_are_ignored_and_slivers_counted(photographs, tmp_path):
 
 def test_preview_is_what_training_sees(photographs, tmp_path):
     root, boxes, splits = photographs(9, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     shown = list(preview(tmp_path / "out", SMALL, AugmentConfig(), 5, seed=3))
     batches = numpy_batches(training_batches(tmp_path / "out", SMALL, 1, AugmentConfig(), seed=3, cache_mib=0), 5)
     for (image, found, classes), batch in zip(shown, batches, strict=True):
@@ -224,14 +225,14 @@ def test_a_truncated_photograph_stops_training(photographs, tmp_path):
     victim = root / boxes["path"][2]
     victim.write_bytes(victim.read_bytes()[:400])
     boxes.loc[2, "sha256"] = hashlib.sha256(victim.read_bytes()).hexdigest()
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     with pytest.raises(tf.errors.InvalidArgumentError):
         numpy_batches(training_batches(tmp_path / "out", SMALL, 8, AugmentConfig(), cache_mib=0), 1)
 
 
 def test_too_few_images_and_missing_shards_are_said(photographs, tmp_path):
     root, boxes, splits = photographs(9, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out", shard_mib=0.005)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.005)
     with pytest.raises(UserError, match=r"has 9 images, fewer than a batch of 10: lower train.batch_size"):
         training_batches(tmp_path / "out", SMALL, 10, AugmentConfig())
     with pytest.raises(UserError, match=r"the val split of .* has no images"):
@@ -246,7 +247,7 @@ def test_balanced_sampling_reaches_the_distribution_it_reports(photographs, tmp_
     names = ["blue"] * 52 + ["green"] * 5 + ["black"] * 3
     boxes["class"] = [name if known else None for name, known in zip(names, boxes["class"].notna(), strict=True)]
     label_map = {1: "blue", 2: "green", 3: "black", 4: "never seen"}
-    manifest = write(boxes, splits, label_map, root, tmp_path / "out")
+    manifest = write(boxes, splits, label_map, Photographs(root), tmp_path / "out")
     expected = effective_distribution(manifest.class_counts["train"])
     np.testing.assert_allclose(list(expected.values()), [1 / 3, 1 / 3, 1 / 3, 0])
     dataset = training_batches(tmp_path / "out", SMALL, 30, NO_AUGMENT, balanced=True)

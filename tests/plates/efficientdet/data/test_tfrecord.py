@@ -21,6 +21,7 @@ from plates.efficientdet.data.tfrecords.manifest import read_manifest
 from plates.efficientdet.data.tfrecords.verify import read, verify
 from plates.efficientdet.data.tfrecords.write import write
 from plates.errors import UserError
+from plates.photographs.content import Photographs
 
 LABELS = {1: "plate"}
 
@@ -49,7 +50,7 @@ def test_bytes_are_those_of_tensorflow(tmp_path):
 
 def test_object_detection_api_reads_it(photographs, tmp_path):
     root, boxes, splits = photographs(3, ("train",))
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     lists = {
         f"image/object/{name}": tf.io.VarLenFeature(kind)
         for name, kind in (
@@ -97,7 +98,13 @@ def test_round_trip_and_manifest(photographs, tmp_path):
     root, boxes, splits = photographs(40, ("train", "train", "val", "test"))
     steps = []
     manifest = write(
-        boxes, splits, LABELS, root, tmp_path / "out", shard_mib=0.01, progress=lambda *at: steps.append(at)
+        boxes,
+        splits,
+        LABELS,
+        Photographs(root),
+        tmp_path / "out",
+        shard_mib=0.01,
+        progress=lambda *at: steps.append(at),
     )
     assert read_manifest(tmp_path / "out") == manifest
     report = verify(tmp_path / "out", boxes, splits)
@@ -117,7 +124,7 @@ def test_order_is_shuffled_over_all_shards_by_the_seed(photographs, tmp_path):
     root, boxes, splits = photographs(40, ("train",))
 
     def order(seed: int) -> list[str]:
-        manifest = write(boxes, splits, LABELS, root, tmp_path / "out", seed=seed, shard_mib=0.01)
+        manifest = write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", seed=seed, shard_mib=0.01)
         return [one.path for shard in manifest.split("train").shards for one in read(tmp_path / "out" / shard.file)]
 
     first = order(0)
@@ -132,7 +139,7 @@ def test_same_bytes_for_any_number_of_workers(photographs, tmp_path, monkeypatch
     root, boxes, splits = photographs(30)
     monkeypatch.setattr(import_module("plates.efficientdet.data.tfrecords.write"), "PER_WORKER", 1)
     for workers in (1, 2):
-        write(boxes, splits, LABELS, root, tmp_path / str(workers), shard_mib=0.005, workers=workers)
+        write(boxes, splits, LABELS, Photographs(root), tmp_path / str(workers), shard_mib=0.005, workers=workers)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
     assert len(contents(tmp_path / "1")) > 6
 
@@ -141,8 +148,8 @@ def test_arrow_and_pandas_give_the_same_bytes(photographs, tmp_path):
     root, boxes, splits = photographs(30)
     arrow = [pa.Table.from_pandas(table, preserve_index=False) for table in (boxes, splits)]
     narrow = [table.select(names) for table, names in zip(arrow, (BOX_COLUMNS, SPLIT_COLUMNS), strict=True)]
-    write(boxes, splits, LABELS, root, tmp_path / "pandas")
-    write(*narrow, LABELS, root, tmp_path / "arrow")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "pandas")
+    write(*narrow, LABELS, Photographs(root), tmp_path / "arrow")
     assert contents(tmp_path / "pandas") == contents(tmp_path / "arrow")
     assert verify(tmp_path / "pandas", *narrow).problems == []
     assert verify(tmp_path / "arrow", boxes, splits.convert_dtypes()).problems == []
@@ -153,7 +160,7 @@ def test_boxes_stand_with_their_image_whatever_the_order_of_the_rows(photographs
     second = boxes[boxes["class"].notna()].iloc[::2].assign(xmin=1.0)
     mixed = pd.concat([boxes, second]).sample(frac=1, random_state=0)
     shuffled = splits.assign(image_id=100 - splits["image_id"]).sample(frac=1, random_state=1)
-    manifest = write(mixed, shuffled, LABELS, root, tmp_path / "out")
+    manifest = write(mixed, shuffled, LABELS, Photographs(root), tmp_path / "out")
     found = {one.path: one for one in read(tmp_path / "out" / manifest.split("train").shards[0].file)}
     ids = shuffled.set_index("path")["image_id"]
     assert {path: int(one.image_id) for path, one in found.items()} == ids.to_dict()
@@ -169,7 +176,7 @@ def test_negatives_alone_and_no_image_at_all(photographs, tmp_path):
     root, boxes, splits = photographs(14)
     negatives = boxes[boxes["class"].isna()]
     for few in (splits[splits["path"].isin(negatives["path"])], splits[:0]):
-        manifest = write(negatives, few, LABELS, root, tmp_path / "out")
+        manifest = write(negatives, few, LABELS, Photographs(root), tmp_path / "out")
         assert sum(part.negatives for part in manifest.splits.values()) == len(few)
         report = verify(tmp_path / "out", negatives, few)
         assert (report.records, report.boxes, report.problems) == (len(few), 0, [])
@@ -247,14 +254,14 @@ def looped(path: Path) -> None:
 )
 def test_a_ruined_file_is_named_and_nothing_is_lost(photographs, tmp_path, ruin, said):
     root, boxes, splits = photographs(12)
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     before = contents(tmp_path / "out")
     victim = boxes["path"][5]
     ruin(root / victim)
     if said == "cannot be read" and os.access(root / victim, os.R_OK):
         pytest.skip("this user may read everything")
     with pytest.raises(UserError, match=said) as error:
-        write(boxes, splits, LABELS, root, tmp_path / "out", seed=1)
+        write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", seed=1)
     assert victim in str(error.value)
     assert contents(tmp_path / "out") == before
 
@@ -264,7 +271,7 @@ def test_a_png_named_jpg_is_refused(photographs, tmp_path):
     png(root / boxes["path"][0])
     boxes.loc[0, "sha256"] = hashlib.sha256((root / boxes["path"][0]).read_bytes()).hexdigest()
     with pytest.raises(UserError, match="is not a JPEG"):
-        write(boxes, splits, LABELS, root, tmp_path / "out")
+        write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -273,7 +280,7 @@ def test_a_link_inside_the_root_is_followed(photographs, tmp_path):
     file = root / boxes["path"][0]
     file.rename(root / "elsewhere.jpg")
     file.symlink_to(root / "elsewhere.jpg")
-    assert write(boxes, splits, LABELS, root, tmp_path / "out").split("train").images == 2
+    assert write(boxes, splits, LABELS, Photographs(root), tmp_path / "out").split("train").images == 2
 
 
 def test_a_path_above_the_root_is_refused(photographs, tmp_path):
@@ -283,7 +290,7 @@ def test_a_path_above_the_root_is_refused(photographs, tmp_path):
     for table in (boxes, splits):
         table["path"] = table["path"].replace(victim, "../above.jpg")
     with pytest.raises(UserError, match=r"outside data.root"):
-        write(boxes, splits, LABELS, root, tmp_path / "out")
+        write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
 
 
 def broken(column: str, value: object):
@@ -306,7 +313,7 @@ def broken(column: str, value: object):
 def test_tables_that_cannot_be_right_are_refused(photographs, tmp_path, change, said):
     root, boxes, splits = photographs(4)
     with pytest.raises(UserError, match=said):
-        write(change(boxes), splits, LABELS, root, tmp_path / "out")
+        write(change(boxes), splits, LABELS, Photographs(root), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -319,13 +326,13 @@ def test_tables_that_cannot_be_right_are_refused(photographs, tmp_path, change, 
 def test_splits_that_cannot_be_right_are_refused(photographs, tmp_path, change, said):
     root, boxes, splits = photographs(4)
     with pytest.raises(UserError, match=said):
-        write(boxes, change(splits), LABELS, root, tmp_path / "out")
+        write(boxes, change(splits), LABELS, Photographs(root), tmp_path / "out")
 
 
 def test_images_that_the_splits_leave_out_are_left_out(photographs, tmp_path):
     root, boxes, splits = photographs(4)
     more = pd.concat([boxes, boxes[:1].assign(path="on-no-list.jpg")])
-    write(more, splits, LABELS, root, tmp_path / "out")
+    write(more, splits, LABELS, Photographs(root), tmp_path / "out")
     assert verify(tmp_path / "out", more, splits).problems == []
 
 
@@ -336,7 +343,7 @@ def test_verify_names_what_is_wrong(photographs, tmp_path):
     whole = (root / victim).read_bytes()
     (root / victim).write_bytes(whole[: len(whole) // 2])
     boxes.loc[3, "sha256"] = hashlib.sha256((root / victim).read_bytes()).hexdigest()
-    write(boxes, splits, LABELS, root, out, shard_mib=0.01)
+    write(boxes, splits, LABELS, Photographs(root), out, shard_mib=0.01)
     report = verify(out, boxes, splits)
     assert report.by_kind == {"image": 1}
     assert victim in report.problems[0].where
@@ -368,7 +375,7 @@ def test_verify_names_what_is_wrong(photographs, tmp_path):
 def test_verify_tells_the_same_image_twice_from_an_unknown_one(photographs, tmp_path):
     root, boxes, splits = photographs(20, ("train",))
     out = tmp_path / "out"
-    (shard,) = write(boxes, splits, LABELS, root, out).split("train").shards
+    (shard,) = write(boxes, splits, LABELS, Photographs(root), out).split("train").shards
     last = list(framing.payloads(out / shard.file))[-1]
     with (out / shard.file).open("ab") as stream:
         stream.write(framing.frame(last) + framing.frame(b"no record") * 2)

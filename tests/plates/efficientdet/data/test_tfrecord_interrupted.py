@@ -16,6 +16,7 @@ from plates.efficientdet.data.tfrecords import record
 from plates.efficientdet.data.tfrecords.write import write
 from plates.errors import UserError
 from plates.files import write_json
+from plates.photographs.content import Photographs
 
 LABELS = {1: "plate"}
 module = import_module("plates.efficientdet.data.tfrecords.write")  # the package's `write` is the function
@@ -30,6 +31,7 @@ import sys, time
 from importlib import import_module
 from pathlib import Path
 import pandas as pd
+from plates.photographs.content import Photographs
 module = import_module("plates.efficientdet.data.tfrecords.write")
 base, where = Path(sys.argv[1]), sys.argv[2]
 def slow(*_):
@@ -38,15 +40,15 @@ def slow(*_):
 place = module._place
 if where == "placing":
     module._place = lambda path, target: (place(path, target), slow())
-module.write(pd.read_parquet(base / "boxes"), pd.read_parquet(base / "splits"), {1: "plate"}, base / "root",
-             base / "out", shard_mib=0.005, progress=slow if where == "writing" else None)
+module.write(pd.read_parquet(base / "boxes"), pd.read_parquet(base / "splits"), {1: "plate"},
+             Photographs(base / "root"), base / "out", shard_mib=0.005, progress=slow if where == "writing" else None)
 """
 
 
 @pytest.mark.parametrize("where", ["writing", "placing"])
 def test_a_killed_run_keeps_its_finished_shards(photographs, tmp_path, where):
     root, boxes, splits = photographs(30)
-    write(boxes, splits, LABELS, root, tmp_path / "clean", shard_mib=0.005)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "clean", shard_mib=0.005)
     boxes.to_parquet(tmp_path / "boxes")
     splits.to_parquet(tmp_path / "splits")
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), where], stdout=subprocess.PIPE)
@@ -61,7 +63,7 @@ def test_a_killed_run_keeps_its_finished_shards(photographs, tmp_path, where):
     damaged = next(work.glob("*.tfrecord"))
     kept = finished - {damaged.stat().st_ino}
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    write(boxes, splits, LABELS, root, tmp_path / "out", shard_mib=0.005)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.005)
     assert contents(tmp_path / "out") == contents(tmp_path / "clean")
     assert kept <= {file.stat().st_ino for file in (tmp_path / "out").glob("*.tfrecord")}
     assert sorted(file.name for file in tmp_path.iterdir()) == ["boxes", "clean", "out", "root", "splits"]
@@ -95,17 +97,17 @@ def failing_at(shard: str) -> Callable[[Path, Path], None]:
 def test_an_error_after_the_last_shard_costs_no_shard(photographs, tmp_path, monkeypatch, function, broken, error):
     root, boxes, splits = photographs(30)
     out, options = tmp_path / "out", {"shard_mib": 0.005, "workers": 1}
-    write(boxes, splits, LABELS, root, tmp_path / "clean", seed=1, **options)
-    write(boxes, splits, LABELS, root, out, seed=0, **options)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "clean", seed=1, **options)
+    write(boxes, splits, LABELS, Photographs(root), out, seed=0, **options)
     before = contents(out)
     monkeypatch.setattr(module, function, broken)
     with pytest.raises(error, match=r"is full: .* are taken over|Input/output"):
-        write(boxes, splits, LABELS, root, out, seed=1, **options)
+        write(boxes, splits, LABELS, Photographs(root), out, seed=1, **options)
     assert contents(out) == before
     monkeypatch.undo()
     written = []
     monkeypatch.setattr(record, "to_bytes", lambda *arguments: written.append(arguments))
-    write(boxes, splits, LABELS, root, out, seed=1, **options)
+    write(boxes, splits, LABELS, Photographs(root), out, seed=1, **options)
     assert written == []
     assert contents(out) == contents(tmp_path / "clean")
 
@@ -115,9 +117,9 @@ def test_a_file_system_without_links(photographs, tmp_path, monkeypatch):
         raise OSError(errno.EPERM, "Operation not permitted")
 
     root, boxes, splits = photographs(10)
-    write(boxes, splits, LABELS, root, tmp_path / "clean")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "clean")
     monkeypatch.setattr(Path, "hardlink_to", refused)
-    write(boxes, splits, LABELS, root, tmp_path / "out")
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     assert contents(tmp_path / "out") == contents(tmp_path / "clean")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["clean", "out", "root"]
 
@@ -127,7 +129,7 @@ def test_a_disk_too_small_is_said_before_writing(photographs, tmp_path):
     with (root / boxes["path"][0]).open("r+b") as stream:
         stream.truncate(2**42)
     with pytest.raises(UserError, match="need 4194304 MiB"):
-        write(boxes, splits, LABELS, root, tmp_path / "out")
+        write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -137,6 +139,7 @@ FILLING = """
     import pandas as pd
     from plates.efficientdet.data.tfrecords.write import write
     from plates.errors import UserError
+    from plates.photographs.content import Photographs
     base, when = Path(sys.argv[1]), sys.argv[2]
     disk = base / "disk"
     def fill(done, total):
@@ -151,7 +154,7 @@ FILLING = """
     tables = pd.read_parquet(base / "boxes"), pd.read_parquet(base / "splits")
     options = {"shard_mib": 0.005, "workers": 1}
     try:
-        write(*tables, {1: "plate"}, base / "root", disk / "out", progress=fill, **options)
+        write(*tables, {1: "plate"}, Photographs(base / "root"), disk / "out", progress=fill, **options)
     except UserError as error:
         assert "is full" in str(error) and "need" in str(error), error
         assert not (disk / "out").exists() and not list((disk / ".out.work").glob("*.tmp"))
@@ -160,7 +163,7 @@ FILLING = """
     (disk / "filler").unlink()
     finished = {note.with_suffix(".tfrecord").stat().st_ino for note in (disk / ".out.work").glob("*.json")}
     assert len(finished) > 5 if when == "last" else len(finished) == 1, finished
-    write(*tables, {1: "plate"}, base / "root", disk / "out", **options)
+    write(*tables, {1: "plate"}, Photographs(base / "root"), disk / "out", **options)
     assert finished <= {file.stat().st_ino for file in (disk / "out").iterdir()}
     print("done")
 """

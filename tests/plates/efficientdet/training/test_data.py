@@ -11,6 +11,7 @@ from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.inference.predict import mask_iou
 from plates.efficientdet.training.data import from_records
 from plates.errors import UserError
+from plates.photographs.content import Photographs
 
 PLAIN = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1)
 MASKS = {"image_size": "96x160", "heads": ["segmentation"]}
@@ -20,7 +21,7 @@ MASKS = {"image_size": "96x160", "heads": ["segmentation"]}
 def folder(photographs, tmp_path):
     """21 photographs in turn for train, val and test, every seventh without a plate."""
     root, boxes, splits = photographs(21, ("train", "val", "test"))
-    write(boxes, splits, {1: "plate"}, root, tmp_path / "records", workers=1)
+    write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "records", workers=1)
     return tmp_path / "records"
 
 
@@ -49,7 +50,7 @@ def test_the_mask_is_as_fine_as_the_head(folder, level):
 def test_masks_without_a_class_for_each_are_refused(folder, photographs, tmp_path):
     root, boxes, splits = photographs(8, ("train",), name="two")
     boxes["class"] = boxes["class"].mask(boxes["class"].notna(), ["a", "b"] * 4)
-    write(boxes, splits, {1: "a", 2: "b"}, root, tmp_path / "two", workers=1)
+    write(boxes, splits, {1: "a", 2: "b"}, Photographs(root), tmp_path / "two", workers=1)
     with pytest.raises(UserError, match=r"set model\.num_classes: 2"):
         from_records(tmp_path / "two", toy.spec(), toy.train_config(batch_size=4), PLAIN)
     two = toy.spec(**MASKS | {"num_classes": 2})

@@ -1,0 +1,57 @@
+"""The bytes of a photograph that the pipeline takes in: those of its file, or of the JPEG that it was converted to."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from plates.errors import UserError
+from plates.files import read_regular
+
+SCAN_AGAIN = "run `plates materialize raw_images`"
+
+
+class ChangedSinceScanError(UserError):
+    """A photograph is not what the scan saw."""
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The photographs of a project.
+
+    Attributes:
+        root: `data.root`, which paths are relative to.
+        converted: folder of what `plates.photographs.convert` made of some of them; None: of none.
+        scan_cache: what the last scan knows without reading, which is dropped where a photograph belies it.
+    """
+
+    root: Path
+    converted: Path | None = None
+    scan_cache: Path | None = None
+
+    def file(self, path: str, sha256: str) -> Path:
+        """The file that holds the content `sha256` of the photograph at `path`."""
+        kept = self.converted and kept_at(self.converted, sha256)
+        return kept if kept and kept.exists() else self.root / path
+
+    def read(self, path: str, sha256: str) -> bytes:
+        """The content.
+
+        Raises:
+            ChangedSinceScanError: it cannot be read, is no regular file, or has another SHA-256.
+        """
+        try:
+            content = read_regular(self.file(path, sha256))
+        except OSError as error:
+            raise ChangedSinceScanError(
+                f"{path} cannot be read ({error.strerror}), and could at the scan: {SCAN_AGAIN}"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            if self.scan_cache:
+                self.scan_cache.unlink(missing_ok=True)
+            raise ChangedSinceScanError(f"{path} has changed since the scan (its SHA-256 differs): {SCAN_AGAIN}")
+        return content
+
+
+def kept_at(folder: Path, sha256: str) -> Path:
+    """Where `folder` keeps the JPEG of that content."""
+    return folder / sha256[:2] / f"{sha256}.jpg"
