@@ -52,7 +52,7 @@ def champion(run: Run) -> dict[str, Any]:
         import_tensorflow()
         split = run.params.evaluation.split
         found = detections(run.project, folder / "checkpoint", split, run.progress(f"{split} photographs"))
-        return scores(found, truth(run.project, split))[0]
+        return scores(found, truth(run.project, split), run.params.evaluation.max_detections)[0]
 
     decision = decide(
         challenger,

@@ -42,7 +42,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     boxes = pd.DataFrame(columns=COLUMNS) if found.boxes is None else found.boxes
     write_parquet(path("data/detections.parquet"), boxes)
 
-    figures, whole = scores(found, expected)
+    figures, whole = scores(found, expected, params.max_detections)
     history = pd.read_csv(path("models/checkpoint/history.csv"))
     metrics = figures | {
         "split": params.split,

@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from checks.report import failed, passed, warned
+from checks.report import failed, passed, rows, warned
 from plates.lineage.gate import METRICS
+from plates.scoring import agreement
 from plates.settings.project import Project
 
 
@@ -18,17 +19,38 @@ def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResul
     return warned("; ".join(warnings)) if warnings else passed("no warning")
 
 
-@dg.asset_check(asset="evaluation", blocking=True, description="The model finds something at all.")
+@dg.asset_check(asset="evaluation", description="The model finds something at all.")
 def scores_above_zero(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     metrics = _read(project, "metrics/evaluation.json")
     known = {name: metrics[name] for name in METRICS if metrics.get(name) is not None}
     decisive = "mAP50" if "mAP50" in known else "mask_iou"
     if known.get(decisive, 0) > 0:
         return passed(", ".join(f"{name} {value:.3f}" for name, value in known.items()))
-    return failed(
+    return warned(
         f"{decisive} is 0 on {metrics['images']:,} images with {metrics['boxes']:,} plates. The usual causes, each "
         "with its check: anchors_reach_the_boxes, tfrecords_equal_the_table, training_went_well, splits_look_alike. Or "
         "too few steps: random weights need hundreds (train.steps)"
+    )
+
+
+@dg.asset_check(
+    asset="evaluation",
+    blocking=True,
+    description=f"The figures are those of pycocotools and hotcoco, on up to {agreement.MOST:,} photographs.",
+)
+def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    figures = agreement.figures(project)
+    if figures is None:
+        return passed("the detector has no boxes to score")
+    images, by_scorer = figures
+    differ = by_scorer[by_scorer.nunique(axis=1, dropna=False) > 1]
+    on = f"on {images:,} photographs"
+    if differ.empty:
+        return passed(f"{len(by_scorer)} figures {on} are equal to the last digit", rows(by_scorer.reset_index()))
+    return failed(
+        f"{len(differ)} of {len(by_scorer)} figures {on} differ between the scorers: {', '.join(differ.index)}. Do not "
+        "trust this evaluation, and tell us: it is a fault of the scorer, not of the model",
+        rows(differ.reset_index()),
     )
 
 

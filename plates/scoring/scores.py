@@ -13,7 +13,7 @@ HEADLINES = ("mAP", "mAP50", "mAP75")
 BACKGROUND = "background"
 
 
-def scores(found: Found, truth: pd.DataFrame) -> tuple[dict[str, Any], Evaluation | None]:
+def scores(found: Found, truth: pd.DataFrame, max_detections: int) -> tuple[dict[str, Any], Evaluation | None]:
     """Scores what was found against `truth` (a table of `plates.scoring.truth`).
 
     Returns the figures ready for JSON, and the evaluation of the boxes with its curves. A figure that nothing could be
@@ -26,14 +26,14 @@ def scores(found: Found, truth: pd.DataFrame) -> tuple[dict[str, Any], Evaluatio
         figures["mask_iou_by_class"] = found.masks
     if found.boxes is None:
         return figures, None
-    whole, by_subset = _of_boxes(found.boxes, truth, found.label_map)
+    whole, by_subset = _of_boxes(found.boxes, truth, found.label_map, max_detections)
     return whole.metrics.to_dict() | by_subset | figures, whole
 
 
 def _of_boxes(
-    detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[int, str]
+    detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[int, str], max_detections: int
 ) -> tuple[Evaluation, dict[str, Any]]:
-    whole = evaluate(detections, truth, label_map)
+    whole = evaluate(detections, truth, label_map, max_detections)
     slices = evaluate_slices(detections, truth, label_map, by="subset")
     right = ccpd_score(truth, detections)
     by_subset = []

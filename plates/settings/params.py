@@ -135,6 +135,12 @@ class EvaluationParams(Section):
 
     split: Literal["val", "test"] = Field("test", description="The split that the reported mAP comes from.")
     batch_size: int = Field(16, ge=1, description="Images at a time.")
+    max_detections: int = Field(
+        100,
+        ge=1,
+        description="Detections of each photograph and class that count, those of the highest scores; at most "
+        "nms.max_output_size. Raise both where photographs show more objects.",
+    )
     pictures: int = Field(12, ge=0, description="Best and worst detections drawn in the report.")
 
 
@@ -177,6 +183,15 @@ class Params(Section):
                 backbone_table(self.model.backbone)
         except UserError as error:
             raise ValueError(str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_scored_is_detected(self) -> "Params":
+        if self.evaluation.max_detections > self.nms.max_output_size:
+            raise ValueError(
+                f"evaluation.max_detections {self.evaluation.max_detections} is more than nms.max_output_size "
+                f"{self.nms.max_output_size}, the boxes an image gets at most; raise that, or lower this"
+            )
         return self
 
     @model_validator(mode="after")

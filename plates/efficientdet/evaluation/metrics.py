@@ -1,32 +1,32 @@
-"""COCO metrics (pycocotools) of detections against ground truth, tables in pixels of the original image.
+"""COCO's figures of detections against ground truth, tables in pixels of the original image.
 
 A score of 0 means that the detector found nothing right. Where nothing could be scored, because there is no
 ground truth, there is no number: `evaluate` raises and `evaluate_slices` gives None.
 """
 
-import contextlib
-import io
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
+from plates.efficientdet.evaluation import precision
+from plates.efficientdet.evaluation.matching import IOUS, Matches, match
 from plates.errors import UserError
 
-BOX = ["xmin", "ymin", "xmax", "ymax"]
 MAX_DETECTIONS = 100
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """COCO's figures: AP averaged over recall 0, .01 ... 1; mAP also over IoU .50, .55 ... .95 and classes.
+    """COCO's twelve figures, by its names in words.
 
-    Sizes are COCO's, by box area in pixels of the original image: small < 32², medium < 96², large. None: no
-    ground truth of that size. `AR` is the recall at 100 detections an image, averaged over the same IoUs.
+    AP is averaged over recall 0, .01 ... 1; mAP also over IoU .50, .55 ... .95 and classes. Sizes are by the area of a
+    box in pixels of the original image: small up to 32², medium up to 96²; None: no ground truth of that size. AR is
+    the recall of all counted detections, averaged over the same IoUs; AR1 and AR10 of the best 1 and 10 a photograph.
     """
 
     mAP: float
@@ -35,7 +35,12 @@ class Metrics:
     mAP_small: float | None
     mAP_medium: float | None
     mAP_large: float | None
+    AR1: float
+    AR10: float
     AR: float
+    AR_small: float | None
+    AR_medium: float | None
+    AR_large: float | None
     per_class: dict[str, float]
     images: int
     boxes: int
@@ -53,64 +58,58 @@ class Evaluation:
     curves: pd.DataFrame
 
 
-def evaluate(detections: pd.DataFrame, ground_truth: pd.DataFrame, label_map: Mapping[int, str]) -> Evaluation:
-    """Scores `detections` (image_id, class, score, xmin, ymin, xmax, ymax) against `ground_truth`.
-
-    Args:
-        detections: classes are ids of `label_map`; at most 100 an image count, by score.
-        ground_truth: image_id, class (a name or id of `label_map`; null for an image without a plate),
-            the box, and optionally iscrowd. Every image in it counts, with or without detections.
-        label_map: id (from 1) to name.
+def evaluate(
+    detections: pd.DataFrame,
+    truth: pd.DataFrame,
+    label_map: Mapping[int, str],
+    max_detections: int = MAX_DETECTIONS,
+) -> Evaluation:
+    """Scores `detections` against `truth`, both as `matching.match` takes them.
 
     Raises:
-        UserError: no ground truth, a class that the label map lacks, or detections on images not in it.
+        UserError: no ground truth, a class that the label map lacks, or detections on photographs not in it.
     """
-    boxes = ground_truth[ground_truth["class"].notna()]
-    if boxes.empty:
-        images = ground_truth["image_id"].nunique()
+    return summarize(match([detections], truth, label_map, max_detections))
+
+
+def summarize(matches: Matches) -> Evaluation:
+    """The figures of what was matched; `UserError` where there is no box to find."""
+    boxes = sum(int(matched.boxes[0].sum()) for matched in matches.classes.values())
+    if not boxes:
         raise UserError(
-            f"Nothing to score: none of the {images} images of the ground truth has a box. "
+            f"Nothing to score: none of the {len(matches.photographs):,} images of the ground truth has a box. "
             "Check the split and the labels: `plates materialize splits`."
         )
-    strangers = set(detections["image_id"]) - set(ground_truth["image_id"])
-    if strangers:
-        raise UserError(
-            f"{len(strangers)} images with detections are not in the ground truth (as {min(strangers)}): "
-            "the detections are of other data. Detect again: `plates materialize evaluation`."
-        )
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = COCOeval(
-            _coco(ground_truth["image_id"], _annotations(boxes, label_map), label_map),
-            _coco(ground_truth["image_id"], _annotations(detections, label_map), label_map),
-            "bbox",
-        )
-        evaluator.evaluate()
-        evaluator.accumulate()
-    precision = evaluator.eval["precision"]  # [IoU, recall, class, size, max detections]; -1 where no ground truth
-    scored = [i for i, k in enumerate(evaluator.params.catIds) if (precision[:, :, i, 0, -1] > -1).any()]
-    recall = evaluator.eval["recall"][:, :, 0, -1]
+    whole = precision.accumulate(matches)
+    by_size = {size: precision.accumulate(matches, size) for size in ("small", "medium", "large")}
+    mean = precision.mean
     metrics = Metrics(
-        mAP=_known(precision[..., 0, -1]),
-        mAP50=_known(precision[0, ..., 0, -1]),
-        mAP75=_known(precision[5, ..., 0, -1]),
-        mAP_small=_mean(precision[..., 1, -1]),
-        mAP_medium=_mean(precision[..., 2, -1]),
-        mAP_large=_mean(precision[..., 3, -1]),
-        AR=_known(recall),
-        per_class={label_map[evaluator.params.catIds[i]]: _known(precision[:, :, i, 0, -1]) for i in scored},
-        images=int(ground_truth["image_id"].nunique()),
-        boxes=len(boxes),
-        detections=len(detections),
+        mAP=_known(whole.precision),
+        mAP50=_known(whole.precision[0]),
+        mAP75=_known(whole.precision[5]),
+        **{f"mAP_{size}": mean(part.precision) for size, part in by_size.items()},
+        AR1=_known(precision.recall(matches, most=1)),
+        AR10=_known(precision.recall(matches, most=10)),
+        AR=_known(whole.recall),
+        **{f"AR_{size}": mean(part.recall) for size, part in by_size.items()},
+        per_class={
+            name: _known(whole.precision[..., at])
+            for at, name in enumerate(matches.classes)
+            if not np.isnan(whole.recall[0, at])
+        },
+        images=len(matches.photographs),
+        boxes=boxes,
+        detections=sum(len(matched.scores) for matched in matches.classes.values()),
     )
-    return Evaluation(metrics, _curves(evaluator, label_map, scored))
+    return Evaluation(metrics, _curves(whole, list(metrics.per_class), list(matches.classes)))
 
 
 def evaluate_slices(
-    detections: pd.DataFrame, ground_truth: pd.DataFrame, label_map: Mapping[int, str], by: str = "subset"
+    detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[int, str], by: str = "subset"
 ) -> dict[str, Metrics | None]:
     """`evaluate` on the images of each value of the column `by`; None where a slice has no box."""
     slices: dict[str, Metrics | None] = {}
-    for value, part in ground_truth.groupby(by, sort=True):
+    for value, part in truth.groupby(by, sort=True):
         if part["class"].notna().any():
             found = detections[detections["image_id"].isin(part["image_id"])]
             slices[str(value)] = evaluate(found, part, label_map).metrics
@@ -140,67 +139,22 @@ def confusion(mask: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
-def _annotations(table: pd.DataFrame, label_map: Mapping[int, str]) -> list[dict[str, Any]]:
-    ids = {name: key for key, name in label_map.items()}
-    classes = table["class"].map(lambda value: ids.get(value, value))
-    unknown = sorted({str(value) for value in classes if value not in label_map})
-    if unknown:
-        raise UserError(
-            f"Classes {', '.join(unknown)} are not in the label map {dict(label_map)}: set `model.label_map`."
-        )
-    corners = table[BOX].to_numpy(np.float64)
-    sizes = corners[:, 2:] - corners[:, :2]
-    crowd = table["iscrowd"] if "iscrowd" in table else np.zeros(len(table), int)
-    scores = table["score"] if "score" in table else np.ones(len(table))
-    return [
-        {
-            "id": number,
-            "image_id": int(image),
-            "category_id": int(category),
-            "bbox": [*corner, *size],
-            "area": float(size.prod()),
-            "iscrowd": int(is_crowd),
-            "score": float(score),
-        }
-        for number, (image, category, corner, size, is_crowd, score) in enumerate(
-            zip(table["image_id"], classes, corners[:, :2], sizes, crowd, scores, strict=True), start=1
-        )
-    ]
-
-
-def _coco(images: pd.Series, annotations: list[dict[str, Any]], label_map: Mapping[int, str]) -> COCO:
-    coco = COCO()
-    coco.dataset = {
-        "images": [{"id": int(image)} for image in images.unique()],
-        "categories": [{"id": int(key), "name": name} for key, name in label_map.items()],
-        "annotations": annotations,
-    }
-    coco.createIndex()
-    return coco
-
-
-def _curves(evaluator: COCOeval, label_map: Mapping[int, str], scored: list[int]) -> pd.DataFrame:
-    parameters = evaluator.params
+def _curves(whole: precision.Precision, scored: list[str], classes: list[str]) -> pd.DataFrame:
     rows = [
         pd.DataFrame(
             {
-                "class": label_map[parameters.catIds[k]],
+                "class": name,
                 "iou": round(float(iou), 2),
-                "recall": parameters.recThrs,
-                "precision": evaluator.eval["precision"][t, :, k, 0, -1],
-                "score": evaluator.eval["scores"][t, :, k, 0, -1],
+                "recall": precision.RECALLS,
+                "precision": whole.precision[at, :, classes.index(name)],
+                "score": whole.scores[at, :, classes.index(name)],
             }
         )
-        for k in scored
-        for t, iou in enumerate(parameters.iouThrs)
+        for name in scored
+        for at, iou in enumerate(IOUS)
     ]
     return pd.concat(rows, ignore_index=True)
 
 
-def _mean(values: np.ndarray) -> float | None:
-    known = values[values > -1]
-    return float(known.mean()) if known.size else None
-
-
 def _known(values: np.ndarray) -> float:
-    return float(values[values > -1].mean())
+    return float(values[~np.isnan(values)].mean())

@@ -37,6 +37,7 @@ def test_every_knob_is_explained() -> None:
         ("data: [1, 2]", r"data: a section, with its settings below it \(plates params data\); found \[1, 2\]"),
         ("model: {heads: [segmentation]}", r"set gate\.metric: mask_iou"),
         ("gate: {metric: mask_iou}", r"needs segmentation in model\.heads"),
+        ("nms: {max_output_size: 50}", r"evaluation\.max_detections 100 is more than nms\.max_output_size 50"),
         ("- a", "must hold sections"),
         ("a: [", "is not YAML"),
     ],

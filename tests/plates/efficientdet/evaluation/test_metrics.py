@@ -64,10 +64,27 @@ def test_nothing_found_is_a_zero_but_nothing_to_find_is_an_error():
 
 def test_detections_of_other_data_and_unknown_classes_are_refused():
     gt = truth((1, "a", "license_plate", 0, 0, 50, 50))
-    with pytest.raises(UserError, match="ground truth \\(as 7\\)"):
+    with pytest.raises(UserError, match="ground truth \\(such as 7\\)"):
         evaluate(found((7, 1, 0.5, 0, 0, 1, 1)), gt, PLATE)
     with pytest.raises(UserError, match="Classes 3"):
         evaluate(found((1, 3, 0.5, 0, 0, 1, 1)), gt, PLATE)
+
+
+def test_only_the_best_detections_of_a_photograph_count():
+    """The right one is the second best: not counted where one detection is."""
+    gt = truth((1, "a", "license_plate", 0, 0, 50, 50))
+    detections = found((1, 1, 0.8, 0, 0, 50, 50), (1, 1, 0.9, 200, 0, 250, 50))
+    assert evaluate(detections, gt, PLATE, max_detections=1).metrics.mAP == 0
+    two = evaluate(detections, gt, PLATE, max_detections=2).metrics
+    assert (two.mAP, two.AR1, two.AR10) == pytest.approx((0.5, 0, 1))
+
+
+def test_a_crowd_is_neither_found_nor_missed():
+    """Two detections in the crowd do not count; without it they would be false, and precision a third."""
+    gt = truth((1, "a", "license_plate", 0, 0, 50, 50), (1, "a", "license_plate", 100, 0, 300, 200))
+    detections = found((1, 1, 0.9, 110, 10, 150, 50), (1, 1, 0.8, 200, 10, 240, 50), (1, 1, 0.7, 0, 0, 50, 50))
+    assert evaluate(detections, gt.assign(iscrowd=[0, 1]), PLATE).metrics.mAP == pytest.approx(1)
+    assert evaluate(detections, gt.iloc[:1], PLATE).metrics.mAP == pytest.approx(1 / 3)
 
 
 def test_slices_and_curve():

@@ -1,0 +1,45 @@
+"""Whether three scorers give a project's detections the same figures: ours, hotcoco and COCO's own, pycocotools."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from plates.columns import BOX
+from plates.efficientdet.evaluation import metrics, scorers
+from plates.scoring.truth import truth
+from plates.settings.project import Project
+
+MOST = 5_000  # photographs, which pycocotools scores in a minute and 2 GB
+SEED = 0
+
+
+def figures(project: Project) -> tuple[int, pd.DataFrame] | None:
+    """How many photographs were scored, and the twelve figures, a column for each scorer; None without boxes.
+
+    Scored are the photographs of `evaluation.split` with what `data/detections.parquet` holds of them: all, or a seeded
+    sample of `MOST`.
+    """
+    model = json.loads(project.path("models/checkpoint/model.json").read_text(encoding="utf-8"))
+    if "object_detection" not in model["spec"]["heads"]:
+        return None
+    labels = {int(key): name for key, name in model["label_map"].items()}
+    params = project.params.evaluation
+    expected = truth(project, params.split)
+    images = expected["image_id"].unique()
+    if len(images) > MOST:
+        images = np.random.default_rng(SEED).choice(images, MOST, replace=False)
+    expected = expected[expected["image_id"].isin(images)]
+    found = pd.read_parquet(
+        project.path("data/detections.parquet"),
+        columns=["image_id", "class", "score", *BOX],
+        filters=[("image_id", "in", images)],
+    )
+    tables = (found, expected, labels, params.max_detections)
+    ours = metrics.evaluate(*tables).metrics.to_dict()
+    by_scorer = {
+        "plates": {name: ours[name] for name in scorers.FIGURES},
+        "hotcoco": scorers.figures(scorers.hotcoco(*tables)),
+        "pycocotools": scorers.figures(scorers.pycocotools(*tables)),
+    }
+    return len(images), pd.DataFrame(by_scorer).rename_axis("figure")
