@@ -45,6 +45,12 @@ class Matched:
     ignored: np.ndarray
     boxes: np.ndarray
 
+    def only(self, keep: np.ndarray) -> Matched:
+        """What is on the photographs that `keep` (bool [P]) names."""
+        rows = keep[self.places]
+        columns = (self.places, self.scores, self.ranks, self.hits, self.ignored)
+        return Matched(*(column[..., rows] for column in columns), self.boxes * keep)
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -53,9 +59,9 @@ class Matches:
     photographs: np.ndarray
     classes: dict[str, Matched]
 
-    def places(self, image_ids: np.ndarray) -> np.ndarray:
-        """Where the photographs of `image_ids` are in `photographs`."""
-        return np.searchsorted(self.photographs, image_ids)
+    def only(self, keep: np.ndarray) -> Matches:
+        """What is on the photographs that `keep` (bool [P]) names; the others stay listed, with nothing on them."""
+        return Matches(self.photographs, {name: matched.only(keep) for name, matched in self.classes.items()})
 
 
 def match(
