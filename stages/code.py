@@ -50,7 +50,9 @@ def _is_in(name: str, packages: tuple[str, ...]) -> bool:
 
 @cache
 def _file(module: str) -> Path | None:
-    """The file of a module of this repository; None where there is none of that name."""
+    """The file of a module of the packages that are followed; None where there is none of that name."""
+    if module.split(".")[0] not in FOLLOWED:
+        return None
     path = ROOT.joinpath(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file() and file != PUBLIC_API:
@@ -73,7 +75,7 @@ def _imports(file: Path) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return tuple({part for name in names for part in _parents(name) if part.split(".")[0] in FOLLOWED})
+    return tuple({part for name in names for part in _parents(name)})
 
 
 def _parents(name: str) -> Iterator[str]:

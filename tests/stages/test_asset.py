@@ -1,0 +1,144 @@
+"""What an asset did is what is recorded: undeclared reads fail, and so do edits while it runs."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from plates.errors import UserError
+from plates.settings.project import Project
+from stages import snapshot
+from stages.asset import definition
+from stages.dvc_commit import commit
+from stages.run import Run, UndeclaredError
+from stages.stage import Stage, asset
+
+PARAMS = "split:\n  seed: 0\ngate:\n  min_value: 0.1\n"
+DVC = """stages:
+  made:
+    cmd: 'true'
+    deps: [data/given.txt]
+    params: [split.seed]
+    outs: [data/made.txt]
+"""
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Git and DVC repository without files of its own."""
+    root = tmp_path_factory.mktemp("project")
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=root, check=True)
+    return root
+
+
+@pytest.fixture
+def root(empty: Path) -> Path:
+    """A project with one stage, whose input is there and whose output is not."""
+    (empty / "dvc.lock").unlink(missing_ok=True)
+    (empty / "data").mkdir(exist_ok=True)
+    (empty / "data/made.txt").unlink(missing_ok=True)
+    (empty / "data/given.txt").write_text("given")
+    (empty / "params.yaml").write_text(PARAMS)
+    (empty / "dvc.yaml").write_text(DVC)
+    return empty
+
+
+def stage_of(work: Callable[[Run], None]) -> Stage:
+    def made(run: Run) -> dict[str, int]:
+        run.project.path("data/made.txt").write_text(f"made with {run.params.split.seed}")
+        work(run)
+        return {}
+
+    declare = asset(
+        reads=["data/given.txt"], params=["split.seed"], writes=["data/made.txt"], group="data", kinds=set(),
+        description="A file.",
+    )  # fmt: skip
+    return declare(made)
+
+
+def run_of(root: Path, work: Callable[[Run], None]) -> dg.ExecuteInProcessResult:
+    project = Project(root)
+    stage = stage_of(work)
+    made = definition(stage, {"data/given.txt": "given"}, project)
+    return dg.materialize([made], resources={"project": project}, raise_on_error=False)
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    (failure,) = [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    data = failure.step_failure_data
+    return (data.user_failure_data and data.user_failure_data.description) or data.error.to_string()
+
+
+def test_what_was_made_is_told_to_dvc(root: Path) -> None:
+    assert run_of(root, lambda run: None).success
+    lock = (root / "dvc.lock").read_text()
+    assert "split.seed: 0" in lock
+    status = [sys.executable, "-m", "dvc", "status", "made"]
+    assert "up to date" in subprocess.run(status, cwd=root, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("door", ["dagster", "dvc"])
+def test_a_parameter_edited_meanwhile_is_not_recorded(root: Path, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
+    if door == "dvc":
+        monkeypatch.setenv("DVC_STAGE", "made")
+    result = run_of(root, lambda run: (root / "params.yaml").write_text(PARAMS.replace("seed: 0", "seed: 3")))
+    assert not result.success
+    assert "params.yaml: split.seed 0 -> 3" in reason(result)
+    assert "plates run" in reason(result)
+    assert not (root / "dvc.lock").exists()
+
+
+def test_a_parameter_that_the_stage_does_not_read_may_be_edited_meanwhile(root: Path) -> None:
+    assert run_of(root, lambda run: (root / "params.yaml").write_text(PARAMS.replace("0.1", "0.2"))).success
+
+
+@pytest.mark.parametrize("door", ["dagster", "dvc"])
+def test_an_input_replaced_meanwhile_is_not_recorded(root: Path, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
+    if door == "dvc":
+        monkeypatch.setenv("DVC_STAGE", "made")
+    result = run_of(root, lambda run: (root / "data/given.txt").write_text("another"))
+    assert "input data/given.txt" in reason(result)
+    assert not (root / "dvc.lock").exists()
+
+
+def test_code_edited_meanwhile_is_named(root: Path) -> None:
+    stage = stage_of(lambda run: None)
+    before = snapshot.Snapshot({"assets/made.py": "1"}, {"split.seed": 0}, {})
+    with pytest.raises(UserError, match=r"code assets/made\.py"):
+        before.require_unchanged(snapshot.Snapshot({"assets/made.py": "2"}, {"split.seed": 0}, {}), stage)
+
+
+def test_an_edit_just_before_dvc_records_puts_dvc_lock_back(root: Path) -> None:
+    assert run_of(root, lambda run: None).success
+    before = (root / "dvc.lock").read_bytes()
+    began = snapshot.take(Project(root), stage_of(lambda run: None))
+    (root / "params.yaml").write_text(PARAMS.replace("seed: 0", "seed: 3"))
+    with pytest.raises(UserError, match=r"split\.seed"):
+        commit(root, "made", began)
+    assert (root / "dvc.lock").read_bytes() == before
+
+
+def test_a_file_that_is_not_declared_cannot_be_read(root: Path) -> None:
+    result = run_of(root, lambda run: run.project.path("data/other.txt").exists())
+    assert "made touches data/other.txt" in reason(result)
+
+
+def test_a_parameter_that_is_not_declared_cannot_be_read(root: Path) -> None:
+    run = Run(Project(root), stage_of(lambda run: None), "version", None)
+    assert run.params.split.seed == 0
+    with pytest.raises(UndeclaredError, match="parameter gate:"):
+        print(run.params.gate.min_value)
+    with pytest.raises(UndeclaredError, match=r"split\.method"):
+        print(run.params.split.method)
+    assert run.project.touched == {"split.seed"}
+
+
+def test_a_number_that_yaml_reads_as_text_is_the_number() -> None:
+    from stages.dvc_commit import read
+
+    assert read("train.learning_rate", {"train.learning_rate": "1e-3"}) == 0.001
+    assert read("split", {"split": {"seed": 2}})["seed"] == 2
