@@ -20,7 +20,7 @@ from plates.files import write_json, write_parquet
 from plates.scoring.classes import classes
 from plates.splits import shift
 from stages.run import Run
-from stages.stage import asset
+from stages.stage import Output, asset
 
 PICTURES = 6
 
@@ -28,7 +28,12 @@ PICTURES = 6
 @asset(
     reads=["data/labels.parquet"],
     params=["data.annotations", "data.class_by", "validation"],
-    writes=["data/boxes.parquet", "data/rejected.parquet", "reports/validation.json", "reports/data_docs"],
+    writes=[
+        "data/boxes.parquet",
+        "data/rejected.parquet",
+        "reports/validation.json",
+        Output("reports/data_docs", tracked=False),
+    ],
     group="data",
     kinds={"parquet", "greatexpectations"},
     description=__doc__,

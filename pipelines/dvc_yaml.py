@@ -42,7 +42,7 @@ def entry(stage: Stage) -> dict[str, Any]:
     if stage.params:
         listed["params"] = list(stage.params)
     for key, metric in (("outs", False), ("metrics", True)):
-        if outputs := [_output(out) for out in stage.writes if out.metric is metric]:
+        if outputs := [_output(out) for out in stage.writes if out.tracked and out.metric is metric]:
             listed[key] = outputs
     return listed
 

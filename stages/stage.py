@@ -19,12 +19,14 @@ class Output:
         cache: DVC keeps the content in its cache; else the file is small and belongs in Git.
         metric: `dvc metrics show` shows it.
         persist: DVC leaves it in place when the stage runs, because the asset builds on what is there.
+        tracked: False for pages that hold the time they were made at: a by-product that neither door versions.
     """
 
     path: str
     cache: bool = True
     metric: bool = False
     persist: bool = False
+    tracked: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Stage:
     @property
     def versioned(self) -> list[str]:
         """The outputs whose content is the asset's data version: those that DVC caches, or all where it caches none."""
-        return [out.path for out in self.writes if out.cache] or [out.path for out in self.writes]
+        tracked = [out for out in self.writes if out.tracked]
+        return [out.path for out in tracked if out.cache] or [out.path for out in tracked]
 
     @property
     def writes_pages(self) -> bool:

@@ -1,0 +1,69 @@
+"""What `dvc.lock`, Dagster and the records say is what happened: seen on a finished project."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from clones import commands
+
+import assets
+from stages.asset import TOUCHED
+
+pytestmark = pytest.mark.slow
+
+ONLY_WITH_ANNOTATIONS = {"data.annotations"}
+
+
+def lock(root: Path) -> dict[str, dict[str, str]]:
+    """The hash of every output in `dvc.lock`, by stage."""
+    content = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    return {name: {out["path"]: out["md5"] for out in entry.get("outs", [])} for name, entry in content.items()}
+
+
+def test_an_asset_touches_what_it_declares_and_nothing_else(finished) -> None:
+    root, _ = finished
+    with dg.DagsterInstance.from_config(str(root)) as instance:
+        for name, stage in assets.graph().items():
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            lines = [entry.user_message for entry in instance.all_logs(event.run_id)]
+            said = next(line for line in lines if TOUCHED in line)
+            touched = set(ast.literal_eval(said[said.index("[") :]))
+            declared = {*stage.reads, *stage.params, *(out.path for out in stage.writes)}
+            assert touched | ONLY_WITH_ANNOTATIONS == declared | ONLY_WITH_ANNOTATIONS, name
+
+
+def test_equal_work_has_equal_hashes(finished) -> None:
+    root, call = finished
+    before = lock(root)
+    call("plates", "materialize", "boxes", "dataset_card", "evaluation")
+    assert lock(root) == before
+
+
+def test_a_clone_that_pulled_is_current(finished, tmp_path: Path) -> None:
+    """What DVC keeps comes from the remote, the rest is in Git: the clone has nothing to do but look at the folder."""
+    root, call = finished
+    call("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    call("dvc", "push", "--quiet")
+    call("git", "add", "--all")
+    call("git", "commit", "--quiet", "--allow-empty", "-m", "a run")
+    call("git", "clone", "--quiet", str(root), str(tmp_path / "clone"))
+    shutil.copy2(root / ".dvc/config.local", tmp_path / "clone/.dvc/config.local")
+    there = commands(tmp_path / "clone")
+    there("dvc", "pull", "--quiet")
+    status = there("dvc", "status", "--json").stdout
+    assert ast.literal_eval(status.strip()) == {"raw_images": ["always changed"]}
+
+
+def test_going_back_to_earlier_parameters_trains_nothing(finished) -> None:
+    root, call = finished
+    first = lock(root)
+    call("plates", "run", "--set", "train.steps=14")
+    assert lock(root)["checkpoint"] != first["checkpoint"]
+    back = call("plates", "run", "--set", "train.steps=12")
+    assert "Stage 'checkpoint' is cached" in back.stdout
+    third = lock(root)
+    for name in ("checkpoint", "evaluation", "exported_model"):
+        assert third[name] == first[name], name
