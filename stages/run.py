@@ -36,6 +36,11 @@ class DeclaredProject(Project):
         """The declared parameters; they were read once, when the run began."""
         return cast(Params, _Section(self, self.all_params, ""))
 
+    @property
+    def annotations(self) -> Path | None:
+        """The COCO JSON, for a stage that declares it."""
+        return super().annotations if self.params.data.annotations else None
+
     def path(self, relative: str) -> Path:
         """A declared input or output."""
         declared = (*self.stage.reads, *(out.path for out in self.stage.writes))

@@ -17,8 +17,6 @@ from stages.code import ROOT, code_of
 pytestmark = pytest.mark.slow
 
 UNTOUCHED = {
-    "labels": {"data.annotations"},
-    "raw_images": {"data.annotations"},
     "model_card": {"data/detections.parquet", "models/export/model", "lineage/records"},  # by their hash in dvc.lock
     "champion": {"data/boxes.parquet", "data/splits.parquet", "data/tfrecords", "evaluation", "nms"},
 }
