@@ -22,6 +22,7 @@ from plates.settings import edit
 from plates.settings.params import Params, alike, knobs
 from plates.settings.project import Project
 from stages import lock
+from stages.code import require_own_code
 
 
 @app.command()
@@ -36,6 +37,7 @@ def run(
 ) -> None:
     """Run whatever is not current, then show what came out. The same as `dvc repro`, with a summary."""
     project = Project.find()
+    require_own_code(project.root)
     changes = edit.parse(assignments or [])
     if hparams_file:
         overrides = hparams.read(hparams_file)
