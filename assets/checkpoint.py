@@ -31,7 +31,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
     from plates.efficientdet.evaluation.report import curves
     from plates.efficientdet.model.family import resolve
     from plates.efficientdet.training import devices
-    from plates.efficientdet.training.balance import effective_distribution
+    from plates.efficientdet.training.class_weights import effective_distribution
     from plates.efficientdet.training.data import from_records
     from plates.efficientdet.training.loop import train
 
@@ -57,6 +57,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         },
         say=run.progress.say,
         on_row=lambda row, steps: bar(row.step, steps),
+        step_log=path("metrics/history.csv"),
     )
     for warning in result.warnings:
         run.log.warning(warning)

@@ -31,8 +31,8 @@ def stepping(name: str, size: str | int, batch: int, classes: int, reference: fl
     from plates.efficientdet.config import ModelConfig, TrainConfig
     from plates.efficientdet.model.family import resolve
     from plates.efficientdet.training import devices
+    from plates.efficientdet.training.build import build
     from plates.efficientdet.training.data import Data
-    from plates.efficientdet.training.loop import build
 
     started = time.perf_counter()
     devices.skip_graph_optimisation()

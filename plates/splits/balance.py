@@ -1,6 +1,6 @@
 """How unequal the classes, provinces, subsets, sizes and brightnesses are.
 
-What the trainer does about it is `plates.efficientdet.training.balance` and `plates.efficientdet.data.sampling`.
+What the trainer does about it is `plates.efficientdet.training.class_weights` and `plates.efficientdet.data.sampling`.
 """
 
 import itertools

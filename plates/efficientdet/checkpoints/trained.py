@@ -3,7 +3,7 @@
 best.weights.h5   the network's weights to use: averaged, from the best evaluation of the run
 last.weights.h5   the raw weights at the end of the run
 model.json        the spec, the label map, and what the run was
-history.csv       one row a step
+history.csv       one row a step, without clock times: equal training gives equal bytes
 load_report.json  where it started from pretrained weights: what was loaded and what was not
 """
 

@@ -24,6 +24,7 @@ from keras import ops
 
 from plates.efficientdet.checkpoints.trained import Trained, to_json
 from plates.efficientdet.config import ExportConfig, NmsConfig
+from plates.efficientdet.inference import equal_bytes
 from plates.efficientdet.inference.predict import Predictor
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model import network as networks
@@ -59,6 +60,8 @@ def export(trained: Trained, nms: NmsConfig, config: ExportConfig, folder: Path)
         model = decoded(trained.network, trained.spec)
         model(np.zeros((1, *trained.spec.image_size, 3), np.float32))  # Keras exports only what was called
         model.export(folder / FILES[name], format=name, verbose=False)
+        if name == "onnx":
+            equal_bytes.onnx_model(folder / FILES[name])
     write_json(folder / DESCRIPTION, description)
 
 
@@ -130,7 +133,9 @@ def _saved_model(predictor: Predictor, folder: Path) -> None:
         return {name: value[0] for name, value in predictor.on_jpegs(image[None]).items()}
 
     signatures: dict[str, Any] = {"serving_default": predictor.on_jpegs, "single": single}
-    tf.saved_model.save(predictor, str(folder), signatures=signatures)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(predictor, str(folder), signatures=signatures, options=options)
+    equal_bytes.saved_model(folder)
 
 
 def _compare(name: str, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> dict[str, float]:

@@ -9,7 +9,6 @@ alone. `Detector.fit` takes any dataset of such batches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -18,8 +17,7 @@ from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model.boxes import Tensor
 from plates.efficientdet.model.family import Spec
-from plates.efficientdet.training import devices, losses, matching
-from plates.efficientdet.training.optimizer import is_decayed
+from plates.efficientdet.training import devices, losses, matching, optimizer
 
 TERMS = ("cls", "box", "iou", "seg", "l2")
 COUNTS = ("positives", "boxes", "ignored")
@@ -31,7 +29,7 @@ class Detector(keras.Model):
     Args:
         network: of `network.build(spec)`.
         train: weights and shapes of the loss terms.
-        class_weights: [C] factors for the class loss (`balance.class_weights`).
+        class_weights: [C] factors for the class loss (`class_weights.class_weights`).
 
     Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou" and "seg" before their weights;
     "l2" where the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
@@ -87,7 +85,7 @@ class Detector(keras.Model):
             terms["seg"] = segmentation_loss(y["mask"], y_pred["segmentation"]) / replicas
             total = total + terms["seg"]
         if training and self.train_config.optimizer != "adamw":
-            kernels = [v for v in self.trainable_variables if is_decayed(v)]
+            kernels = [v for v in self.trainable_variables if optimizer.is_decayed(v)]
             terms["l2"] = losses.l2_loss(kernels, self.train_config.weight_decay) / replicas
         for name, value in terms.items():
             self.means[name].update_state(value * replicas)
@@ -96,21 +94,10 @@ class Detector(keras.Model):
     def compute_metrics(self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> dict[str, Tensor]:
         return devices.reducible(super().compute_metrics(x, y, y_pred, sample_weight))
 
-    def watch_gradient(self) -> None:
-        """Makes `gradient_norm` hold the L2 norm of the last gradient, over all devices and before clipping.
-
-        It is a variable of the optimizer, which must be compiled in and not yet built.
-        """
-        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        norm = optimizer.add_variable((), name="gradient_norm")
-        update = optimizer.update_step
-
-        def update_step(gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
-            optimizer.assign(norm, ops.sqrt(ops.sum(ops.square(gradient))))
-            update(gradient, variable, learning_rate)
-
-        optimizer.update_step = update_step
-        self.gradient_norm = norm
+    @property
+    def gradient_norm(self) -> float:
+        """L2 norm of the last whole gradient before clipping, L2 weight decay included (see `optimizer`)."""
+        return float(optimizer.unwrapped(self.optimizer).gradient_norm.numpy())
 
 
 def _per_image(flags: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class _Packed:
     `clip_norm`, then all of them together; decoupled decay; Keras's update; the average moves. Gradients of several
     devices are summed before any of it, so a step does not depend on their number.
 
-    `gradient_norm` is a variable with the norm of the last whole gradient, before clipping.
+    `gradient_norm` is a variable with the norm of the last whole gradient, L2 included, before clipping.
 
     The optimizer's variables hold everything a resumed run needs. The average starts as the weights before the first
     step, and its decay is min(`average_decay`, (1 + t) / (10 + t)), so that it forgets them soon.
@@ -129,13 +129,18 @@ def build(train: TrainConfig, learning_rate: Any) -> keras.optimizers.Optimizer:
     return Adam(learning_rate, beta_1=train.momentum, **common)
 
 
+def unwrapped(optimizer: keras.optimizers.Optimizer) -> Any:
+    """The optimizer that `build` made, without the loss scaling that Keras wraps around it for float16."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 @contextmanager
 def averaged_weights(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """The model's trainable weights are their averages inside, and exactly what they were again after.
 
     Nothing changes without averages (`moving_average_decay: 0`) or before the first step.
     """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = unwrapped(optimizer)
     if not inner.built or inner.average is None or int(inner.iterations.numpy()) == 0:
         yield
         return

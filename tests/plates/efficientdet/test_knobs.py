@@ -16,8 +16,10 @@ from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.inference import postprocess
 from plates.efficientdet.model import anchors, network
 from plates.efficientdet.model.family import resolve
-from plates.efficientdet.training import devices, freeze, loop, losses, matching, optimizer, schedule
+from plates.efficientdet.training import devices, freeze, losses, matching, optimizer, schedule
+from plates.efficientdet.training.build import build, number_of_steps
 from plates.efficientdet.training.data import Data, from_records
+from plates.efficientdet.training.loop import Training
 from plates.errors import UserError
 from plates.photographs.content import Photographs
 
@@ -85,13 +87,14 @@ def rates(values: dict[str, Any]) -> list[float]:
 
 
 def length(values: dict[str, Any]) -> int:
-    return loop.number_of_steps(TrainConfig(**values), images=40)
+    return number_of_steps(TrainConfig(**values), images=40)
 
 
-def plan(values: dict[str, Any]) -> tuple[int, int]:
-    config = TrainConfig(steps=100, **values)
-    made = loop._plan(resolve(ModelConfig(**SMALL)), config, Data(lambda start: [], 8), Path(), {}, print, print)
-    return made.eval_every, made.checkpoint_every
+def cadence(values: dict[str, Any]) -> tuple[int, int]:
+    """Steps between evaluations, and between saved states."""
+    data = Data(lambda start: [], 8)
+    run = Training(resolve(ModelConfig(**SMALL)), TrainConfig(steps=100, **values), data, Path("none"), {})
+    return run.eval_every, run.checkpoint_every
 
 
 def weights_after(values: dict[str, Any]) -> list[float]:
@@ -123,7 +126,7 @@ def built(values: dict[str, Any]) -> tuple[Any, ...]:
     data = Data(lambda start: [], 8, label_map=TWO["label_map"], class_counts=(90, 10))
     config = TrainConfig(**values)
     with devices.precision(config.mixed_precision):
-        detector = loop.build(resolve(ModelConfig(**SMALL)), config, data, 100)
+        detector = build(resolve(ModelConfig(**SMALL)), config, data, 100)
     norm = next(
         layer for layer in detector.network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
     )
@@ -226,8 +229,8 @@ TRAIN = {
     "mixed_precision": (built, {"mixed_precision": "bfloat16"}),
     "strategy": (devices_for, {"strategy": "multiworker"}),
     "seed": (built, {"seed": 1}),
-    "eval_every": (plan, {"eval_every": 3}),
-    "checkpoint_every": (plan, {"checkpoint_every": 3}),
+    "eval_every": (cadence, {"eval_every": 3}),
+    "checkpoint_every": (cadence, {"checkpoint_every": 3}),
     "class_weights": (built, {"class_weights": "inverse"}),
     "balanced_sampling": (batches, {"balanced_sampling": True}),
     "reference": (loss, {"reference": True}),

@@ -33,7 +33,7 @@ def fixed_weights(network) -> None:
 def steps(how: str) -> list:
     """[loss, class loss, box loss, positives] of three steps; `fit`: [loss] alone."""
     from plates.efficientdet.training import devices
-    from plates.efficientdet.training.loop import build
+    from plates.efficientdet.training.build import build
 
     if how == "gpus":
         two_devices()

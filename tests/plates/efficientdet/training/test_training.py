@@ -11,17 +11,21 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import run_toy as toy_steps
 import toy
 
 from plates.efficientdet.checkpoints import trained
-from plates.efficientdet.training import balance, devices, guards, resume
+from plates.efficientdet.training import devices, guards, resume
+from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps
+from plates.efficientdet.training.class_weights import class_weights
 from plates.efficientdet.training.data import from_batches
-from plates.efficientdet.training.history import History, Row
-from plates.efficientdet.training.loop import build, number_of_steps, train
+from plates.efficientdet.training.history import Cost, History, Row, StepLog
+from plates.efficientdet.training.loop import train
 from plates.efficientdet.training.resume import Progress
 from plates.errors import UserError
+from plates.hashes import content_hash
 
 HERE = Path(__file__).parent
 
@@ -83,6 +87,38 @@ def test_history_has_a_row_a_step(run):
     assert np.isnan(rows[0].validation)
     assert all(row.positives >= row.boxes == 1 for row in rows)
     assert rows[0].gradient_norm > 0
+
+
+def test_equal_training_gives_equal_bytes_and_clock_times_are_in_the_step_log_only(tmp_path):
+    """The checkpoint's version is its content: nothing in it may tell one run from its repetition."""
+    config = toy.train_config(steps=6, eval_every=3)
+    for name in ("one", "two"):
+        work, log = tmp_path / name / "work", tmp_path / name / "steps.csv"
+        train(
+            toy.spec(), config, toy.data(2), tmp_path / name / "checkpoint", work, say=lambda line: None, step_log=log
+        )
+    one, two = (content_hash(tmp_path / name / "checkpoint") for name in ("one", "two"))
+    assert one == two
+    history = pd.read_csv(tmp_path / "one/checkpoint/history.csv")
+    steps = pd.read_csv(tmp_path / "one/steps.csv")
+    assert set(steps) - set(history) == {"seconds", "images_per_second", "memory_mib"}
+    pd.testing.assert_frame_equal(steps[history.columns], history)
+    assert (steps[["seconds", "images_per_second", "memory_mib"]] > 0).all(axis=None)
+
+
+def test_the_step_log_of_a_resumed_run_has_each_step_once(tmp_path):
+    path = tmp_path / "steps.csv"
+    log = StepLog(path)
+    for step in range(1, 6):
+        log.append(row(step, validation=0.5 if step == 4 else np.nan), Cost(0.1, 80.0, 300.0))
+    with path.open("a") as stream:
+        stream.write("6,0.2")  # killed in the middle of a line
+    log = StepLog(path, done=4)
+    log.append(row(5), Cost(0.2, 40.0, 300.0))
+    found = pd.read_csv(path)
+    assert found["step"].tolist() == [1, 2, 3, 4, 5]
+    assert found["validation"].dropna().tolist() == [0.5]
+    assert found["seconds"].tolist() == [0.1] * 4 + [0.2]
 
 
 def test_killed_run_goes_on_as_if_it_had_not_been(run, tmp_path):
@@ -193,11 +229,11 @@ def test_damaged_weights_and_missing_folders_are_named(tmp_path):
 
 def test_numbers_that_follow_from_the_run():
     assert number_of_steps(toy.train_config(steps=None, num_epochs=3), images=20) == 8
-    assert [balance.batch_norm_momentum(steps) for steps in (10, 375, 750, 3750, 10**6)] == pytest.approx(
+    assert [batch_norm_momentum(toy.train_config(), steps) for steps in (10, 375, 750, 3750, 10**6)] == pytest.approx(
         [0.9, 0.9, 0.95, 0.99, 0.99]
     )
-    assert balance.class_weights([90, 10], "inverse") == pytest.approx([100 / 180, 5.0])
-    assert balance.class_weights([10, 10], "effective_number") == pytest.approx([1, 1])
+    assert class_weights([90, 10], "inverse") == pytest.approx([100 / 180, 5.0])
+    assert class_weights([10, 10], "effective_number") == pytest.approx([1, 1])
 
 
 def test_batches_that_can_be_read_only_once_are_refused():

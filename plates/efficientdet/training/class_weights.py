@@ -1,4 +1,4 @@
-"""Numbers of a run that follow from its length and its data."""
+"""Weights of classes by their rarity, and the distribution that a run learns from with them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,12 @@ from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.data import sampling
 
 
-def batch_norm_momentum(steps: int) -> float:
-    """Momentum of batch norm's running statistics for a run of `steps` steps: 1 - 37.5 / steps, within 0.9 to 0.99.
-
-    The statistics then average over the last 1 / 37.5 of the run. At 375 steps that is 0.9, from 3750 on the published
-    0.99, which a short run never settles with (375 steps: mAP50 0.25 with 0.99, 0.99 with 0.9, all else alike).
-    """
-    return min(0.99, max(0.9, 1.0 - 37.5 / steps))
-
-
 def class_weights(counts: Sequence[int], method: str) -> list[float]:
     """Weight of each class from its number of boxes, with a mean of 1 over the boxes.
 
-    inverse: 1 / n. effective_number: (1 - b) / (1 - b^n) with b = 0.999 (arXiv:1901.05555). A class without boxes
-    gets the weight of one with a single box.
+    Args:
+        counts: boxes of each class; a class without boxes gets the weight of one with a single box.
+        method: inverse (1 / n) or effective_number ((1 - b) / (1 - b^n) with b = 0.999, arXiv:1901.05555).
     """
     numbers = [max(count, 1) for count in counts]
     rarity = {"inverse": lambda n: 1 / n, "effective_number": lambda n: (1 - 0.999) / (1 - 0.999**n)}[method]
@@ -33,8 +25,10 @@ def class_weights(counts: Sequence[int], method: str) -> list[float]:
 def effective_distribution(class_counts: Mapping[str, int], config: TrainConfig) -> dict[str, float]:
     """Share of each class in what the loss learns from: how often its boxes are drawn, times their weight; sums to 1.
 
-    `class_counts` are the training boxes of each class. Without `balanced_sampling` and `class_weights` it is the
-    data's own distribution.
+    Without `balanced_sampling` and `class_weights` it is the data's own distribution.
+
+    Args:
+        class_counts: training boxes of each class.
     """
     counts = dict(class_counts)
     copies = sampling.repeats(counts) if config.balanced_sampling else dict.fromkeys(counts, 1.0)

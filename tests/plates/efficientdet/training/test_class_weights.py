@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plates.efficientdet.config import TrainConfig
-from plates.efficientdet.training.balance import class_weights, effective_distribution
+from plates.efficientdet.training.class_weights import class_weights, effective_distribution
 
 COUNTS = {"皖": 900, "沪": 90, "藏": 10, "never seen": 0}
 

@@ -1,0 +1,127 @@
+"""Exported files whose bytes follow from what they compute, so that equal models have equal hashes.
+
+TensorFlow numbers functions by a counter of the process and writes a random id beside the graph; tf2onnx names and
+orders what it makes by hashes of strings, which every process seeds anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+FINGERPRINT = "fingerprint.pb"
+NUMBERED = re.compile(r"(.*_)(\d+)")
+CAPTURED = "_user_specified_name"
+
+
+def saved_model(folder: Path) -> None:
+    """Rewrites a SavedModel without custom gradients in place, its functions numbered in the order of their tracing.
+
+    Its `fingerprint.pb`, a random id with hashes of the graph before, is removed: TensorFlow loads without it.
+    """
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    path = folder / "saved_model.pb"
+    model = SavedModel.FromString(path.read_bytes())
+    for graph in model.meta_graphs:
+        _renumber(graph)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    (folder / FINGERPRINT).unlink(missing_ok=True)
+
+
+def onnx_model(path: Path) -> None:
+    """Rewrites an ONNX file in place: nodes in the order of a walk from the outputs, values named after their node.
+
+    Constants that are equal become one. Inputs and outputs keep their names.
+    """
+    import onnx
+
+    model = onnx.load(str(path))
+    graph = model.graph
+    constants = {value.name: value for value in graph.initializer}
+    makers = {output: node for node in graph.node for output in node.output}
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    nodes, kept = [], {}
+    for node in _from_the_outputs(graph, makers):
+        number = len(nodes)
+        node.name = f"{node.op_type}_{number}"
+        for index, name in enumerate(node.input):
+            if name in constants and name not in names:
+                content = constants[name]
+                content.name = ""
+                key = content.SerializeToString(deterministic=True)
+                names[name] = kept.setdefault(key, (f"constant_{len(kept)}", content))[0]
+            node.input[index] = names.get(name, name)
+        for index, name in enumerate(node.output):
+            if name:
+                node.output[index] = names.setdefault(name, f"{node.name}_{index}")
+        nodes.append(node)
+    for name, content in kept.values():
+        content.name = name
+    for field, values in (("node", nodes), ("initializer", [content for _, content in kept.values()])):
+        copies = [type(value).FromString(value.SerializeToString()) for value in values]
+        graph.ClearField(field)
+        getattr(graph, field).extend(copies)
+    graph.ClearField("value_info")
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _renumber(graph: Any) -> None:
+    """Renames the functions of a `MetaGraphDef` wherever they are named, and sorts them."""
+    library = graph.graph_def.library
+    numbers = {}
+    for function in library.function:
+        if found := NUMBERED.fullmatch(function.signature.name):
+            numbers[function.signature.name] = (int(found[2]), found[1])
+    ordered = sorted(numbers, key=lambda name: numbers[name])
+    names = {name: f"{numbers[name][1]}{index}" for index, name in enumerate(ordered)}
+    for function in library.function:
+        function.signature.name = names.get(function.signature.name, function.signature.name)
+        for argument in function.arg_attr.values():
+            if CAPTURED in argument.attr and argument.attr[CAPTURED].s.isdigit():  # a number of the process, too
+                del argument.attr[CAPTURED]
+    for node in _nodes(graph):
+        node.op = names.get(node.op, node.op)
+        node.attr.pop("_gradient_op_type", None)
+        for value in node.attr.values():
+            for called in (value.func, *value.list.func) if value.WhichOneof("value") in ("func", "list") else ():
+                called.name = names.get(called.name, called.name)
+    functions = sorted(library.function, key=lambda function: function.signature.name)
+    copies = [type(function).FromString(function.SerializeToString()) for function in functions]
+    library.ClearField("function")
+    library.function.extend(copies)
+    objects = graph.object_graph_def
+    for name in list(objects.concrete_functions):
+        if name in names:
+            objects.concrete_functions[names[name]].CopyFrom(objects.concrete_functions.pop(name))
+    for thing in objects.nodes:
+        bare, many = thing.bare_concrete_function, thing.function
+        if thing.WhichOneof("kind") == "bare_concrete_function":
+            bare.concrete_function_name = names.get(bare.concrete_function_name, bare.concrete_function_name)
+        if thing.WhichOneof("kind") == "function":
+            many.concrete_functions[:] = [names.get(name, name) for name in many.concrete_functions]
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    yield from graph.graph_def.node
+    for function in graph.graph_def.library.function:
+        yield from function.node_def
+
+
+def _from_the_outputs(graph: Any, makers: dict[str, Any]) -> Iterable[Any]:
+    """The nodes that the outputs need, each after those that it takes its inputs from."""
+    done: dict[int, Any] = {}
+    for output in graph.output:
+        waiting = [makers[output.name]] if output.name in makers else []
+        while waiting:
+            node = waiting[-1]
+            missing = [makers[name] for name in node.input if name in makers and id(makers[name]) not in done]
+            if missing:
+                waiting.append(missing[0])
+            else:
+                waiting.pop()
+                done.setdefault(id(node), node)
+    return list(done.values())
