@@ -29,9 +29,7 @@ from stages.stage import asset
 )
 def anchors(run: Run) -> dict[str, Any]:
     found = measure(run.project)
-    write_json(
-        run.project.path("data/anchors.json"), json.loads(json.dumps(found.fit.to_json())) | {"used": found.used}
-    )
+    write_json(run.project.path("data/anchors.json"), found.fit.to_json() | {"used": found.used})
     return {
         "boxes": len(found.sizes),
         "fitted ratios": ", ".join(f"{ratio:g}" for ratio in found.fit.aspect_ratios),
@@ -72,8 +70,7 @@ def measure(project: Project) -> Measured:
     held = {} if model.anchor_scale is None else {"anchor_scale": model.anchor_scale}
     fit = anchor_fit.fit(
         sizes,
-        geometry.image_size,
-        list(geometry.levels),
+        geometry,
         num_scales=model.num_scales,
         max_ratios=params.max_ratios,
         max_scales=params.max_scales,
@@ -82,8 +79,7 @@ def measure(project: Project) -> Measured:
         **held,
     )
     spec = resolve(model, num_classes=1, aspect_ratios=fit.aspect_ratios)
-    layout = (spec.image_size, list(spec.levels), spec.num_scales, spec.aspect_ratios, spec.anchor_scale)
-    reached = anchor_fit.reach(sizes, centres, *layout)
+    reached = anchor_fit.reach(sizes, centres, spec)
     sample = np.random.default_rng(params.seed).choice(len(sizes), min(len(sizes), anchor_fit.GRID_SAMPLE), False)
     used = {
         "aspect_ratios": spec.aspect_ratios,
@@ -91,7 +87,7 @@ def measure(project: Project) -> Measured:
         "anchor_scale": spec.anchor_scale,
         "best_possible_recall": reached.recall,
         "mean_best_iou": reached.mean_iou,
-        "positives_per_box": anchor_fit.positives_per_box(sizes[sample], centres[sample], *layout),
+        "positives_per_box": anchor_fit.positives_per_box(sizes[sample], centres[sample], spec),
     }
     return Measured(fit, used, sizes)
 

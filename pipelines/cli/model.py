@@ -144,7 +144,7 @@ def anchors(
     with atomic(target) as temporary:
         plot(found.fit, found.sizes, temporary)
     console.print(
-        f"{found.fit.boxes:,} training boxes at {found.fit.image_size[1]} x {found.fit.image_size[0]} px. "
+        f"{found.fit.boxes:,} training boxes at {found.fit.spec.image_size[1]} x {found.fit.spec.image_size[0]} px. "
         f"Take the fitted ratios: plates run --set model.aspect_ratios=auto\nboxes over anchors  {target}",
         highlight=False,
         markup=False,

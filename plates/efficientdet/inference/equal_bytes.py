@@ -13,6 +13,7 @@ from typing import Any
 
 FINGERPRINT = "fingerprint.pb"
 NUMBERED = re.compile(r"(.*_)(\d+)")
+PLACEHOLDER = re.compile(r"_\d+(?=___redundant_placeholder)")
 CAPTURED = "_user_specified_name"
 
 
@@ -34,7 +35,7 @@ def saved_model(folder: Path) -> None:
 def onnx_model(path: Path) -> None:
     """Rewrites an ONNX file in place: nodes in the order of a walk from the outputs, values named after their node.
 
-    Constants that are equal become one. Inputs and outputs keep their names.
+    Constants that are equal become one. Inputs and outputs keep their names. The graph must have no branches.
     """
     import onnx
 
@@ -43,7 +44,8 @@ def onnx_model(path: Path) -> None:
     constants = {value.name: value for value in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
-    nodes, kept = [], {}
+    nodes: list[Any] = []
+    kept: dict[bytes, tuple[str, Any]] = {}
     for node in _from_the_outputs(graph, makers):
         number = len(nodes)
         node.name = f"{node.op_type}_{number}"
@@ -65,6 +67,7 @@ def onnx_model(path: Path) -> None:
         graph.ClearField(field)
         getattr(graph, field).extend(copies)
     graph.ClearField("value_info")
+    graph.ClearField("doc_string")  # holds a number of the process
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -80,6 +83,8 @@ def _renumber(graph: Any) -> None:
     names = {name: f"{numbers[name][1]}{index}" for index, name in enumerate(ordered)}
     for function in library.function:
         function.signature.name = names.get(function.signature.name, function.signature.name)
+        for argument in function.signature.input_arg:
+            argument.name = PLACEHOLDER.sub("", argument.name)
         for argument in function.arg_attr.values():
             if CAPTURED in argument.attr and argument.attr[CAPTURED].s.isdigit():  # a number of the process, too
                 del argument.attr[CAPTURED]
@@ -87,7 +92,7 @@ def _renumber(graph: Any) -> None:
         node.op = names.get(node.op, node.op)
         node.attr.pop("_gradient_op_type", None)
         for value in node.attr.values():
-            for called in (value.func, *value.list.func) if value.WhichOneof("value") in ("func", "list") else ():
+            for called in _called(value):
                 called.name = names.get(called.name, called.name)
     functions = sorted(library.function, key=lambda function: function.signature.name)
     copies = [type(function).FromString(function.SerializeToString()) for function in functions]
@@ -98,17 +103,29 @@ def _renumber(graph: Any) -> None:
         if name in names:
             objects.concrete_functions[names[name]].CopyFrom(objects.concrete_functions.pop(name))
     for thing in objects.nodes:
-        bare, many = thing.bare_concrete_function, thing.function
-        if thing.WhichOneof("kind") == "bare_concrete_function":
-            bare.concrete_function_name = names.get(bare.concrete_function_name, bare.concrete_function_name)
-        if thing.WhichOneof("kind") == "function":
-            many.concrete_functions[:] = [names.get(name, name) for name in many.concrete_functions]
+        kind = thing.WhichOneof("kind")
+        called: Any
+        if kind == "bare_concrete_function":
+            called = thing.bare_concrete_function.concrete_function_name
+            thing.bare_concrete_function.concrete_function_name = names.get(called, called)
+        elif kind == "captured_tensor":
+            called = thing.captured_tensor.concrete_function
+            thing.captured_tensor.concrete_function = names.get(called, called)
+        elif kind == "function":
+            called = [names.get(name, name) for name in thing.function.concrete_functions]
+            thing.function.concrete_functions[:] = called
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
     yield from graph.graph_def.node
     for function in graph.graph_def.library.function:
         yield from function.node_def
+
+
+def _called(value: Any) -> Iterable[Any]:
+    """The functions that an attribute of a node names."""
+    kind = value.WhichOneof("value")
+    return [value.func] if kind == "func" else value.list.func if kind == "list" else ()
 
 
 def _from_the_outputs(graph: Any, makers: dict[str, Any]) -> Iterable[Any]:

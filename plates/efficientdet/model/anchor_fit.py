@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from plates.efficientdet.model import anchors as anchor_grid
-from plates.efficientdet.model.anchors import AnchorScale, AspectRatios
+from plates.efficientdet.model import anchors
+from plates.efficientdet.model.anchors import AnchorScale
+from plates.efficientdet.model.family import Spec
 from plates.errors import UserError
 
 MATCH_IOU = 0.5
@@ -40,19 +41,20 @@ class AnchorFit:
     """Fitted anchors and what they reach; `to_json` is the content of anchors.json.
 
     Attributes:
-        image_size: (height, width) of the network's input in pixels.
-        aspect_ratios: width/height, ascending. num_scales, anchor_scale: as in `ModelConfig`.
+        spec: the detector with these anchors.
+        aspect_ratios: width/height, ascending.
+        num_scales: as in `ModelConfig`, as is `anchor_scale`.
         best_possible_recall: share of boxes with an anchor of IoU 0.5 or more.
         mean_best_iou: mean over boxes of the IoU with their best anchor.
         positives_per_box: mean number of anchors with IoU 0.5 or more, on the real grid.
         anchors_per_cell: num_scales times the number of ratios.
-        boxes, sampled, seed: boxes given, boxes that recall was measured on, and the seed that drew them.
+        boxes: boxes given.
+        sampled: boxes that recall was measured on, drawn with `seed`.
         tried: every number of ratios and scales with what it reaches; the chosen one has the fewest anchors of those
             within 0.005 of the best recall and 0.03 of the best mean IoU.
     """
 
-    image_size: tuple[int, int]
-    levels: tuple[int, ...]
+    spec: Spec
     aspect_ratios: list[float]
     num_scales: int
     anchor_scale: float | list[float]
@@ -66,13 +68,14 @@ class AnchorFit:
     tried: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The fit in JSON's types, with the input size and the levels in place of the spec."""
+        fields = {name: value for name, value in vars(self).items() if name != "spec"}
+        return {"image_size": list(self.spec.image_size), "levels": list(self.spec.levels), **fields}
 
 
 def fit(
     boxes_wh: np.ndarray,
-    image_size: tuple[int, int],
-    levels: Sequence[int],
+    spec: Spec,
     *,
     num_scales: int | None = None,
     anchor_scale: AnchorScale | None = None,
@@ -85,9 +88,10 @@ def fit(
 
     Args:
         boxes_wh: [N, 2] (width, height) in pixels of the network's input.
-        image_size: (height, width) of that input.
-        levels: of the pyramid.
-        num_scales, anchor_scale: held at these values where given.
+        spec: its input size and levels are used, its own anchors are not.
+        num_scales: held at this value where given, as `anchor_scale`.
+        max_ratios: most aspect ratios that are tried.
+        max_scales: most scales that are tried.
         centres: [N, 2] (x, y) of the boxes in the same pixels; None: anywhere in the image, at random.
         seed: of the samples and of the random places.
 
@@ -98,12 +102,13 @@ def fit(
     bad = int(np.sum(~(boxes_wh > 0).all(axis=1)))
     if not len(boxes_wh) or bad:
         raise UserError(
-            f"anchors need boxes with sides over 0 px: {bad} of {len(boxes_wh)} have none; see plates checks"
+            f"anchors need boxes with sides over 0 px: {bad} of {len(boxes_wh)} have none; look at them: "
+            "plates inspect data/boxes.parquet"
         )
     rng = np.random.default_rng(seed)
     sample = rng.choice(len(boxes_wh), min(SAMPLE, len(boxes_wh)), replace=False)
     sizes = boxes_wh[sample]
-    places = _places(sizes, image_size, rng) if centres is None else np.asarray(centres, np.float64)[sample]
+    places = _places(sizes, spec.image_size, rng) if centres is None else np.asarray(centres, np.float64)[sample]
     scale_counts = [num_scales] if num_scales else range(1, max_scales + 1)
     bases: Sequence[AnchorScale] = [anchor_scale] if anchor_scale is not None else ANCHOR_SCALES
     few = slice(0, SEARCH_SAMPLE)
@@ -112,22 +117,21 @@ def fit(
         ratios = fit_ratios(sizes, count)
         if len(ratios) < count:
             continue
-        options = [(reach(sizes[few], places[few], image_size, levels, scales, ratios, base), base) for base in bases]
+        options = [(reach(sizes[few], places[few], spec.with_anchors(scales, ratios, base)), base) for base in bases]
         found, base = max(options, key=lambda option: (round(option[0].recall, 3), option[0].mean_iou))
         tried.append({"ratios": ratios, "num_scales": scales, "anchor_scale": base, **asdict(found)})
     best = _fewest(tried)
-    shape = (best["num_scales"], best["ratios"], best["anchor_scale"])
-    final = reach(sizes, places, image_size, levels, *shape)
+    chosen = spec.with_anchors(best["num_scales"], best["ratios"], best["anchor_scale"])
+    final = reach(sizes, places, chosen)
     subset = slice(0, GRID_SAMPLE)
     return AnchorFit(
-        image_size=image_size,
-        levels=tuple(levels),
+        spec=chosen,
         aspect_ratios=best["ratios"],
         num_scales=best["num_scales"],
         anchor_scale=_plain(best["anchor_scale"]),
         best_possible_recall=final.recall,
         mean_best_iou=final.mean_iou,
-        positives_per_box=positives_per_box(sizes[subset], places[subset], image_size, levels, *shape),
+        positives_per_box=positives_per_box(sizes[subset], places[subset], chosen),
         anchors_per_cell=best["num_scales"] * len(best["ratios"]),
         boxes=len(boxes_wh),
         sampled=len(sizes),
@@ -170,18 +174,14 @@ def kmeans(boxes_wh: np.ndarray, count: int, iterations: int = 50) -> np.ndarray
 def reach(
     boxes_wh: np.ndarray,
     centres: np.ndarray,
-    image_size: tuple[int, int],
-    levels: Sequence[int],
-    num_scales: int,
-    aspect_ratios: AspectRatios,
-    anchor_scale: AnchorScale,
+    spec: Spec,
 ) -> Reach:
-    """Recall and mean best IoU of these anchors for boxes [N, 2] (width, height) at `centres` [N, 2] (x, y).
+    """Recall and mean best IoU of the anchors of `spec` for boxes [N, 2] (width, height) at `centres` [N, 2] (x, y).
 
     Of each shape of each level only the anchor with the nearest centre can be the best, so no grid is laid out.
     """
     best = np.zeros(len(boxes_wh))
-    for stride, cells, shapes in _shapes(image_size, levels, num_scales, aspect_ratios, anchor_scale):
+    for stride, cells, shapes in _shapes(spec):
         nearest = (np.clip(np.floor(centres / stride), 0, cells - 1) + 0.5) * stride
         shift = np.abs(centres - nearest)[:, None]
         sides = np.minimum(np.minimum(boxes_wh[:, None], shapes), (boxes_wh[:, None] + shapes) / 2 - shift)
@@ -194,15 +194,10 @@ def reach(
 def positives_per_box(
     boxes_wh: np.ndarray,
     centres: np.ndarray,
-    image_size: tuple[int, int],
-    levels: Sequence[int],
-    num_scales: int,
-    aspect_ratios: AspectRatios,
-    anchor_scale: AnchorScale,
+    spec: Spec,
 ) -> float:
     """Mean number of anchors with IoU 0.5 or more, counted on the grid itself (arguments as in `reach`)."""
-    grid = anchor_grid.per_level(image_size, levels, num_scales, aspect_ratios, anchor_scale)
-    yxyx = np.concatenate(list(grid.values()))
+    yxyx = anchors.generate(spec)
     low, high = yxyx[:, [1, 0]], yxyx[:, [3, 2]]
     area = (high - low).prod(axis=1)
     count = 0
@@ -220,9 +215,7 @@ def plot(found: AnchorFit, boxes_wh: np.ndarray, path: Path) -> None:
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.add_subplot()
     axes.hexbin(*boxes_wh.T, xscale="log", yscale="log", gridsize=60, mincnt=1, cmap="Greys", bins="log")
-    shape = (found.num_scales, found.aspect_ratios, found.anchor_scale)
-    every = _shapes(found.image_size, found.levels, *shape)
-    for level, (_, _, shapes) in zip(found.levels, every, strict=True):
+    for level, (_, _, shapes) in zip(found.spec.levels, _shapes(found.spec), strict=True):
         axes.scatter(shapes[:, 0], shapes[:, 1], s=18, label=f"P{level}")
     axes.set(xlabel="width (px of network input)", ylabel="height (px of network input)")
     axes.set_title(
@@ -234,18 +227,13 @@ def plot(found: AnchorFit, boxes_wh: np.ndarray, path: Path) -> None:
 
 
 def _shapes(
-    image_size: tuple[int, int],
-    levels: Sequence[int],
-    num_scales: int,
-    aspect_ratios: AspectRatios,
-    anchor_scale: AnchorScale,
+    spec: Spec,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """For each level its stride (x, y), its number of cells (x, y), and its anchors' (width, height) [K, 2]."""
-    scales = np.broadcast_to(np.asarray(anchor_scale, np.float64), len(levels))
-    for level, scale in zip(levels, scales, strict=True):
-        cells = np.array([-(-side // 2**level) for side in image_size])
-        stride = np.asarray(image_size) / cells
-        yx = anchor_grid.sizes((stride[0], stride[1]), num_scales, aspect_ratios, float(scale))
+    for level, scale in zip(spec.levels, spec.anchor_scale, strict=True):
+        cells = np.array(spec.feature_size(level))
+        stride = np.asarray(spec.image_size) / cells
+        yx = anchors.sizes((stride[0], stride[1]), spec.num_scales, spec.aspect_ratios, scale)
         yield stride[::-1], cells[::-1], yx[:, ::-1]
 
 

@@ -72,6 +72,6 @@ def per_level(
 
 
 def generate(spec: Spec) -> np.ndarray:
-    """All anchors of a network, float32 [A, 4] yxyx in pixels, in the order of its outputs: P3 first."""
+    """All anchors of a network, float32 [A, 4] yxyx in pixels, in the order of its outputs: finest level first."""
     levels = per_level(spec.image_size, spec.levels, spec.num_scales, spec.aspect_ratios, spec.anchor_scale)
     return np.concatenate(list(levels.values()))

@@ -5,7 +5,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from plates.efficientdet.config import ModelConfig, parse_image_size
@@ -103,6 +103,20 @@ class Spec:
     def mask_stride(self) -> int:
         """Pixels of the network's input in a cell of the segmentation head's mask: half the finest level's stride."""
         return 2 ** (self.min_level - 1)
+
+    def with_anchors(
+        self,
+        num_scales: int,
+        aspect_ratios: Sequence[float] | Sequence[Sequence[float]],
+        anchor_scale: float | Sequence[float],
+    ) -> "Spec":
+        """The same detector with another layout of anchors, in the forms that `ModelConfig` takes."""
+        return replace(
+            self,
+            num_scales=num_scales,
+            aspect_ratios=tuple(_multipliers(ratio) for ratio in aspect_ratios),
+            anchor_scale=_per_level(anchor_scale, len(self.levels)),
+        )
 
     def feature_size(self, level: int) -> tuple[int, int]:
         """(height, width) of a level in cells: half of the level before, rounded up."""

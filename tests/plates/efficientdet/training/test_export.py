@@ -19,6 +19,7 @@ from plates.efficientdet.inference import exported as infer
 from plates.efficientdet.inference.export import agreement, export
 from plates.efficientdet.inference.predict import Predictor, detect
 from plates.errors import UserError
+from plates.hashes import content_hash
 
 NMS = NmsConfig()
 
@@ -88,6 +89,13 @@ def test_every_format_agrees_with_the_checkpoint(detector, exported):
     for outputs in differences.values():
         assert max(outputs.values()) < 2e-5
     assert set(differences["onnx"]) == {"boxes", "scores", "masks"}
+
+
+def test_equal_models_are_equal_bytes(detector, exported, tmp_path):
+    """Exported again by the same process, whose counters have moved on; nothing beside says when that was."""
+    export(detector, NMS, ExportConfig(formats=["saved_model", "onnx"], score_threshold=0.05), tmp_path / "again")
+    for name in ("saved_model", "model.onnx"):
+        assert content_hash(tmp_path / "again" / name) == content_hash(exported / name)
 
 
 def test_agreement_notices_other_weights(detector, tmp_path):
