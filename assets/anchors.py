@@ -3,7 +3,6 @@
 `model.aspect_ratios: auto` makes the detector take them. Also measured: what the anchors that the model will use reach.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

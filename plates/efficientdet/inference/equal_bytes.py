@@ -35,7 +35,8 @@ def saved_model(folder: Path) -> None:
 def onnx_model(path: Path) -> None:
     """Rewrites an ONNX file in place: nodes in the order of a walk from the outputs, values named after their node.
 
-    Constants that are equal become one. Inputs and outputs keep their names. The graph must have no branches.
+    Constants that are equal become one. Inputs and outputs keep their names; their open dimension is "batch". The graph
+    must have no branches.
     """
     import onnx
 
@@ -68,6 +69,10 @@ def onnx_model(path: Path) -> None:
         getattr(graph, field).extend(copies)
     graph.ClearField("value_info")
     graph.ClearField("doc_string")  # holds a number of the process
+    for value in (*graph.input, *graph.output):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param:
+                side.dim_param = "batch"
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -104,16 +109,14 @@ def _renumber(graph: Any) -> None:
             objects.concrete_functions[names[name]].CopyFrom(objects.concrete_functions.pop(name))
     for thing in objects.nodes:
         kind = thing.WhichOneof("kind")
-        called: Any
         if kind == "bare_concrete_function":
-            called = thing.bare_concrete_function.concrete_function_name
-            thing.bare_concrete_function.concrete_function_name = names.get(called, called)
+            bare = thing.bare_concrete_function
+            bare.concrete_function_name = names.get(bare.concrete_function_name, bare.concrete_function_name)
         elif kind == "captured_tensor":
-            called = thing.captured_tensor.concrete_function
-            thing.captured_tensor.concrete_function = names.get(called, called)
+            captured = thing.captured_tensor
+            captured.concrete_function = names.get(captured.concrete_function, captured.concrete_function)
         elif kind == "function":
-            called = [names.get(name, name) for name in thing.function.concrete_functions]
-            thing.function.concrete_functions[:] = called
+            thing.function.concrete_functions[:] = [names.get(n, n) for n in thing.function.concrete_functions]
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
