@@ -16,6 +16,9 @@ from plates.hashes import content_hash
 from stages.run import Run
 from stages.stage import asset
 
+# What each step took, as it happens. Not a result: clock times differ from run to run, so no stage declares it.
+STEPS = "metrics/history.csv"
+
 
 @asset(
     reads=["data/tfrecords", "data/anchors.json"],
@@ -57,7 +60,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         },
         say=run.progress.say,
         on_row=lambda row, steps: bar(row.step, steps),
-        step_log=path("metrics/history.csv"),
+        step_log=run.project.root / STEPS,
     )
     for warning in result.warnings:
         run.log.warning(warning)
