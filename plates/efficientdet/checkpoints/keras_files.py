@@ -6,6 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from plates.efficientdet.keras_private import layers_of, own_variables
 from plates.errors import UserError
 
 
@@ -54,8 +55,8 @@ def _text(value: str | bytes) -> str:
 def positions(network: Any) -> dict[str, str]:
     """ "LAYER/INDEX" of each variable of a network, by its path with `.` as `/`."""
     found: dict[str, str] = {}
-    for layer in network._flatten_layers():
-        for index, variable in enumerate(layer._trainable_variables + layer._non_trainable_variables):
+    for layer in layers_of(network):
+        for index, variable in enumerate(own_variables(layer)):
             owner = variable.path.rsplit("/", 1)[0].replace(".", "/")
             found[variable.path.replace(".", "/")] = f"{owner}/{index}"
     return found

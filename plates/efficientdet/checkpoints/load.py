@@ -7,6 +7,7 @@ from plates.efficientdet.checkpoints.download import fetch
 from plates.efficientdet.checkpoints.report import LoadReport
 from plates.efficientdet.checkpoints.stored import Stored, read
 from plates.efficientdet.config import ModelConfig
+from plates.efficientdet.keras_private import published_backbone
 from plates.efficientdet.model.backbone_tables import Backbone, backbone_table
 from plates.efficientdet.model.family import variant
 from plates.efficientdet.model.network import variable_name
@@ -76,20 +77,16 @@ def _coco(model: ModelConfig, table: Backbone, cache: Path) -> Path:
 
 def _imagenet(model: ModelConfig, table: Backbone, cache: Path) -> Path:
     """Keras's file for the backbone, from the address and with the MD5 that Keras itself names."""
-    from keras.src.applications import efficientnet, efficientnet_v2
-
     family, _, size = table.name.partition("-")
-    modules = {"efficientnet": efficientnet, "efficientnetv2": efficientnet_v2}
-    module = modules[family]
-    hashes = module.WEIGHTS_HASHES
-    key = size if size in hashes else f"-{size}"
-    if key not in hashes:
+    published = published_backbone(family)
+    key = size if size in published.hashes else f"-{size}"
+    if key not in published.hashes:
         raise UserError(
             f"Keras has no ImageNet weights for {table.name}; it has efficientnet-b0 to -b7 and efficientnetv2-b0 "
             "to -b3, -s, -m, -l. Set model.backbone to one, or model.pretrained to coco, a path or none"
         )
     name = f"{family}{key}_notop.h5" if family == "efficientnet" else f"{family}-{size}_notop.h5"
-    return fetch(module.BASE_WEIGHTS_PATH + name, cache, hashes[key][1], "md5")
+    return fetch(published.address + name, cache, published.hashes[key][1], "md5")
 
 
 def _shape(array: Any) -> str:

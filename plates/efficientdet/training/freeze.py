@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 
 from plates.efficientdet.config import TrainConfig
+from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.model.network import variable_name
 from plates.errors import UserError
 
@@ -39,7 +40,7 @@ def apply(network: keras.Model, train: TrainConfig) -> Frozen:
         variable.trainable = False
     stopped = [
         layer
-        for layer in network._flatten_layers()
+        for layer in layers_of(network)
         if isinstance(layer, keras.layers.BatchNormalization)
         and not train.reference
         and not (train.is_training_bn and layer.gamma.trainable)

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from plates.efficientdet.config import TrainConfig
+from plates.efficientdet.keras_private import set_trainable_variables
 from plates.efficientdet.model.boxes import Tensor
 from plates.efficientdet.training.packing import Packing
 
@@ -53,20 +54,20 @@ class _Packed:
         self.average = self.add_variable(self.packing.shape, name="average") if self.average_decay else None
         self.gradient_norm = self.add_variable((), name="gradient_norm")
         super().build([self.weights])  # type: ignore[misc]
-        self._trainable_variables.clear()
-        self._trainable_variables.extend(variables)
+        self.packed = list(variables)
+        set_trainable_variables(self, self.packed)
 
     def apply(self: Any, grads: Sequence[Tensor], trainable_variables: Sequence[Any] | None = None) -> None:
         if not self.built:
             self.build(list(trainable_variables or []))
-        missing = [v.path for g, v in zip(grads, self._trainable_variables, strict=True) if g is None]
+        missing = [v.path for g, v in zip(grads, self.packed, strict=True) if g is None]
         if missing:
             warnings.warn(f"{len(missing)} variables have no gradient and stay: {', '.join(missing)}", stacklevel=2)
-        filled = [ops.zeros(v.shape) if g is None else g for g, v in zip(grads, self._trainable_variables, strict=True)]
+        filled = [ops.zeros(v.shape) if g is None else g for g, v in zip(grads, self.packed, strict=True)]
         super().apply([self.packing.pack(filled)], [self.weights])  # type: ignore[misc]
 
     def update_step(self: Any, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
-        weights = self.packing.pack(self._trainable_variables)
+        weights = self.packing.pack(self.packed)
         decayed = self.packing.spread(self.decayed)
         gradient = gradient + self.l2 * decayed * weights
         norms = ops.sqrt(self.packing.square_norms(gradient))
@@ -77,11 +78,11 @@ class _Packed:
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
         updated = ops.convert_to_tensor(variable)
         if self.average is not None:
-            step = ops.cast(self._iterations, "float32")
+            step = ops.cast(self.iterations, "float32")
             keep = ops.minimum(self.average_decay, (1.0 + step) / (10.0 + step))
             before = ops.where(step > 0, ops.convert_to_tensor(self.average), weights)
             self.assign(self.average, updated + keep * (before - updated))
-        for own, new in zip(self._trainable_variables, self.packing.unpack(updated), strict=True):
+        for own, new in zip(self.packed, self.packing.unpack(updated), strict=True):
             self.assign(own, new)
 
     def _clip_twice(self: Any, norms: Tensor) -> Tensor:
@@ -144,7 +145,7 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     if not inner.built or inner.average is None or int(inner.iterations.numpy()) == 0:
         yield
         return
-    variables = list(inner._trainable_variables)
+    variables = inner.packed
     raw = [variable.numpy() for variable in variables]
     for variable, average in zip(variables, inner.packing.unpack(inner.average), strict=True):
         variable.assign(average)

@@ -127,9 +127,7 @@ def built(values: dict[str, Any]) -> tuple[Any, ...]:
     config = TrainConfig(**values)
     with devices.precision(config.mixed_precision):
         detector = build(resolve(ModelConfig(**SMALL)), config, data, 100)
-    norm = next(
-        layer for layer in detector.network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
-    )
+    norm = next(layer for layer in layers_of(detector.network) if isinstance(layer, keras.layers.BatchNormalization))
     kernel = next(v for v in detector.network.weights if v.path.endswith("kernel"))
     return detector.class_weights, norm.momentum, norm.compute_dtype, kernel.numpy().ravel()[:4].tolist()
 

@@ -66,7 +66,7 @@ def test_a_single_variable():
 def test_without_training_of_batch_norm_all_of_it_stands_still():
     model = small()
     frozen = freeze.apply(model, TrainConfig(is_training_bn=False))
-    norms = [n for n in model._flatten_layers() if isinstance(n, keras.layers.BatchNormalization)]
+    norms = [n for n in layers_of(model) if isinstance(n, keras.layers.BatchNormalization)]
     assert frozen == (4, 16, len(norms))
     assert moved(model) == set()
 

@@ -17,6 +17,7 @@ import run_toy as toy_steps
 import toy
 
 from plates.efficientdet.checkpoints import trained
+from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.training import devices, guards, resume
 from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps
 from plates.efficientdet.training.class_weights import class_weights
@@ -300,5 +301,5 @@ def test_16_bit_learns_with_float32_weights_and_outputs(precision):
     assert {str(variable.dtype) for variable in detector.network.weights if "seed" not in variable.path} == {"float32"}
     outputs = detector.network(images)
     assert {str(value.dtype).removeprefix("<dtype: '").rstrip("'>") for value in outputs.values()} == {"float32"}
-    norms = [n for n in detector.network._flatten_layers() if isinstance(n, keras.layers.BatchNormalization)]
+    norms = [n for n in layers_of(detector.network) if isinstance(n, keras.layers.BatchNormalization)]
     assert {norm.compute_dtype for norm in norms} == {precision}
