@@ -31,11 +31,11 @@ MASK_TOLERANCE = 1e-3
     pool="gpu",
 )
 def exported_model(run: Run) -> dict[str, Any]:
-    from plates.efficientdet.checkpoints import trained
+    from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.inference import export
 
     path = run.project.path
-    model = trained.load(path("models/checkpoint"))
+    model = saved_detector.load(path("models/checkpoint"))
     photographs = list(islice(jpegs(run), COMPARED))
     with atomic(path("models/export/model")) as folder:
         export.export(model, run.params.nms, run.params.export, folder)

@@ -35,12 +35,12 @@ def detections(
         split: train, val or test.
         progress: called with photographs done and to do.
     """
-    from plates.efficientdet.checkpoints import trained
+    from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.data.tfrecords import read, read_manifest
     from plates.efficientdet.data.tfrecords.record import Record
-    from plates.efficientdet.inference.predict import Predictor, detect, mask_iou
+    from plates.efficientdet.inference.predictor import Predictor, detect, mask_iou
 
-    model = trained.load(folder)
+    model = saved_detector.load(folder)
     shards = project.path("data/tfrecords")
     part = read_manifest(shards).split(split)
     batch_size = project.params.evaluation.batch_size

@@ -56,13 +56,13 @@ def test_real_photographs_from_nothing(on_real: dict) -> None:
 
 def test_the_sample_alone_finds_real_plates(work: Path, on_sample: dict, on_real: dict) -> None:
     """Every real photograph, by a detector that never saw one."""
-    from plates.efficientdet.checkpoints import trained
+    from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.config import NmsConfig
     from plates.efficientdet.data.tfrecords import read
     from plates.efficientdet.evaluation.metrics import evaluate
-    from plates.efficientdet.inference.predict import Predictor, detect
+    from plates.efficientdet.inference.predictor import Predictor, detect
 
-    model = trained.load(work / "sample/models/checkpoint")
+    model = saved_detector.load(work / "sample/models/checkpoint")
     shards = sorted((work / "real/data/tfrecords").glob("*.tfrecord"))
     found = detect(
         Predictor(model.network, model.spec, NmsConfig()), (record for shard in shards for record in read(shard))

@@ -2,6 +2,6 @@
 
 from plates.efficientdet.checkpoints.load import load_pretrained
 from plates.efficientdet.checkpoints.report import LoadReport
-from plates.efficientdet.checkpoints.stored import Stored, inspect, read
+from plates.efficientdet.checkpoints.weights_file import WeightsFile, inspect, read
 
-__all__ = ["LoadReport", "Stored", "inspect", "load_pretrained", "read"]
+__all__ = ["LoadReport", "WeightsFile", "inspect", "load_pretrained", "read"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from plates.efficientdet.checkpoints.download import fetch
 from plates.efficientdet.checkpoints.report import LoadReport
-from plates.efficientdet.checkpoints.stored import Stored, read
+from plates.efficientdet.checkpoints.weights_file import WeightsFile, read
 from plates.efficientdet.config import ModelConfig
 from plates.efficientdet.keras_private import published_backbone
 from plates.efficientdet.model.backbone_tables import Backbone, backbone_table
@@ -34,7 +34,7 @@ def load_pretrained(network: Any, model: ModelConfig, cache: Path) -> LoadReport
     return report
 
 
-def assign(network: Any, stored: Stored, table: Backbone, min_level: int = 3) -> LoadReport:
+def assign(network: Any, stored: WeightsFile, table: Backbone, min_level: int = 3) -> LoadReport:
     """Gives each variable of the network its array of `stored`, where there is one of its shape."""
     report = LoadReport(stored.source, stored.kind, stored.sha256)
     keys = stored.keys_for(network, table, min_level)

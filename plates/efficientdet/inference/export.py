@@ -22,10 +22,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from plates.efficientdet.checkpoints.trained import Trained, to_json
+from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import ExportConfig, NmsConfig
 from plates.efficientdet.inference import equal_bytes
-from plates.efficientdet.inference.predict import Predictor
+from plates.efficientdet.inference.predictor import Predictor
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model import network as networks
 from plates.efficientdet.model.boxes import deltas_to_yxyx
@@ -37,7 +37,7 @@ SAVED_MODEL, DESCRIPTION = "saved_model", "export.json"
 FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
 
-def export(trained: Trained, nms: NmsConfig, config: ExportConfig, folder: Path) -> None:
+def export(detector: SavedDetector, nms: NmsConfig, config: ExportConfig, folder: Path) -> None:
     """Writes the formats of `config` into `folder`, which must not exist.
 
     Detections under `config.score_threshold` are left out, which is all that differs from the evaluation.
@@ -46,19 +46,19 @@ def export(trained: Trained, nms: NmsConfig, config: ExportConfig, folder: Path)
     threshold = max(nms.score_thresh, config.score_threshold)
     nms = nms.model_copy(update={"score_thresh": threshold})
     description = {
-        "label_map": {str(key): name for key, name in trained.label_map.items()},
-        "image_size": list(trained.spec.image_size),
+        "label_map": {str(key): name for key, name in detector.label_map.items()},
+        "image_size": list(detector.spec.image_size),
         "score_threshold": threshold,
         "nms": nms.model_dump(mode="json"),
         "formats": sorted(config.formats),
-        "spec": to_json(trained.spec),
+        "spec": detector.spec.to_json(),
     }
     if "saved_model" in config.formats:
-        _saved_model(Predictor(trained.network, trained.spec, nms), folder / SAVED_MODEL)
+        _saved_model(Predictor(detector.network, detector.spec, nms), folder / SAVED_MODEL)
         write_json(folder / SAVED_MODEL / "assets.extra" / "label_map.json", description["label_map"])
     for name in sorted(set(config.formats) & set(FILES)):
-        model = decoded(trained.network, trained.spec)
-        model(np.zeros((1, *trained.spec.image_size, 3), np.float32))  # Keras exports only what was called
+        model = decoded(detector.network, detector.spec)
+        model(np.zeros((1, *detector.spec.image_size, 3), np.float32))  # Keras exports only what was called
         model.export(folder / FILES[name], format=name, verbose=False)
         if name == "onnx":
             equal_bytes.onnx_model(folder / FILES[name])
@@ -81,7 +81,7 @@ def decoded(network: keras.Model, spec: Spec) -> keras.Model:
     return keras.Model(images, found, name=f"{spec.name}_decoded")
 
 
-def agreement(trained: Trained, folder: Path, jpegs: Sequence[bytes]) -> dict[str, dict[str, float]]:
+def agreement(detector: SavedDetector, folder: Path, jpegs: Sequence[bytes]) -> dict[str, dict[str, float]]:
     """Largest difference of every exported format from the checkpoint, on real files: format to output to number.
 
     The SavedModel is compared in its detections, the others in all anchors. Values over 1 (pixels) are differences as a
@@ -92,7 +92,7 @@ def agreement(trained: Trained, folder: Path, jpegs: Sequence[bytes]) -> dict[st
     """
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     found = {}
-    predictor = Predictor(trained.network, trained.spec, NmsConfig(**description["nms"]))
+    predictor = Predictor(detector.network, detector.spec, NmsConfig(**description["nms"]))
     if "saved_model" in description["formats"]:
         images = tf.constant(list(jpegs))
         expected = {name: value.numpy() for name, value in predictor.on_jpegs(images).items()}
@@ -102,7 +102,7 @@ def agreement(trained: Trained, folder: Path, jpegs: Sequence[bytes]) -> dict[st
         )
     if set(description["formats"]) & set(FILES):
         pixels = np.stack([predictor.load(jpeg)[0] for jpeg in jpegs]).astype(np.float32)
-        model = decoded(trained.network, trained.spec)
+        model = decoded(detector.network, detector.spec)
         expected = {name: np.asarray(value) for name, value in model(pixels, training=False).items()}
         for name in sorted(set(description["formats"]) & set(FILES)):
             run = run_onnx if name == "onnx" else run_litert

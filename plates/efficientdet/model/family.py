@@ -4,8 +4,9 @@
 """
 
 import difflib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from plates.efficientdet.config import ModelConfig, parse_image_size
@@ -118,6 +119,15 @@ class Spec:
             anchor_scale=_per_level(anchor_scale, len(self.levels)),
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """The fields in JSON's types."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Spec":
+        """The detector of these fields, where JSON has made lists of tuples."""
+        return cls(**{name: _tuples(value) for name, value in fields.items()})
+
     def feature_size(self, level: int) -> tuple[int, int]:
         """(height, width) of a level in cells: half of the level before, rounded up."""
         height, width = self.image_size
@@ -208,3 +218,7 @@ def _per_level(scale: float | Sequence[float], count: int) -> tuple[float, ...]:
 
 def _three(value: float | Sequence[float]) -> tuple[float, ...]:
     return tuple(float(v) for v in value) if isinstance(value, Sequence) else (float(value),) * 3
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from plates.efficientdet.checkpoints import trained
+from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.checkpoints.report import LoadReport
 from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.image_size import image_size_advice
@@ -133,7 +133,7 @@ class Training:
         self.checkpoint_every = config.checkpoint_every or self.eval_every
         self.momentum = batch_norm_momentum(config, self.steps)
         self.fingerprint = {
-            "spec": trained.to_json(spec),
+            "spec": spec.to_json(),
             "train": config.model_dump(mode="json"),
             "data": data.fingerprint,
             "backend": keras.backend.backend(),
@@ -194,12 +194,12 @@ class Training:
         }
         with atomic(checkpoint_dir) as folder:
             folder.mkdir()
-            shutil.copyfile(self.work_dir / trained.BEST, folder / trained.BEST)
-            trained.save_weights(self.detector.network, folder / trained.LAST)
-            progress.history.write(folder / trained.HISTORY)
-            trained.describe(folder, self.spec, self.data.label_map, run)
+            shutil.copyfile(self.work_dir / saved_detector.BEST, folder / saved_detector.BEST)
+            saved_detector.save_weights(self.detector.network, folder / saved_detector.LAST)
+            progress.history.write(folder / saved_detector.HISTORY)
+            saved_detector.describe(folder, self.spec, self.data.label_map, run)
             if progress.loaded:
-                write_json(folder / trained.LOADED, progress.loaded)
+                write_json(folder / saved_detector.LOADED, progress.loaded)
         shutil.rmtree(self.work_dir)
 
     def _begin(self, initialise: Initialise | None) -> None:
@@ -266,7 +266,7 @@ class Training:
             score = validation.score(self.detector, self.spec, self.data.validation)
             if score is None or progress.best is None or score >= progress.best:
                 progress.best, progress.best_step = score, row.step
-                trained.save_weights(self.detector.network, self.work_dir / trained.BEST)
+                saved_detector.save_weights(self.detector.network, self.work_dir / saved_detector.BEST)
         return replace(row, validation=math.nan if score is None else score)
 
     def _line(self, row: Row, cost: Cost) -> str:

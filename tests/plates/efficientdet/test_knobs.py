@@ -14,6 +14,7 @@ from plates.efficientdet.checkpoints import load_pretrained
 from plates.efficientdet.config import AugmentConfig, ModelConfig, NmsConfig, TrainConfig
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.inference import postprocess
+from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.model import anchors, network
 from plates.efficientdet.model.family import resolve
 from plates.efficientdet.training import devices, freeze, losses, matching, optimizer, schedule

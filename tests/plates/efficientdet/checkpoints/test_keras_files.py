@@ -8,7 +8,7 @@ import pytest
 
 from plates.efficientdet.checkpoints import load_pretrained
 from plates.efficientdet.checkpoints.names import keras_layers
-from plates.efficientdet.checkpoints.stored import KERAS_BACKBONE
+from plates.efficientdet.checkpoints.weights_file import KERAS_BACKBONE
 from plates.efficientdet.config import ModelConfig
 from plates.efficientdet.model import network
 from plates.efficientdet.model.backbone import build_backbone

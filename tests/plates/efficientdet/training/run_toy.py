@@ -63,7 +63,7 @@ def trained(folder: Path, strategy: str, stop: int = 0) -> list:
     """[losses, sum of the absolute last weights, mAP] of `train` over five steps; [] where stopped after `stop`."""
     import tensorflow as tf
 
-    from plates.efficientdet.checkpoints import trained
+    from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.training import devices
     from plates.efficientdet.training.data import from_batches
     from plates.efficientdet.training.loop import train
@@ -83,7 +83,7 @@ def trained(folder: Path, strategy: str, stop: int = 0) -> list:
         found = train(toy.spec(), config, data, folder / "checkpoint", folder / "work", on_row=on_row)
     except KeyboardInterrupt:
         return []
-    weights = trained.load(found.checkpoint, trained.LAST).network.get_weights()
+    weights = saved_detector.load(found.checkpoint, saved_detector.LAST).network.get_weights()
     return [found.history["loss"].tolist(), float(sum(np.abs(weight).sum() for weight in weights)), found.best]
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import toy
 
-from plates.efficientdet.checkpoints.trained import Trained
+from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.samples import pictures
 from plates.efficientdet.data.tfrecords import write
-from plates.efficientdet.inference.predict import mask_iou
+from plates.efficientdet.inference.predictor import mask_iou
 from plates.efficientdet.training.data import from_records
 from plates.errors import UserError
 from plates.photographs.content import Photographs
@@ -73,7 +73,8 @@ class Painter:
 def test_masks_are_scored_by_class(folder):
     spec = toy.spec(**MASKS)
     right, all_plate = (
-        mask_iou(Trained(Painter(everywhere), spec, {1: "plate"}, {}), folder, "test") for everywhere in (False, True)
+        mask_iou(SavedDetector(Painter(everywhere), spec, {1: "plate"}, {}), folder, "test")
+        for everywhere in (False, True)
     )
     assert right.keys() == {"background", "plate"}
     assert min(right.values()) > 0.9

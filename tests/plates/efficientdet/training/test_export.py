@@ -11,13 +11,13 @@ import toy
 from PIL import Image
 from pycocotools import mask as rle
 
-from plates.efficientdet.checkpoints import trained
+from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.config import ExportConfig, NmsConfig
 from plates.efficientdet.data.tfrecords.record import Record
 from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.inference import exported as infer
 from plates.efficientdet.inference.export import agreement, export
-from plates.efficientdet.inference.predict import Predictor, detect
+from plates.efficientdet.inference.predictor import Predictor, detect
 from plates.errors import UserError
 from plates.hashes import content_hash
 
@@ -32,8 +32,8 @@ def jpeg(pixels: np.ndarray, size: tuple[int, int] | None = None) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def detector(run) -> trained.Trained:
-    return trained.load(run[0].checkpoint)
+def detector(run) -> saved_detector.SavedDetector:
+    return saved_detector.load(run[0].checkpoint)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from plates.efficientdet.config import ModelConfig, TrainConfig
+from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.model import network
 from plates.efficientdet.model.family import resolve
 from plates.efficientdet.model.network import variable_name

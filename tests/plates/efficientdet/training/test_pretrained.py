@@ -8,7 +8,7 @@ import pytest
 import toy
 
 from assets.checkpoint import check_classes, initialiser
-from plates.efficientdet.checkpoints import load, trained
+from plates.efficientdet.checkpoints import load, saved_detector
 from plates.efficientdet.config import ModelConfig
 from plates.efficientdet.model import network
 from plates.efficientdet.model.network import variable_name
@@ -34,7 +34,9 @@ def test_a_run_starts_from_another_run_and_its_averages_too(run, tmp_path):
     """From a champion's folder, of a detector with both heads; the averages are what best.weights.h5 holds."""
     shutil.copytree(run[0].checkpoint, tmp_path / "champion/checkpoint")
     result = fine_tune(tmp_path, tmp_path / "champion")
-    given, averages = (weights(trained.load(folder).network) for folder in (run[0].checkpoint, result.checkpoint))
+    given, averages = (
+        weights(saved_detector.load(folder).network) for folder in (run[0].checkpoint, result.checkpoint)
+    )
     assert averages.keys() < given.keys()
     for name, value in averages.items():
         np.testing.assert_allclose(value, given[name], atol=1e-4, err_msg=name)

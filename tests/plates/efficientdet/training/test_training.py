@@ -16,7 +16,7 @@ import pytest
 import run_toy as toy_steps
 import toy
 
-from plates.efficientdet.checkpoints import trained
+from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.training import devices, guards, resume
 from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps
@@ -72,10 +72,10 @@ def test_checkpoint_folder_holds_averages_and_raw_weights(run):
         "history.csv",
     }
     assert not (folder.parent / "work").exists()
-    best, last = arrays(folder / trained.BEST), arrays(folder / trained.LAST)
+    best, last = arrays(folder / saved_detector.BEST), arrays(folder / saved_detector.LAST)
     assert best.keys() == last.keys()
     assert max(np.abs(best[name] - last[name]).max() for name in best) > 1e-4
-    loaded = trained.load(folder)
+    loaded = saved_detector.load(folder)
     assert (loaded.spec.heads, loaded.label_map) == (("object_detection", "segmentation"), {1: "plate"})
     assert sum(weight.size for weight in loaded.network.get_weights()) == sum(array.size for array in best.values())
 
@@ -133,7 +133,7 @@ def test_killed_run_goes_on_as_if_it_had_not_been(run, tmp_path):
     assert "Going on after step 4 of 120." in said
     columns = ["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]
     np.testing.assert_allclose(resumed.history[columns], run[0].history[columns], rtol=1e-3)
-    for name in (trained.BEST, trained.LAST):
+    for name in (saved_detector.BEST, saved_detector.LAST):
         whole = arrays(run[0].checkpoint / name)
         for key, array in arrays(resumed.checkpoint / name).items():
             np.testing.assert_allclose(array, whole[key], rtol=1e-3, atol=1e-4)
@@ -220,12 +220,12 @@ def test_state_of_another_configuration_is_moved_aside(tmp_path):
 
 def test_damaged_weights_and_missing_folders_are_named(tmp_path):
     with pytest.raises(UserError, match="No trained detector at"):
-        trained.load(tmp_path)
+        saved_detector.load(tmp_path)
     broken = tmp_path / "best.weights.h5"
     broken.write_bytes(b"half a file")
-    trained.describe(tmp_path, toy.spec(), {1: "plate"}, {})
+    saved_detector.describe(tmp_path, toy.spec(), {1: "plate"}, {})
     with pytest.raises(UserError, match="damaged, or of another variant"):
-        trained.load(tmp_path)
+        saved_detector.load(tmp_path)
 
 
 def test_numbers_that_follow_from_the_run():

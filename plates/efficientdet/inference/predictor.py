@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from plates.efficientdet.checkpoints.trained import Trained
+from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.data import preprocess
 from plates.efficientdet.data.batches import evaluation_batches
@@ -104,17 +104,17 @@ def detect(predictor: Predictor, records: Iterable[Record], batch_size: int = BA
     return pd.concat(parts, ignore_index=True).astype(_empty().dtypes.to_dict())
 
 
-def mask_iou(trained: Trained, folder: Path, split: str, batch_size: int = BATCH) -> dict[str, float]:
+def mask_iou(detector: SavedDetector, folder: Path, split: str, batch_size: int = BATCH) -> dict[str, float]:
     """IoU of the masks over a split of a folder of TFRecords, by class: `background`, then those of the label map.
 
     A class that neither the labels nor the masks have is left out.
     """
-    spec = trained.spec
+    spec = detector.spec
     confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)
     for batch in evaluation_batches(folder, pictures(spec), batch_size, split):
-        logits = trained.network.predict_on_batch(batch["images"])["segmentation"]
+        logits = detector.network.predict_on_batch(batch["images"])["segmentation"]
         confusion += metrics.confusion(batch["mask"].numpy(), logits)
-    names = {0: "background", **trained.label_map}
+    names = {0: "background", **detector.label_map}
     iou = enumerate(metrics.mask_iou(confusion))
     return {names.get(index, str(index)): float(value) for index, value in iou if np.isfinite(value)}
 

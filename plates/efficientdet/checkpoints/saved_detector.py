@@ -9,7 +9,6 @@ load_report.json  where it started from pretrained weights: what was loaded and 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ LOADED = "load_report.json"
 
 
 @dataclass(frozen=True)
-class Trained:
+class SavedDetector:
     """A rebuilt detector: float32 `network` for inference, its `spec`, `label_map` id to name, and `run` as written."""
 
     network: keras.Model
@@ -39,16 +38,11 @@ class Trained:
 def describe(folder: Path, spec: Spec, label_map: dict[int, str], run: dict[str, Any]) -> None:
     """Writes model.json."""
     content = {
-        "spec": to_json(spec),
+        "spec": spec.to_json(),
         "label_map": {str(key): name for key, name in label_map.items()},
         "run": run,
     }
     write_json(folder / MODEL, content)
-
-
-def to_json(spec: Spec) -> dict[str, Any]:
-    """The fields of a `Spec` in JSON's types."""
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
 def save_weights(network: keras.Model, path: Path) -> None:
@@ -57,7 +51,7 @@ def save_weights(network: keras.Model, path: Path) -> None:
         network.save_weights(temporary)
 
 
-def load(folder: Path, weights: str = BEST) -> Trained:
+def load(folder: Path, weights: str = BEST) -> SavedDetector:
     """Rebuilds the network of a checkpoint folder.
 
     Raises:
@@ -69,11 +63,11 @@ def load(folder: Path, weights: str = BEST) -> Trained:
                 f"No trained detector at {folder}: {name} is missing. Train one: `plates materialize checkpoint`."
             )
     content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
-    spec = spec_from_json(content["spec"])
+    spec = Spec.from_json(content["spec"])
     network = networks.build(spec)
     load_weights(network, folder / weights)
     label_map = {int(key): name for key, name in content["label_map"].items()}
-    return Trained(network, spec, label_map, content["run"])
+    return SavedDetector(network, spec, label_map, content["run"])
 
 
 def load_weights(network: keras.Model, path: Path) -> None:
@@ -90,12 +84,3 @@ def load_weights(network: keras.Model, path: Path) -> None:
             f"{path} does not hold the weights of this {network.name}: it is damaged, or of another variant or size "
             f"({reason}). `plates weights inspect {path}` shows what is in it."
         ) from error
-
-
-def spec_from_json(fields: dict[str, Any]) -> Spec:
-    """The `Spec` of its fields from JSON, where tuples have become lists."""
-    return Spec(**{name: _tuples(value) for name, value in fields.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -10,6 +10,7 @@ import numpy as np
 
 from plates.efficientdet.checkpoints import names
 from plates.efficientdet.checkpoints.keras_files import positions, read_keras
+from plates.efficientdet.checkpoints.saved_detector import BEST
 from plates.efficientdet.checkpoints.tensorflow_files import read_checkpoint
 from plates.efficientdet.model.backbone_tables import Backbone
 from plates.efficientdet.model.network import variable_name
@@ -20,11 +21,10 @@ NAME_BASED_RAW = "name-based checkpoint without averages"
 OBJECT_BASED = "object-based checkpoint"
 KERAS = "Keras weights"
 KERAS_BACKBONE = "keras.applications backbone"
-OURS = "best.weights.h5"
 
 
 @dataclass(frozen=True)
-class Stored:
+class WeightsFile:
     """The arrays of a file by the file's own keys."""
 
     source: str
@@ -53,7 +53,7 @@ class Stored:
         return {name: f"{layers.get(owner, 'no such layer')}/{index}" for name, (owner, index) in split.items()}
 
 
-def read(path: Path, *, hashed: bool = True) -> Stored:
+def read(path: Path, *, hashed: bool = True) -> WeightsFile:
     """The weights at `path`: .weights.h5 (ours or a keras.applications backbone), our folder of a checkpoint, a
     published archive, its folder, or a TensorFlow checkpoint's prefix.
 
@@ -61,13 +61,13 @@ def read(path: Path, *, hashed: bool = True) -> Stored:
     """
     if not path.exists() and not path.with_name(path.name + ".index").exists():
         raise UserError(f"no weights at {path.absolute()}: check model.pretrained")
-    if (path / OURS).is_file():
-        path = path / OURS
+    if (path / BEST).is_file():
+        path = path / BEST
     digest = sha256_of(path) if hashed and path.is_file() else None
     if path.suffix in (".h5", ".hdf5"):
         arrays = read_keras(path)
         kind = KERAS_BACKBONE if any(key.startswith("stem_conv/") for key in arrays) else KERAS
-        return Stored(str(path), kind, arrays, digest)
+        return WeightsFile(str(path), kind, arrays, digest)
     arrays = read_checkpoint(path)
     if any(key.endswith(names.SUFFIX) for key in arrays):
         kind = OBJECT_BASED
@@ -75,7 +75,7 @@ def read(path: Path, *, hashed: bool = True) -> Stored:
         kind = NAME_BASED
     else:
         kind = NAME_BASED_RAW
-    return Stored(str(path), kind, arrays, digest)
+    return WeightsFile(str(path), kind, arrays, digest)
 
 
 def inspect(path: Path) -> list[dict[str, Any]]:
