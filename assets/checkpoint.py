@@ -35,7 +35,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
     from plates.efficientdet.model.family import resolve
     from plates.efficientdet.training import devices
     from plates.efficientdet.training.class_weights import effective_distribution
-    from plates.efficientdet.training.data import from_records
+    from plates.efficientdet.training.data import from_tfrecords
     from plates.efficientdet.training.loop import train
 
     path, params = run.project.path, run.params
@@ -44,7 +44,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
     manifest = read_manifest(path("data/tfrecords"))
     check_classes(params.model.label_map, params.model.num_classes, manifest.label_map)
     spec = resolve(params.model, num_classes=max(manifest.label_map), aspect_ratios=fitted["aspect_ratios"])
-    data = from_records(path("data/tfrecords"), spec, params.train, params.augment)
+    data = from_tfrecords(path("data/tfrecords"), spec, params.train, params.augment)
     bar = run.progress("training steps")
     result = train(
         spec,

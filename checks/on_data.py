@@ -139,7 +139,7 @@ def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetChe
         pq.read_table(project.path("data/splits.parquet"), columns=tfrecords.SPLIT_COLUMNS),
     )
     if not report.problems:
-        return passed(f"{report.records:,} TFRecords with {report.boxes:,} boxes equal the table")
+        return passed(f"{report.examples:,} TFRecords with {report.boxes:,} boxes equal the table")
     problems = pd.DataFrame([vars(problem) for problem in report.problems[:50]])
     said = ", ".join(f"{count:,} {kind}" for kind, count in report.by_kind.items())
     first = "; ".join(f"{problem.where}: {problem.found}" for problem in report.problems[:3])

@@ -45,13 +45,13 @@ def predict(
     chosen = photographs(images)
     note(f"model {folder}: {figures(folder)}")
     _start_tensorflow()
-    from plates.efficientdet.inference import exported as infer
+    from plates.efficientdet.inference import exported
 
-    for found in infer.Model(folder).predict(chosen, min_score=score):
+    for found in exported.ExportedModel(folder).predict(chosen, min_score=score):
         print(json.dumps(found, ensure_ascii=False))
         if draw:
             draw.mkdir(parents=True, exist_ok=True)
-            infer.draw(found, draw / Path(found["image"]).name)
+            exported.draw(found, draw / Path(found["image"]).name)
 
 
 def photographs(given: Sequence[Path]) -> list[Path]:

@@ -16,9 +16,9 @@ from plates.card.pictures import UNREADABLE, Picture, Sample, from_samples, plac
 from plates.ccpd.subsets import subset_of
 from plates.ccpd.table import LABELS_SCHEMA, parse_labels
 from plates.columns import BOX, CORNERS
+from plates.efficientdet.data.tfrecords.example import Example, from_bytes
 from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, read_manifest
-from plates.efficientdet.data.tfrecords.record import Record, from_bytes
 
 IN_NAME = ["province", "plate", "plate_type", "brightness", "blurriness"]
 """What a TFRecord does not hold and a CCPD name tells."""
@@ -56,11 +56,11 @@ def shards(folder: Path, files: list[Path], count: int) -> Inspection:
     return Inspection([*lines, "the first shard:", *first.lines], first.picture)
 
 
-def _records(path: Path) -> Iterator[Record]:
+def _records(path: Path) -> Iterator[Example]:
     return (from_bytes(payload) for payload in payloads(path))
 
 
-def _rows(record: Record, position: int) -> Iterable[dict[str, Any]]:
+def _rows(record: Example, position: int) -> Iterable[dict[str, Any]]:
     """A row of the labels table for each box; one without a box for a negative."""
     path = record.path or f"TFRecord {position}"
     image: dict[str, Any] = {"subset": subset_of(path), "name": path.rpartition("/")[2], "path": path}
@@ -94,7 +94,7 @@ def _pictures(path: Path, records: int, count: int, said: dict[str, str]) -> lis
     ]
 
 
-def _picture(record: Record, caption: str) -> Picture:
+def _picture(record: Example, caption: str) -> Picture:
     try:
         with Image.open(io.BytesIO(record.encoded)) as image:
             pixels = np.asarray(image.convert("RGB"))

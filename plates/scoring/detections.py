@@ -37,7 +37,7 @@ def detections(
     """
     from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.data.tfrecords import read, read_manifest
-    from plates.efficientdet.data.tfrecords.record import Record
+    from plates.efficientdet.data.tfrecords.example import Example
     from plates.efficientdet.inference.predictor import Predictor, detect, mask_iou
 
     model = saved_detector.load(folder)
@@ -45,7 +45,7 @@ def detections(
     part = read_manifest(shards).split(split)
     batch_size = project.params.evaluation.batch_size
 
-    def records() -> Iterator[Record]:
+    def records() -> Iterator[Example]:
         done = 0
         for shard in part.shards:
             for record in read(shards / shard.file):

@@ -9,19 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from plates.efficientdet.config import AugmentConfig, ExportConfig, ModelConfig, NmsConfig, TrainConfig
+from plates.efficientdet.config.base import Section
 from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.efficientdet.model.family import variant
 from plates.errors import UserError
 from plates.settings.yaml_text import read_yaml
-
-
-class Section(BaseModel):
-    """A group of knobs: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class SampleParams(Section):

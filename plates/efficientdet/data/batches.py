@@ -1,11 +1,15 @@
 """Batches for training and evaluation from a folder of TFRecords, by tf.data.
 
-A batch is a dict: - `images` [B, H, W, 3] uint8 RGB (float32 if `exact`), not normalised: the model does
-that; - `gt_boxes` [B, M, 4] float32, yxyx in px of the network's input; M is the largest number of boxes in
-an image; - `gt_classes` [B, M] int32 from 1; 0 is padding; a negative class is there but no positive: a
-crowd, or too small; - `image_id` [B] int64; `image_scale` [B] float32, original px per network px; -
-`gt_dropped` [B] int32, boxes of which the crop left too little (training only); - `mask` [B, ceil(H / s),
-ceil(W / s)] int32, the class of each cell of `mask_stride` s px, if asked for.
+A batch is a dict of
+
+- `images` uint8 [B, H, W, 3], RGB (float32 where `exact`), not normalised: the model does that;
+- `gt_boxes` float32 [B, M, 4], yxyx in pixels of the network's input; M is the largest number of boxes in an image;
+- `gt_classes` int32 [B, M], from 1; 0 is padding; negative where a box is there but is not a positive: a crowd, or too
+  small;
+- `gt_dropped` int32 [B], boxes of which the crop left too little (training only);
+- `image_id` int64 [B];
+- `image_scale` float32 [B], original pixels per pixel of the network's input;
+- `mask` int32 [B, ceil(H / s), ceil(W / s)], the class of each cell of s = `mask_stride` pixels, where asked for.
 """
 
 from collections.abc import Iterator
@@ -18,9 +22,9 @@ from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data import preprocess, samples
 from plates.efficientdet.data.samples import Pictures
 from plates.efficientdet.data.sampling import copies_by_label
+from plates.efficientdet.data.tfrecords.example import from_bytes
 from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.data.tfrecords.manifest import Manifest, read_manifest
-from plates.efficientdet.data.tfrecords.record import from_bytes
 from plates.errors import UserError
 
 # Serialized pictures: 2,048 of 95 KB are 200 MB. The shards hold a random order already.
@@ -68,23 +72,23 @@ def training_batches(
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         # This graph's own seed, so that the order does not depend on what the process has set globally.
         tf.compat.v1.set_random_seed(seed + 1)
-        records = _interleaved(files, seed, number) if cached is None else cached
+        examples = _interleaved(files, seed, number) if cached is None else cached
         if copies is not None:
-            records = _resampled(records, copies, seed, number)
-        shuffled = records.shuffle(
+            examples = _resampled(examples, copies, seed, number)
+        shuffled = examples.shuffle(
             images if cached is not None else min(images, _SHUFFLE_BUFFER), number, reshuffle_each_iteration=False
         )
         return shuffled.repeat().take(images) if copies is not None else shuffled
 
-    def sample(position: tf.Tensor, record: tf.Tensor | samples.Sample) -> samples.Sample:
-        parsed = samples.parse(record) if cached is None else record
+    def sample(position: tf.Tensor, example: tf.Tensor | samples.Sample) -> samples.Sample:
+        parsed = samples.parse(example) if cached is None else example
         seen = samples.augmented(parsed, position, seed, pictures, augment, ratio)
         return samples.padded(seen, _max_boxes(manifest, split))
 
     done = start_step * batch_size
     first = done // images
-    records = tf.data.Dataset.range(first, tf.int64.max).flat_map(_traced(epoch)).skip(done - first * images)
-    counted = tf.data.Dataset.zip((tf.data.Dataset.counter(done), records))
+    examples = tf.data.Dataset.range(first, tf.int64.max).flat_map(_traced(epoch)).skip(done - first * images)
+    counted = tf.data.Dataset.zip((tf.data.Dataset.counter(done), examples))
     seen = counted.map(_traced(sample), _PARALLEL, deterministic=True)
     return seen.batch(batch_size, drop_remainder=True).prefetch(2)
 
@@ -95,12 +99,12 @@ def evaluation_batches(folder: Path, pictures: Pictures, batch_size: int, split:
     Raises `UserError`: no manifest, no such split, missing shards, no images.
     """
     manifest = read_manifest(folder)
-    records = tf.data.TFRecordDataset(_files(folder, manifest, split), buffer_size=_READ_BUFFER)
+    examples = tf.data.TFRecordDataset(_files(folder, manifest, split), buffer_size=_READ_BUFFER)
 
-    def sample(record: tf.Tensor) -> samples.Sample:
-        return samples.padded(samples.whole(samples.parse(record), pictures), _max_boxes(manifest, split))
+    def sample(example: tf.Tensor) -> samples.Sample:
+        return samples.padded(samples.whole(samples.parse(example), pictures), _max_boxes(manifest, split))
 
-    return records.map(_traced(sample), _PARALLEL, deterministic=True).batch(batch_size).prefetch(2)
+    return examples.map(_traced(sample), _PARALLEL, deterministic=True).batch(batch_size).prefetch(2)
 
 
 def preview(
@@ -136,18 +140,18 @@ def _files(folder: Path, manifest: Manifest, split: str) -> list[str]:
 
 def _cache_ratio(shard: Path, images: int, pictures: Pictures, augment: AugmentConfig, cache_mib: int) -> int | None:
     """At which ratio the pictures are kept decoded; None where they would not fit, by the first one's size."""
-    record = from_bytes(next(payloads(shard)))
+    example = from_bytes(next(payloads(shard)))
     largest = (pictures.size[0] * augment.jitter_max, pictures.size[1] * augment.jitter_max)
-    scale = min(largest[0] / record.height, largest[1] / record.width)
-    ratio = int(preprocess.decode_ratio(record.height, record.width, tf.constant(scale)))
-    size = images * (record.height // ratio) * (record.width // ratio) * 3
+    scale = min(largest[0] / example.height, largest[1] / example.width)
+    ratio = int(preprocess.decode_ratio(example.height, example.width, tf.constant(scale)))
+    size = images * (example.height // ratio) * (example.width // ratio) * 3
     return ratio if size <= cache_mib * 2**20 else None
 
 
 def _cached(files: list[str], ratio: int) -> tf.data.Dataset:
-    records = tf.data.TFRecordDataset(files, buffer_size=_READ_BUFFER)
-    return records.map(
-        _traced(lambda record: samples.decoded(samples.parse(record), ratio)), _PARALLEL, deterministic=True
+    examples = tf.data.TFRecordDataset(files, buffer_size=_READ_BUFFER)
+    return examples.map(
+        _traced(lambda example: samples.decoded(samples.parse(example), ratio)), _PARALLEL, deterministic=True
     ).cache()
 
 
@@ -160,17 +164,17 @@ def _interleaved(files: list[str], seed: int, epoch: tf.Tensor) -> tf.data.Datas
     )
 
 
-def _resampled(records: tf.data.Dataset, copies: np.ndarray, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    """Each record as often as the rarest of its classes asks, the fraction by chance, the same for the same
+def _resampled(examples: tf.data.Dataset, copies: np.ndarray, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+    """Each example as often as the rarest of its classes asks, the fraction by chance, the same for the same
     epoch.
     """
 
-    def repeated(index: tf.Tensor, record: tf.Tensor | samples.Sample) -> tf.data.Dataset:
-        classes = tf.abs(record["classes"]) if isinstance(record, dict) else samples.labels(record)
+    def repeated(index: tf.Tensor, example: tf.Tensor | samples.Sample) -> tf.data.Dataset:
+        classes = tf.abs(example["classes"]) if isinstance(example, dict) else samples.labels(example)
         asked = tf.reduce_max(tf.gather(copies, classes))
         asked = tf.where(tf.size(classes) == 0, copies[0], asked)
         key = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(seed, tf.int64), epoch]), index)
         times = tf.floor(asked + tf.random.stateless_uniform([], key))
-        return tf.data.Dataset.from_tensors(record).repeat(tf.cast(times, tf.int64))
+        return tf.data.Dataset.from_tensors(example).repeat(tf.cast(times, tf.int64))
 
-    return records.enumerate().flat_map(_traced(repeated))
+    return examples.enumerate().flat_map(_traced(repeated))

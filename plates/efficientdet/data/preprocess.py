@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from plates.efficientdet.model.backbone_tables import MEAN_RGB
+
 RATIOS = (1, 2, 4, 8)
-MEAN_RGB = (123.675, 116.28, 103.53)
 
 
 class Window(NamedTuple):

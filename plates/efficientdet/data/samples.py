@@ -1,4 +1,4 @@
-"""One record as a training or evaluation sample, in TensorFlow ops: parse, decode, augment, pad."""
+"""One example as a training or evaluation sample, in TensorFlow ops: parse, decode, augment, pad."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from plates.efficientdet.data.augment import (
     usable,
 )
 from plates.efficientdet.data.autoaugment import distort
+from plates.efficientdet.model.backbone_tables import MEAN_RGB
 from plates.efficientdet.model.family import Spec
 
 Sample = dict[str, tf.Tensor]
@@ -32,7 +33,7 @@ class Pictures:
     """
 
     size: tuple[int, int]
-    mean_rgb: tuple[float, float, float] = preprocess.MEAN_RGB
+    mean_rgb: tuple[float, float, float] = MEAN_RGB
     mask: bool = False
     exact: bool = False
     mask_stride: int = MASK_STRIDE
@@ -51,20 +52,20 @@ _LABEL = "image/object/class/label"
 _list_of = partial(tf.io.FixedLenSequenceFeature, shape=[], allow_missing=True)
 
 
-def labels(record: tf.Tensor) -> tf.Tensor:
-    """Class ids [n] int32 of a serialized record."""
-    return tf.cast(tf.io.parse_single_example(record, {_LABEL: _list_of(dtype=tf.int64)})[_LABEL], tf.int32)
+def labels(example: tf.Tensor) -> tf.Tensor:
+    """Class ids [n] int32 of a serialized example."""
+    return tf.cast(tf.io.parse_single_example(example, {_LABEL: _list_of(dtype=tf.int64)})[_LABEL], tf.int32)
 
 
-def parse(record: tf.Tensor) -> Sample:
-    """A serialized record as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point
+def parse(example: tf.Tensor) -> Sample:
+    """A serialized example as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point
     sets.
 
     `points` [n, 4, 2] are the boxes' corners as y, x in 0..1, `corners` the plates' (the boxes' where the
-    record has none). The class of a crowd is negative; boxes without area are left out.
+    example has none). The class of a crowd is negative; boxes without area are left out.
     """
     features = tf.io.parse_single_example(
-        record,
+        example,
         {
             "image/encoded": tf.io.FixedLenFeature([], tf.string),
             "image/source_id": tf.io.FixedLenFeature([], tf.string),

@@ -22,13 +22,6 @@ def repeats(class_counts: dict[str, int], max_repeats: float = MAX_REPEATS) -> d
     return {name: wanted.get(name, 0.0) * (total / seen if seen else 0.0) for name in class_counts}
 
 
-def effective_distribution(class_counts: dict[str, int], max_repeats: float = MAX_REPEATS) -> dict[str, float]:
-    """Share of each class among the boxes seen in training with balanced sampling."""
-    copies = repeats(class_counts, max_repeats)
-    total = sum(class_counts.values())
-    return {name: copies[name] * count / total if total else 0.0 for name, count in class_counts.items()}
-
-
 def copies_by_label(manifest: Manifest, split: str) -> np.ndarray:
     """Expected copies [1 + largest label id] float32; entry 0 is that of an image without boxes, 1."""
     by_name = repeats(manifest.class_counts[split])

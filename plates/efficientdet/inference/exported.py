@@ -22,7 +22,7 @@ COLOUR = (255, 140, 0)
 OPACITY = 110
 
 
-class Model:
+class ExportedModel:
     """An exported folder, loaded.
 
     Raises:

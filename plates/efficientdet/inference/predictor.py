@@ -16,7 +16,7 @@ from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.data import preprocess
 from plates.efficientdet.data.batches import evaluation_batches
 from plates.efficientdet.data.samples import pictures
-from plates.efficientdet.data.tfrecords.record import Record
+from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.inference import postprocess
 from plates.efficientdet.inference.postprocess import table
@@ -83,22 +83,22 @@ class Predictor(tf.Module):
         return found
 
 
-def detect(predictor: Predictor, records: Iterable[Record], batch_size: int = BATCH) -> pd.DataFrame:
-    """Every detection in `records` (of `records.verify.read`): the columns of data/detections.parquet but `subset`.
+def detect(predictor: Predictor, examples: Iterable[Example], batch_size: int = BATCH) -> pd.DataFrame:
+    """Every detection in `examples` (of `tfrecords.read`): the columns of data/detections.parquet but `subset`.
 
     Raises:
-        UserError: a record's picture cannot be decoded.
+        UserError: an example's picture cannot be decoded.
     """
     parts = [_empty()]
-    for batch in _batched(records, batch_size):
+    for batch in _batched(examples, batch_size):
         try:
-            found = predictor.on_jpegs(tf.constant([record.encoded for record in batch]))
+            found = predictor.on_jpegs(tf.constant([example.encoded for example in batch]))
         except tf.errors.InvalidArgumentError as error:
-            names = ", ".join(record.path for record in batch)
+            names = ", ".join(example.path for example in batch)
             raise UserError(f"A picture among {names} is no JPEG ({error.message.splitlines()[0]}).") from error
-        ids = np.array([int(record.image_id) for record in batch])
+        ids = np.array([int(example.image_id) for example in batch])
         rows = table(ids, {name: value.numpy() for name, value in found.items()})
-        paths = {int(record.image_id): record.path for record in batch}
+        paths = {int(example.image_id): example.path for example in batch}
         rows.insert(1, "path", rows["image_id"].map(paths).astype("str"))
         parts.append(rows)
     return pd.concat(parts, ignore_index=True).astype(_empty().dtypes.to_dict())
@@ -125,7 +125,7 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in (kinds | sides).items()})
 
 
-def _batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    iterator = iter(records)
+def _batched(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    iterator = iter(examples)
     while batch := list(islice(iterator, size)):
         yield batch

@@ -6,6 +6,10 @@ from functools import cache
 
 from plates.errors import UserError
 
+# Of ImageNet's pixels in 0 to 255, as google/automl takes them (`hparams_config.py`).
+MEAN_RGB = (123.675, 116.28, 103.53)
+STDDEV_RGB = (58.395, 57.12, 57.375)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -33,8 +37,8 @@ class Backbone:
     stages: tuple[Stage, ...]
     survival_prob: float = 0.8
     act_type: str = "swish"
-    mean_rgb: tuple[float, ...] = (123.675, 116.28, 103.53)
-    stddev_rgb: tuple[float, ...] = (58.395, 57.12, 57.375)
+    mean_rgb: tuple[float, float, float] = MEAN_RGB
+    stddev_rgb: tuple[float, float, float] = STDDEV_RGB
 
 
 V1 = (

@@ -15,16 +15,6 @@ Tensor = Any
 SMALLEST = 1e-8
 
 
-def xyxy_to_yxyx(boxes: Tensor) -> Tensor:
-    """[..., 4] xmin, ymin, xmax, ymax to ymin, xmin, ymax, xmax."""
-    return bounding_boxes.convert_format(boxes, source="xyxy", target="yxyx")
-
-
-def yxyx_to_xyxy(boxes: Tensor) -> Tensor:
-    """[..., 4] ymin, xmin, ymax, xmax to xmin, ymin, xmax, ymax."""
-    return bounding_boxes.convert_format(boxes, source="yxyx", target="xyxy")
-
-
 def yxyx_to_deltas(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Boxes [..., A, 4] as (ty, tx, th, tw) of their anchors [A, 4]: offsets in anchor sizes, logs of size ratios.
 

@@ -40,7 +40,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def on_tensorflow_s_cpu() -> bool:
+def on_tensorflow_cpu() -> bool:
     """Whether TensorFlow computes, without an accelerator."""
     if keras.backend.backend() != "tensorflow":
         return False
@@ -91,7 +91,7 @@ class Style:
 
 def as_product(layer: keras.layers.Layer, training: bool | None) -> bool:
     """Whether a 1x1 convolution is a matrix product here: in training on TensorFlow's CPU, where it is faster."""
-    return bool(training) and layer.compute_dtype == "float32" and on_tensorflow_s_cpu()
+    return bool(training) and layer.compute_dtype == "float32" and on_tensorflow_cpu()
 
 
 def pointwise(x: Any, kernel: Any, bias: Any) -> Any:
@@ -124,7 +124,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """Keras's, padded as "same" and without bias. In training TensorFlow has a faster gradient for it on CPUs."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if training and self.kernel_size[0] > 3 and self.compute_dtype == "float32" and on_tensorflow_s_cpu():
+        if training and self.kernel_size[0] > 3 and self.compute_dtype == "float32" and on_tensorflow_cpu():
             from plates.efficientdet.model.tensorflow_kernels import depthwise_convolution
 
             return depthwise_convolution(inputs, self.kernel.value, self.strides[0])

@@ -45,7 +45,7 @@ class Data:
     fingerprint: dict[str, Any] = field(default_factory=dict)
 
 
-def from_records(
+def from_tfrecords(
     folder: Path, spec: Spec, train: TrainConfig, augment: AugmentConfig, max_validation_images: int = 200
 ) -> Data:
     """`Data` of a folder of TFRecords: its train split, and up to `max_validation_images` images of val.

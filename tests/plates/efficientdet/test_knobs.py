@@ -19,7 +19,7 @@ from plates.efficientdet.model import anchors, network
 from plates.efficientdet.model.family import resolve
 from plates.efficientdet.training import devices, freeze, losses, matching, optimizer, schedule
 from plates.efficientdet.training.build import build, number_of_steps
-from plates.efficientdet.training.data import Data, from_records
+from plates.efficientdet.training.data import Data, from_tfrecords
 from plates.efficientdet.training.loop import Training
 from plates.errors import UserError
 from plates.photographs.content import Photographs
@@ -149,7 +149,7 @@ def batches(values: dict[str, Any]) -> list[bytes]:
     folder = Path(values.pop("folder"))
     augment = AugmentConfig(**{k: v for k, v in values.items() if k in AugmentConfig.model_fields})
     train = TrainConfig(batch_size=2, **{k: v for k, v in values.items() if k in TrainConfig.model_fields})
-    data = from_records(folder, resolve(ModelConfig(**SMALL)), train, augment)
+    data = from_tfrecords(folder, resolve(ModelConfig(**SMALL)), train, augment)
     return [
         np.asarray(array).tobytes()
         for images, targets in data.training(0).take(8)
@@ -255,12 +255,12 @@ SECTIONS = {ModelConfig: MODEL, TrainConfig: TRAIN, AugmentConfig: AUGMENT, NmsC
 
 
 @pytest.fixture
-def records(photographs, tmp_path) -> Path:
+def examples(photographs, tmp_path) -> Path:
     """Nine pictures, two of them with a plate of the rarer class."""
     root, boxes, splits = photographs(9, ("train",))
     boxes["class"] = boxes["class"].mask(boxes["class"].notna(), ["b", "b", *"a" * 7])
-    write(boxes, splits, TWO["label_map"], Photographs(root), tmp_path / "records", workers=1)
-    return tmp_path / "records"
+    write(boxes, splits, TWO["label_map"], Photographs(root), tmp_path / "examples", workers=1)
+    return tmp_path / "examples"
 
 
 def test_every_knob_is_looked_at():
@@ -276,7 +276,7 @@ def test_a_changed_value_shows(knob, request, tmp_path, monkeypatch):
     assert name in changed
     before = given[0] if given else {}
     if look in (batches, loaded):
-        folder = {"folder": str(request.getfixturevalue("records") if look is batches else tmp_path)}
+        folder = {"folder": str(request.getfixturevalue("examples") if look is batches else tmp_path)}
         assert look(before | folder) != look(before | changed | folder)
     else:
         assert seen(look, json.dumps(before)) != look(before | changed)
@@ -294,5 +294,5 @@ def test_the_same_values_show_the_same(look):
     assert seen(look, "{}") == look({})
 
 
-def test_the_same_batches_come_again(records):
-    assert batches({"folder": records}) == batches({"folder": records})
+def test_the_same_batches_come_again(examples):
+    assert batches({"folder": examples}) == batches({"folder": examples})

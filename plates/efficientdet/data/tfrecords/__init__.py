@@ -1,20 +1,20 @@
 """TFRecords without TensorFlow: writing shards of photographs and boxes, reading them, holding them against
 the table.
 
-The records carry the feature names of the TF Object Detection API, which google/automl reads too.
+The examples carry the feature names of the TF Object Detection API, which google/automl reads too.
 """
 
+from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.data.tfrecords.manifest import Manifest, read_manifest
 from plates.efficientdet.data.tfrecords.plan import BOX_COLUMNS, SPLIT_COLUMNS
-from plates.efficientdet.data.tfrecords.record import Record
 from plates.efficientdet.data.tfrecords.verify import Verification, read, verify
 from plates.efficientdet.data.tfrecords.write import write
 
 __all__ = [
     "BOX_COLUMNS",
     "SPLIT_COLUMNS",
+    "Example",
     "Manifest",
-    "Record",
     "Verification",
     "read",
     "read_manifest",

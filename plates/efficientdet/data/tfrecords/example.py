@@ -1,68 +1,100 @@
-"""`tf.train.Example` as bytes, by protobuf's own runtime and the three messages of example.proto.
+"""One photograph and its boxes as an example, and back.
 
-Source of the message layout: tensorflow/core/example/{example,feature}.proto.
+Feature names: TF Object Detection API (`object_detection/core/standard_fields.py`, `TfExampleFields`), read
+by google/automl's `tf_example_decoder.py` too; `image/object/corners` is this project's: eight floats a box,
+the plate's corners right-bottom, left-bottom, left-top, right-top as x, y in 0..1, absent unless all boxes
+have them.
 """
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+import numpy as np
+from google.protobuf.message import DecodeError
 
-Values = Sequence[bytes] | Sequence[float] | Sequence[int]
-
-_Field = descriptor_pb2.FieldDescriptorProto
-_KINDS = {"bytes_list": _Field.TYPE_BYTES, "float_list": _Field.TYPE_FLOAT, "int64_list": _Field.TYPE_INT64}
-
-
-def _example_class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="plates/example.proto", package="plates", syntax="proto3")
-    feature = file.message_type.add(name="Feature")
-    feature.oneof_decl.add(name="kind")
-    for number, (kind, scalar) in enumerate(_KINDS.items(), start=1):
-        values = file.message_type.add(name=kind)
-        values.field.add(name="value", number=1, type=scalar, label=_Field.LABEL_REPEATED)
-        feature.field.add(
-            name=kind, number=number, type=_Field.TYPE_MESSAGE, type_name=f".plates.{kind}", oneof_index=0
-        )
-    features = file.message_type.add(name="Features")
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
-    entry.field.add(name="key", number=1, type=_Field.TYPE_STRING)
-    entry.field.add(name="value", number=2, type=_Field.TYPE_MESSAGE, type_name=".plates.Feature")
-    features.field.add(
-        name="feature",
-        number=1,
-        type=_Field.TYPE_MESSAGE,
-        label=_Field.LABEL_REPEATED,
-        type_name=".plates.Features.FeatureEntry",
-    )
-    example = file.message_type.add(name="Example")
-    example.field.add(name="features", number=1, type=_Field.TYPE_MESSAGE, type_name=".plates.Features")
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("plates.Example"))
+from plates.columns import BOX, CORNERS
+from plates.efficientdet.data.tfrecords import protobuf
+from plates.errors import UserError
 
 
-_Example = _example_class()
-
-
-def serialize(features: Mapping[str, tuple[str, Values]]) -> bytes:
-    """Bytes of the Example whose features are name -> (bytes_list | float_list | int64_list, values).
-
-    Equal features give equal bytes: the map is written in the order of its keys.
+@dataclass(frozen=True)
+class Example:
+    """What an example holds. `boxes` [n, 4] are xmin, ymin, xmax, ymax in pixels of the image, float32;
+    `corners` [n, 8] pixels or None; `labels` [n] from 1; `crowd` [n] bool; `sha256` hex, empty where the
+    example has none.
     """
-    example = _Example()
-    target = example.features.feature
-    for name, (kind, values) in features.items():
-        getattr(target[name], kind).value.extend(values)
-    return example.SerializeToString(deterministic=True)
+
+    image_id: str
+    path: str
+    height: int
+    width: int
+    encoded: bytes
+    sha256: str
+    boxes: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    crowd: np.ndarray
+    corners: np.ndarray | None
 
 
-def parse(payload: bytes) -> dict[str, Values]:
-    """Name -> values of a serialized Example. Raises `google.protobuf.message.DecodeError` for other bytes."""
-    features = _Example.FromString(payload).features.feature
-    parsed: dict[str, Values] = {}
-    for name, feature in features.items():
-        kind = feature.WhichOneof("kind")
-        parsed[name] = list(getattr(feature, kind).value) if kind else []
-    return parsed
+def to_bytes(image: dict[str, Any], encoded: bytes, ids: dict[str, int]) -> bytes:
+    """Serialized example of one row of `plan.images_table`; `ids` is class name -> label id."""
+    width, height = image["width"], image["height"]
+    count = len(image["class"])
+    boxes = np.array([image[side] for side in BOX], np.float32)
+    relative = boxes / np.array([[width], [height], [width], [height]], np.float32)
+    area = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
+    features: dict[str, tuple[str, protobuf.Values]] = {
+        "image/encoded": ("bytes_list", [encoded]),
+        "image/format": ("bytes_list", [b"jpeg"]),
+        "image/height": ("int64_list", [height]),
+        "image/width": ("int64_list", [width]),
+        "image/filename": ("bytes_list", [image["path"].encode()]),
+        "image/source_id": ("bytes_list", [str(image["image_id"]).encode()]),
+        "image/key/sha256": ("bytes_list", [image["sha256"].encode()]),
+        "image/object/class/text": ("bytes_list", [name.encode() for name in image["class"]]),
+        "image/object/class/label": ("int64_list", [ids[name] for name in image["class"]]),
+        "image/object/is_crowd": ("int64_list", [0] * count),
+        "image/object/area": ("float_list", area.tolist()),
+    }
+    for side, values in zip(BOX, relative.tolist(), strict=True):
+        features[f"image/object/bbox/{side}"] = ("float_list", values)
+    corners = np.array([image[corner] for corner in CORNERS], float).T
+    if count and np.isfinite(corners).all():
+        scaled = corners / np.array([width, height] * 4)
+        features["image/object/corners"] = ("float_list", scaled.ravel().tolist())
+    return protobuf.serialize(features)
+
+
+def from_bytes(payload: bytes) -> Example:
+    """An example of this project or of another writer of the same features. Raises `UserError` for other bytes."""
+    try:
+        features = protobuf.parse(payload)
+        width, height = int(features["image/width"][0]), int(features["image/height"][0])
+        encoded = features["image/encoded"][0]
+    except (DecodeError, KeyError, IndexError) as error:
+        raise UserError(f"not an example of the TF Object Detection API: {type(error).__name__} {error}") from error
+    if not isinstance(encoded, bytes):
+        raise UserError("not an example of the TF Object Detection API: image/encoded holds no bytes")
+
+    def text(name: str) -> str:
+        values = features.get(name) or [b""]
+        return bytes(values[0]).decode(errors="replace")  # type: ignore[arg-type]
+
+    sides = [features.get(f"image/object/bbox/{side}", []) for side in BOX]
+    boxes = np.array(sides, np.float32).T * np.array([width, height, width, height], np.float32)
+    corners = np.array(features.get("image/object/corners", []), np.float32)
+    labels = np.array(features.get("image/object/class/label", []), np.int64)
+    return Example(
+        image_id=text("image/source_id"),
+        path=text("image/filename"),
+        height=height,
+        width=width,
+        encoded=encoded,
+        sha256=text("image/key/sha256"),
+        boxes=boxes.reshape(-1, 4),
+        labels=labels,
+        names=[bytes(name).decode() for name in features.get("image/object/class/text", [])],  # type: ignore[arg-type]
+        crowd=np.array(features.get("image/object/is_crowd", [0] * len(labels)), bool),
+        corners=corners.reshape(-1, 8) * np.array([width, height] * 4, np.float32) if corners.size else None,
+    )

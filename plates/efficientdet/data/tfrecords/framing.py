@@ -30,21 +30,21 @@ def frame(payload: bytes) -> bytes:
 def payloads(shard: Path) -> Iterator[bytes]:
     """Every payload of a shard, in order, its CRCs checked.
 
-    Raises `UserError` naming the shard and the record's index where a CRC disagrees or the file ends early;
-    what follows a damaged record cannot be trusted and is not read.
+    Raises `UserError` naming the shard and the example's index where a CRC disagrees or the file ends early;
+    what follows a damaged example cannot be trusted and is not read.
     """
     with shard.open("rb") as stream:
         index = 0
         while head := stream.read(_LENGTH.size):
-            where = f"{shard.name}, record {index}"
+            where = f"{shard.name}, example {index}"
             if len(head) < _LENGTH.size:
-                raise UserError(f"{where}: the file ends inside a record's length")
+                raise UserError(f"{where}: the file ends inside an example's length")
             length, length_crc = _LENGTH.unpack(head)
             if masked_crc(head[:8]) != length_crc:
                 raise UserError(f"{where}: the CRC of its length disagrees")
             body = stream.read(length + _CRC.size)
             if len(body) < length + _CRC.size:
-                raise UserError(f"{where}: the file ends inside the record ({len(body)} of {length + 4} bytes)")
+                raise UserError(f"{where}: the file ends inside the example ({len(body)} of {length + 4} bytes)")
             payload = body[:length]
             if masked_crc(payload) != _CRC.unpack(body[length:])[0]:
                 raise UserError(f"{where}: the CRC of its content disagrees")

@@ -10,22 +10,22 @@ from plates.errors import UserError
 FILE_NAME = "manifest.json"
 
 
-class Section(BaseModel):
+class Part(BaseModel):
     """A part of the manifest; unknown keys are refused, so that a manifest of another version says so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Shard(Section):
-    """One TFRecord file: name, number of records, size in bytes, SHA-256 of its content in hex."""
+class Shard(Part):
+    """One TFRecord file: name, number of examples, size in bytes, SHA-256 of its content in hex."""
 
     file: str
-    records: int
+    examples: int
     bytes: int
     sha256: str
 
 
-class SplitRecords(Section):
+class SplitExamples(Part):
     """One split: its counts and shards. `max_boxes` is the largest number of boxes in one image."""
 
     images: int
@@ -35,14 +35,14 @@ class SplitRecords(Section):
     shards: list[Shard]
 
 
-class Manifest(Section):
+class Manifest(Part):
     """`label_map`: class id (from 1) -> name. `class_counts`: split -> class name -> number of boxes."""
 
     label_map: dict[int, str]
-    splits: dict[str, SplitRecords]
+    splits: dict[str, SplitExamples]
     class_counts: dict[str, dict[str, int]]
 
-    def split(self, name: str) -> SplitRecords:
+    def split(self, name: str) -> SplitExamples:
         """One split's counts and shards. Raises `UserError` naming those there are."""
         if name not in self.splits:
             raise UserError(f"the TFRecords have no split '{name}', only {', '.join(self.splits) or 'none'}")

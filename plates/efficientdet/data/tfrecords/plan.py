@@ -12,12 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plates.columns import BOX, CORNERS, SPLITS
 from plates.efficientdet.data.tfrecords.paths import Paths
-from plates.efficientdet.data.tfrecords.record import CORNERS, SIDES
 from plates.errors import UserError
 
-SPLITS = ("train", "val", "test")
-BOX_COLUMNS = ["path", "sha256", "width", "height", "class", *SIDES, *CORNERS]
+BOX_COLUMNS = ["path", "sha256", "width", "height", "class", *BOX, *CORNERS]
 SPLIT_COLUMNS = ["image_id", "path", "split"]
 _NAMED = 5
 _BATCH = 10_000  # paths as Python strings at a time
@@ -54,7 +53,7 @@ def images_table(
     order = np.argsort(image, kind="stable")
     labelled = order[boxes["class"].is_valid().to_numpy()[order]]
     starts = np.searchsorted(image[labelled], np.arange(len(splits) + 1)).astype(np.int32)
-    for name in ("class", *SIDES, *CORNERS):
+    for name in ("class", *BOX, *CORNERS):
         values = boxes[name].take(labelled).combine_chunks()
         images[name] = pa.ListArray.from_arrays(starts, values)
     return pa.table(images)
@@ -156,7 +155,7 @@ def _usable(boxes: pa.Table, label_map: dict[int, str]) -> None:
     unknown = set(pc.unique(boxes["class"].drop_null()).to_pylist()) - set(label_map.values())
     if unknown:
         raise UserError(f"classes {sorted(unknown)} are not in the label map {sorted(label_map.values())}")
-    sides = np.stack([boxes[side].to_numpy() for side in SIDES]).astype(float)
+    sides = np.stack([boxes[side].to_numpy() for side in BOX]).astype(float)
     broken = ~np.isfinite(sides).all(axis=0) | (sides[2] <= sides[0]) | (sides[3] <= sides[1])
     broken &= boxes["class"].is_valid().to_numpy()
     if broken.any():

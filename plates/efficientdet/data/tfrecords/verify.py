@@ -1,4 +1,4 @@
-"""Reading shards back and holding every record against the table it was written from."""
+"""Reading shards back and holding every example against the table it was written from."""
 
 import hashlib
 import os
@@ -18,19 +18,19 @@ import simplejpeg
 
 from plates.efficientdet.data.tfrecords import plan
 from plates.efficientdet.data.tfrecords.compare import differences
+from plates.efficientdet.data.tfrecords.example import Example, from_bytes
 from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.data.tfrecords.manifest import read_manifest
 from plates.efficientdet.data.tfrecords.paths import Paths
-from plates.efficientdet.data.tfrecords.record import Record, from_bytes
 from plates.efficientdet.data.tfrecords.write import Progress
 from plates.errors import UserError
 
-_CHUNK = 128  # records in memory at a time
+_CHUNK = 128  # examples in memory at a time
 
 
 @dataclass(frozen=True)
 class Problem:
-    """`kind` is one of shard, record, image, size, content, boxes, classes, corners, split, missing, twice,
+    """`kind` is one of shard, example, image, size, content, boxes, classes, corners, split, missing, twice,
     unknown, count; `where` the shard, and the image where known.
     """
 
@@ -41,9 +41,9 @@ class Problem:
 
 @dataclass
 class Verification:
-    """What was read: records and boxes that could be, and every problem."""
+    """What was read: examples and boxes that could be, and every problem."""
 
-    records: int = 0
+    examples: int = 0
     boxes: int = 0
     problems: list[Problem] = field(default_factory=list)
 
@@ -53,8 +53,8 @@ class Verification:
         return dict(Counter(problem.kind for problem in self.problems))
 
 
-def read(shard: Path) -> Iterator[Record]:
-    """The records of a shard, ours or another writer's of the same features. Raises `UserError` as
+def read(shard: Path) -> Iterator[Example]:
+    """The examples of a shard, ours or another writer's of the same features. Raises `UserError` as
     `payloads`.
     """
     return map(from_bytes, payloads(shard))
@@ -70,9 +70,9 @@ def verify(
 ) -> Verification:
     """Reads all shards of `folder` and compares them with the tables they came from.
 
-    Checked: each shard's size, SHA-256 and count; each record's CRCs; each image's content hash, its decoding
+    Checked: each shard's size, SHA-256 and count; each example's CRCs; each image's content hash, its decoding
     to the last coefficient, and its size; boxes, classes and corners against the table; every image in its
-    split, once. `progress(records read, records in all)` is called on this thread. Raises `UserError` only
+    split, once. `progress(examples read, examples in all)` is called on this thread. Raises `UserError` only
     where there is no manifest, or the tables disagree with each other; everything else is in the report.
     """
     manifest = read_manifest(folder)
@@ -86,25 +86,25 @@ def verify(
             report.problems += _file_problems(folder / shard.file, shard.bytes, shard.sha256)
             count = 0
             for chunk in _chunks(folder / shard.file, report.problems):
-                records = list(_parsed(chunk, shard.file, report.problems))
-                rows = index.find([record.path for record in records])
+                examples = list(_parsed(chunk, shard.file, report.problems))
+                rows = index.find([example.path for example in examples])
                 np.add.at(seen, rows[rows >= 0], 1)
                 expected = images.take(pa.array(rows, mask=rows < 0)).to_pylist()
-                checks = pool.map(partial(_check, split, manifest.label_map), records, expected)
-                for record, found in zip(records, checks, strict=True):
-                    where = f"{shard.file}: {record.path}"
+                checks = pool.map(partial(_check, split, manifest.label_map), examples, expected)
+                for example, found in zip(examples, checks, strict=True):
+                    where = f"{shard.file}: {example.path}"
                     report.problems += [Problem(kind, where, text) for kind, text in found]
-                    report.boxes += len(record.boxes)
+                    report.boxes += len(example.boxes)
                 count += len(chunk)
-                report.records += len(chunk)
+                report.examples += len(chunk)
                 if progress:
-                    progress(report.records, len(paths))
-            if count != shard.records:
+                    progress(report.examples, len(paths))
+            if count != shard.examples:
                 report.problems.append(
                     Problem(
                         "count",
                         shard.file,
-                        f"{count} records could be read, the manifest says {shard.records}",
+                        f"{count} examples could be read, the manifest says {shard.examples}",
                     )
                 )
     report.problems += [Problem("missing", "manifest", path) for path in paths.filter(seen == 0).to_pylist()]
@@ -121,13 +121,13 @@ def verify(
 def _chunks(path: Path, problems: list[Problem]) -> Iterator[list[bytes]]:
     if not path.exists():
         return
-    records = payloads(path)
+    examples = payloads(path)
     while True:
         chunk: list[bytes] = []
         try:
-            chunk.extend(islice(records, _CHUNK))
+            chunk.extend(islice(examples, _CHUNK))
         except UserError as error:
-            problems.append(Problem("record", path.name, str(error)))
+            problems.append(Problem("example", path.name, str(error)))
         if not chunk:
             return
         yield chunk
@@ -144,31 +144,31 @@ def _file_problems(path: Path, size: int, sha256: str) -> list[Problem]:
     return []
 
 
-def _parsed(chunk: list[bytes], shard: str, problems: list[Problem]) -> Iterator[Record]:
+def _parsed(chunk: list[bytes], shard: str, problems: list[Problem]) -> Iterator[Example]:
     for payload in chunk:
         try:
             yield from_bytes(payload)
         except UserError as error:
-            problems.append(Problem("record", shard, str(error)))
+            problems.append(Problem("example", shard, str(error)))
 
 
-def _check(split: str, label_map: dict[int, str], record: Record, expected: dict[str, Any]) -> list[tuple[str, str]]:
-    """(kind, what) of each problem; `expected` is the record's row of the table, all null where it has none."""
-    problems = _image_problems(record)
+def _check(split: str, label_map: dict[int, str], example: Example, expected: dict[str, Any]) -> list[tuple[str, str]]:
+    """(kind, what) of each problem; `expected` is the example's row of the table, all null where it has none."""
+    problems = _image_problems(example)
     if expected["path"] is None:
         return [*problems, ("unknown", "the table has no such image")]
-    return problems + differences(record, expected, split, label_map)
+    return problems + differences(example, expected, split, label_map)
 
 
-def _image_problems(record: Record) -> list[tuple[str, str]]:
+def _image_problems(example: Example) -> list[tuple[str, str]]:
     """All of the JPEG's coefficients are decoded, and what libjpeg would paint over in grey is an error; the inverse
     transform, which cannot fail, runs at an eighth of the scale.
     """
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(record.encoded)
-        simplejpeg.decode_jpeg(record.encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(example.encoded)
+        simplejpeg.decode_jpeg(example.encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
     except ValueError as error:
         return [("image", f"does not decode: {str(error).strip()}")]
-    if (width, height) != (record.width, record.height):
-        return [("size", f"decoded {(width, height)}, the record says {(record.width, record.height)}")]
+    if (width, height) != (example.width, example.height):
+        return [("size", f"decoded {(width, height)}, the example says {(example.width, example.height)}")]
     return []

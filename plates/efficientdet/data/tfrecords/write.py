@@ -19,9 +19,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plates.efficientdet.data.tfrecords import plan, record
+from plates.columns import SPLITS
+from plates.efficientdet.data.tfrecords import example, plan
 from plates.efficientdet.data.tfrecords.framing import frame
-from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, Manifest, Shard, SplitRecords
+from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, Manifest, Shard, SplitExamples
 from plates.errors import UserError
 from plates.files import atomic, remove, write_json
 from plates.workers import mapping
@@ -30,7 +31,7 @@ Progress = Callable[[int, int], None]
 MEBI = 2**20
 PER_WORKER = 2048 * MEBI  # bytes; writing so many takes longer than starting a process
 _FORMAT = 1
-_RECORD_OVERHEAD = 700
+_OVERHEAD = 700
 
 
 def write(
@@ -61,7 +62,7 @@ def write(
     planned = plan.shards(images, photographs, seed, round(shard_mib * MEBI))
     work = folder.with_name(f".{folder.name}.work")
     work.mkdir(parents=True, exist_ok=True)
-    needed = sum(shard.bytes + len(shard.rows) * _RECORD_OVERHEAD for shard in planned)
+    needed = sum(shard.bytes + len(shard.rows) * _OVERHEAD for shard in planned)
     _check_space(work, needed)
     ids = {name: number for number, name in label_map.items()}
     workers = min(workers or os.cpu_count() or 1, len(planned), 1 + needed // PER_WORKER)
@@ -72,7 +73,7 @@ def write(
         with mapping(workers) as each:
             for path, shard in each(partial(_shard, ids, photographs, work), taken):
                 done.append((path, shard))
-                written += shard.records
+                written += shard.examples
                 if progress:
                     progress(written, len(images))
         manifest = _manifest(images, [shard for _, shard in done], label_map)
@@ -105,11 +106,11 @@ def _shard(
     digest = hashlib.sha256()
     with atomic(path) as temporary, temporary.open("wb", buffering=0) as stream:
         for row in rows:
-            framed = frame(record.to_bytes(row, _jpeg(photographs, row), ids))
+            framed = frame(example.to_bytes(row, _jpeg(photographs, row), ids))
             digest.update(framed)
             _write_all(stream, framed)
         size = stream.tell()
-    finished = Shard(file=name, records=len(rows), bytes=size, sha256=digest.hexdigest())
+    finished = Shard(file=name, examples=len(rows), bytes=size, sha256=digest.hexdigest())
     write_json(note, finished.model_dump())
     return path, finished
 
@@ -161,11 +162,11 @@ def _place(path: Path, target: Path) -> None:
 
 def _manifest(images: pa.Table, shards: list[Shard], label_map: dict[int, str]) -> Manifest:
     splits, class_counts = {}, {}
-    for split in plan.SPLITS:
+    for split in SPLITS:
         classes = images["class"].filter(pc.equal(images["split"], split))
         per_image = pc.list_value_length(classes).to_numpy()
         names = {count["values"]: count["counts"] for count in pc.value_counts(pc.list_flatten(classes)).to_pylist()}
-        splits[split] = SplitRecords(
+        splits[split] = SplitExamples(
             images=len(per_image),
             boxes=int(per_image.sum()),
             negatives=int((per_image == 0).sum()),

@@ -15,7 +15,7 @@ from PIL import Image
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data import preprocess
 from plates.efficientdet.data.batches import Pictures, evaluation_batches, preview, training_batches
-from plates.efficientdet.data.sampling import effective_distribution, repeats
+from plates.efficientdet.data.sampling import repeats
 from plates.efficientdet.data.tfrecords import write
 from plates.errors import UserError
 from plates.photographs.content import Photographs
@@ -34,10 +34,10 @@ def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
 
 
 def reference_folder(shared: Path, name: str, folder: Path) -> Path:
-    """The reference's two records with a manifest beside them."""
+    """The reference's two examples with a manifest beside them."""
     folder.mkdir()
     shutil.copy(shared / "reference" / name / "two.tfrecord", folder)
-    shard = {"file": "two.tfrecord", "records": 2, "bytes": 0, "sha256": ""}
+    shard = {"file": "two.tfrecord", "examples": 2, "bytes": 0, "sha256": ""}
     val = {"images": 2, "boxes": 8, "negatives": 0, "max_boxes": 5, "shards": [shard]}
     manifest = {"label_map": {"1": "a"}, "splits": {"val": val}, "class_counts": {}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -248,8 +248,9 @@ def test_balanced_sampling_reaches_the_distribution_it_reports(photographs, tmp_
     boxes["class"] = [name if known else None for name, known in zip(names, boxes["class"].notna(), strict=True)]
     label_map = {1: "blue", 2: "green", 3: "black", 4: "never seen"}
     manifest = write(boxes, splits, label_map, Photographs(root), tmp_path / "out")
-    expected = effective_distribution(manifest.class_counts["train"])
-    np.testing.assert_allclose(list(expected.values()), [1 / 3, 1 / 3, 1 / 3, 0])
+    copies = repeats(manifest.class_counts["train"])
+    drawn = [copies[name] * count for name, count in manifest.class_counts["train"].items()]
+    np.testing.assert_allclose(np.array(drawn) / sum(drawn), [1 / 3, 1 / 3, 1 / 3, 0])
     dataset = training_batches(tmp_path / "out", SMALL, 30, NO_AUGMENT, balanced=True)
     batches = numpy_batches(dataset, 40)
     seen = Counter(int(label) for batch in batches for label in batch["gt_classes"].ravel())
@@ -264,5 +265,4 @@ def test_repeats_are_limited_and_keep_the_length_of_an_epoch():
     assert times["none"] == 0
     assert times["rare"] / times["common"] == pytest.approx(20 / (10_001 / 20_000))
     assert sum(times[name] * count for name, count in counts.items()) == pytest.approx(10_001)
-    assert sum(effective_distribution(counts).values()) == pytest.approx(1)
-    assert effective_distribution({"none": 0}) == {"none": 0.0}
+    assert repeats({"none": 0}) == {"none": 0.0}

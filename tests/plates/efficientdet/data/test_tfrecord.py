@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from plates.efficientdet.data.tfrecords import BOX_COLUMNS, SPLIT_COLUMNS, example, framing, record
+from plates.columns import BOX, CORNERS
+from plates.efficientdet.data.tfrecords import BOX_COLUMNS, SPLIT_COLUMNS, example, framing, protobuf
 from plates.efficientdet.data.tfrecords.manifest import read_manifest
 from plates.efficientdet.data.tfrecords.verify import read, verify
 from plates.efficientdet.data.tfrecords.write import write
@@ -37,7 +38,7 @@ def test_bytes_are_those_of_tensorflow(tmp_path):
         "c": ("int64_list", [0, -1, 2**62]),
         "none": ("int64_list", []),
     }
-    payload = example.serialize(features)
+    payload = protobuf.serialize(features)
     theirs = tf.train.Example.FromString(payload).features.feature
     assert list(theirs["a"].bytes_list.value) == [b"\xff\xd8", b""]
     np.testing.assert_array_equal(theirs["b"].float_list.value, np.float32([0.25, -1e30]))
@@ -109,12 +110,12 @@ def test_round_trip_and_manifest(photographs, tmp_path):
     assert read_manifest(tmp_path / "out") == manifest
     report = verify(tmp_path / "out", boxes, splits)
     assert report.problems == []
-    assert (report.records, report.boxes) == (40, int(boxes["class"].notna().sum()))
+    assert (report.examples, report.boxes) == (40, int(boxes["class"].notna().sum()))
     assert {name: part.images for name, part in manifest.splits.items()} == {"train": 20, "val": 10, "test": 10}
     assert sum(part.negatives for part in manifest.splits.values()) == int(boxes["class"].isna().sum()) == 5
     assert sum(counts["plate"] for counts in manifest.class_counts.values()) == 35
     assert len(manifest.splits["train"].shards) > 2
-    assert sum(shard.records for shard in manifest.splits["train"].shards) == 20
+    assert sum(shard.examples for shard in manifest.splits["train"].shards) == 20
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert steps[-1] == (40, 40)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "root"]
@@ -165,7 +166,7 @@ def test_boxes_stand_with_their_image_whatever_the_order_of_the_rows(photographs
     ids = shuffled.set_index("path")["image_id"]
     assert {path: int(one.image_id) for path, one in found.items()} == ids.to_dict()
     for path, rows in mixed.groupby("path"):
-        expected = rows.loc[rows["class"].notna(), list(record.SIDES)].to_numpy(float)
+        expected = rows.loc[rows["class"].notna(), BOX].to_numpy(float)
         np.testing.assert_allclose(found[path].boxes, expected, atol=1e-3)
     part = manifest.split("train")
     assert (part.boxes, part.negatives, part.max_boxes) == (18 + 9, 2, 2)
@@ -179,7 +180,7 @@ def test_negatives_alone_and_no_image_at_all(photographs, tmp_path):
         manifest = write(negatives, few, LABELS, Photographs(root), tmp_path / "out")
         assert sum(part.negatives for part in manifest.splits.values()) == len(few)
         report = verify(tmp_path / "out", negatives, few)
-        assert (report.records, report.boxes, report.problems) == (len(few), 0, [])
+        assert (report.examples, report.boxes, report.problems) == (len(few), 0, [])
 
 
 coordinate = st.floats(0, 1, width=32)
@@ -198,9 +199,9 @@ def test_any_record_comes_back(width, height, boxes, path):
     corners = np.array([box[4] for box in boxes]).reshape(-1, 8) * np.tile([width, height], 4)
     image = {"path": path, "image_id": 7, "sha256": "00", "width": width, "height": height}
     image |= {"class": ["plate"] * len(boxes)}
-    image |= {side: sides[:, index].tolist() for index, side in enumerate(record.SIDES)}
-    image |= {corner: corners[:, index].tolist() for index, corner in enumerate(record.CORNERS)}
-    found = record.from_bytes(record.to_bytes(image, b"\xff\xd8jpeg", {"plate": 3}))
+    image |= {side: sides[:, index].tolist() for index, side in enumerate(BOX)}
+    image |= {corner: corners[:, index].tolist() for index, corner in enumerate(CORNERS)}
+    found = example.from_bytes(example.to_bytes(image, b"\xff\xd8jpeg", {"plate": 3}))
     assert (found.path, found.image_id, found.encoded) == (path, "7", b"\xff\xd8jpeg")
     assert (found.width, found.height) == (width, height)
     assert found.labels.tolist() == [3] * len(boxes)
@@ -366,7 +367,7 @@ def test_verify_names_what_is_wrong(photographs, tmp_path):
     shards[2].write_bytes(damaged)
     kinds = verify(out, boxes, splits).by_kind
     assert kinds["shard"] == 2
-    assert kinds["record"] == 1
+    assert kinds["example"] == 1
     assert kinds["count"] == 2
     assert kinds["unknown"] == 1
     assert kinds["missing"] >= 2
@@ -378,12 +379,12 @@ def test_verify_tells_the_same_image_twice_from_an_unknown_one(photographs, tmp_
     (shard,) = write(boxes, splits, LABELS, Photographs(root), out).split("train").shards
     last = list(framing.payloads(out / shard.file))[-1]
     with (out / shard.file).open("ab") as stream:
-        stream.write(framing.frame(last) + framing.frame(b"no record") * 2)
+        stream.write(framing.frame(last) + framing.frame(b"no example") * 2)
     report = verify(out, boxes, splits)
-    assert report.by_kind == {"shard": 1, "record": 2, "count": 1, "twice": 1}
-    assert report.problems[-1].found == record.from_bytes(last).path
-    assert report.records == 23
-    without = boxes["path"] != record.from_bytes(last).path
+    assert report.by_kind == {"shard": 1, "example": 2, "count": 1, "twice": 1}
+    assert report.problems[-1].found == example.from_bytes(last).path
+    assert report.examples == 23
+    without = boxes["path"] != example.from_bytes(last).path
     assert verify(out, boxes[without], splits[splits["path"].isin(boxes["path"][without])]).by_kind["unknown"] == 2
 
 

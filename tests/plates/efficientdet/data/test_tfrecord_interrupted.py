@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plates.efficientdet.data.tfrecords import record
+from plates.efficientdet.data.tfrecords import example
 from plates.efficientdet.data.tfrecords.write import write
 from plates.errors import UserError
 from plates.files import write_json
@@ -106,7 +106,7 @@ def test_an_error_after_the_last_shard_costs_no_shard(photographs, tmp_path, mon
     assert contents(out) == before
     monkeypatch.undo()
     written = []
-    monkeypatch.setattr(record, "to_bytes", lambda *arguments: written.append(arguments))
+    monkeypatch.setattr(example, "to_bytes", lambda *arguments: written.append(arguments))
     write(boxes, splits, LABELS, Photographs(root), out, seed=1, **options)
     assert written == []
     assert contents(out) == contents(tmp_path / "clean")

@@ -27,13 +27,6 @@ def test_deltas_lead_back_to_the_boxes_and_agree_with_keras(found, anchor):
 
 
 @given(some)
-def test_xyxy_and_yxyx_are_each_other_s_inverse(found):
-    swapped = number(boxes.yxyx_to_xyxy(found))
-    assert np.array_equal(swapped, found[:, [1, 0, 3, 2]])
-    assert np.array_equal(number(boxes.xyxy_to_yxyx(swapped)), found)
-
-
-@given(some)
 def test_clipping_only_removes(found):
     clipped = number(boxes.clip(found, (300, 500)))
     assert (clipped >= 0).all()

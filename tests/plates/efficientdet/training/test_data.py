@@ -9,7 +9,7 @@ from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.samples import pictures
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.inference.predictor import mask_iou
-from plates.efficientdet.training.data import from_records
+from plates.efficientdet.training.data import from_tfrecords
 from plates.errors import UserError
 from plates.photographs.content import Photographs
 
@@ -21,25 +21,25 @@ MASKS = {"image_size": "96x160", "heads": ["segmentation"]}
 def folder(photographs, tmp_path):
     """21 photographs in turn for train, val and test, every seventh without a plate."""
     root, boxes, splits = photographs(21, ("train", "val", "test"))
-    write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "records", workers=1)
-    return tmp_path / "records"
+    write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "examples", workers=1)
+    return tmp_path / "examples"
 
 
 def test_a_run_knows_its_records(folder):
-    data = from_records(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), PLAIN, max_validation_images=5)
+    data = from_tfrecords(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), PLAIN, max_validation_images=5)
     assert (data.images, data.label_map, data.class_counts) == (7, {1: "plate"}, (6,))
     assert sum(len(images) for images, _ in data.validation) == 7  # whole batches: 5 images take two of four
     images, targets = next(iter(data.training(0)))
     assert images.shape == (4, 160, 96, 3)
     assert targets["mask"].shape == (4, 40, 24)
-    other = from_records(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), AugmentConfig())
+    other = from_tfrecords(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), AugmentConfig())
     assert data.fingerprint != other.fingerprint
 
 
 @pytest.mark.parametrize("level", [2, 3])
 def test_the_mask_is_as_fine_as_the_head(folder, level):
     spec = toy.spec(**MASKS | {"min_level": level, "anchor_scale": None})
-    data = from_records(folder, spec, toy.train_config(batch_size=4), PLAIN)
+    data = from_tfrecords(folder, spec, toy.train_config(batch_size=4), PLAIN)
     _, targets = next(iter(data.training(0)))
     stride = 2 ** (level - 1)
     assert pictures(spec).mask_stride == spec.mask_stride == stride
@@ -52,10 +52,10 @@ def test_masks_without_a_class_for_each_are_refused(folder, photographs, tmp_pat
     boxes["class"] = boxes["class"].mask(boxes["class"].notna(), ["a", "b"] * 4)
     write(boxes, splits, {1: "a", 2: "b"}, Photographs(root), tmp_path / "two", workers=1)
     with pytest.raises(UserError, match=r"set model\.num_classes: 2"):
-        from_records(tmp_path / "two", toy.spec(), toy.train_config(batch_size=4), PLAIN)
+        from_tfrecords(tmp_path / "two", toy.spec(), toy.train_config(batch_size=4), PLAIN)
     two = toy.spec(**MASKS | {"num_classes": 2})
     with pytest.raises(UserError, match=r"set model\.seg_num_classes: 3"):
-        from_records(tmp_path / "two", two, toy.train_config(batch_size=4), PLAIN)
+        from_tfrecords(tmp_path / "two", two, toy.train_config(batch_size=4), PLAIN)
 
 
 class Painter:

@@ -13,10 +13,10 @@ from pycocotools import mask as rle
 
 from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.config import ExportConfig, NmsConfig
-from plates.efficientdet.data.tfrecords.record import Record
+from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.evaluation import metrics
-from plates.efficientdet.inference import exported as infer
 from plates.efficientdet.inference.export import agreement, export
+from plates.efficientdet.inference.exported import COLOUR, ExportedModel, draw
 from plates.efficientdet.inference.predictor import Predictor, detect
 from plates.errors import UserError
 from plates.hashes import content_hash
@@ -44,14 +44,14 @@ def exported(detector, tmp_path_factory) -> Path:
     return folder
 
 
-def records(scale: int = 1) -> list[Record]:
+def examples(scale: int = 1) -> list[Example]:
     made = []
     for images, targets in toy.batches(2):
         for pixels, box, number in zip(images, targets["gt_boxes"], targets["image_id"], strict=True):
             ymin, xmin, ymax, xmax = box[0] * scale
             side = toy.SIDE * scale
             made.append(
-                Record(
+                Example(
                     str(number), f"base/{number}.jpg", side, side, jpeg(pixels, (side, side)), "",
                     np.array([[xmin, ymin, xmax, ymax]]), np.array([1]), ["plate"], np.zeros(1, bool), None,
                 )
@@ -59,14 +59,14 @@ def records(scale: int = 1) -> list[Record]:
     return made
 
 
-def ground_truth(records: list[Record]) -> pd.DataFrame:
-    rows = [(int(record.image_id), "plate", *record.boxes[0]) for record in records]
+def ground_truth(examples: list[Example]) -> pd.DataFrame:
+    rows = [(int(example.image_id), "plate", *example.boxes[0]) for example in examples]
     return pd.DataFrame(rows, columns=["image_id", "class", "xmin", "ymin", "xmax", "ymax"])
 
 
 @pytest.mark.parametrize("scale", [1, 3])
 def test_detections_are_in_pixels_of_the_original(detector, scale):
-    pictures = records(scale)
+    pictures = examples(scale)
     found = detect(Predictor(detector.network, detector.spec, NMS), pictures)
     score = metrics.evaluate(found, ground_truth(pictures), detector.label_map).metrics
     assert score.mAP50 > 0.9
@@ -74,7 +74,7 @@ def test_detections_are_in_pixels_of_the_original(detector, scale):
         "image_id": "int64", "path": "str", "class": "int32", "score": "float32",
         "xmin": "float32", "ymin": "float32", "xmax": "float32", "ymax": "float32",
     }  # fmt: skip
-    assert set(found["path"]) <= {record.path for record in pictures}
+    assert set(found["path"]) <= {example.path for example in pictures}
 
 
 def test_masks_are_learnt(detector):
@@ -84,7 +84,7 @@ def test_masks_are_learnt(detector):
 
 
 def test_every_format_agrees_with_the_checkpoint(detector, exported):
-    differences = agreement(detector, exported, [record.encoded for record in records(3)[:4]])
+    differences = agreement(detector, exported, [example.encoded for example in examples(3)[:4]])
     assert set(differences) == {"saved_model", "onnx", "litert"}
     for outputs in differences.values():
         assert max(outputs.values()) < 2e-5
@@ -103,7 +103,7 @@ def test_agreement_notices_other_weights(detector, tmp_path):
     export(detector, NMS, config, tmp_path / "model")
     weights = detector.network.get_weights()
     detector.network.set_weights([weight * 1.01 for weight in weights])
-    differences = agreement(detector, tmp_path / "model", [record.encoded for record in records()[:2]])
+    differences = agreement(detector, tmp_path / "model", [example.encoded for example in examples()[:2]])
     detector.network.set_weights(weights)
     assert differences["onnx"]["scores"] > 1e-4
 
@@ -112,7 +112,7 @@ def test_saved_model_answers_for_one_file_and_for_many_of_any_size(exported):
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(exported / "saved_model")).signatures
-    files = [records(1)[0].encoded, records(3)[1].encoded]
+    files = [examples(1)[0].encoded, examples(3)[1].encoded]
     many = signatures["serving_default"](images=tf.constant(files))
     one = signatures["single"](image=tf.constant(files[1]))
     assert many["boxes"].shape == (2, 100, 4)
@@ -124,35 +124,35 @@ def test_saved_model_answers_for_one_file_and_for_many_of_any_size(exported):
 
 def test_predicting_files_gives_json_and_pictures(exported, tmp_path):
     files = []
-    for record in records(3)[:3]:
-        files.append(tmp_path / f"{record.image_id}.jpg")
-        files[-1].write_bytes(record.encoded)
-    model = infer.Model(exported)
+    for example in examples(3)[:3]:
+        files.append(tmp_path / f"{example.image_id}.jpg")
+        files[-1].write_bytes(example.encoded)
+    model = ExportedModel(exported)
     predictions = list(model.predict(files, min_score=0.3))
     json.dumps(predictions)
     assert [prediction["image"] for prediction in predictions] == [str(file) for file in files]
     best = predictions[0]["detections"][0]
     assert best["name"] == "plate"
-    expected = records(3)[0].boxes[0]
+    expected = examples(3)[0].boxes[0]
     assert [best[side] for side in ("xmin", "ymin", "xmax", "ymax")] == pytest.approx(expected, abs=12)
     (mask,) = predictions[0]["masks"]
     pixels = rle.decode({key: mask[key] for key in ("size", "counts")})
     inside = pixels[int(expected[1]) : int(expected[3]), int(expected[0]) : int(expected[2])]
-    assert pixels.shape == (records(3)[0].height, records(3)[0].width)
+    assert pixels.shape == (examples(3)[0].height, examples(3)[0].width)
     assert inside.mean() > 0.7
     assert inside.sum() > 0.7 * pixels.sum()
-    infer.draw(predictions[0], tmp_path / "drawn.png")
+    draw(predictions[0], tmp_path / "drawn.png")
     with Image.open(tmp_path / "drawn.png") as drawn, Image.open(files[0]) as original:
         assert drawn.size == original.size
-        assert (np.asarray(drawn) == infer.COLOUR).all(axis=-1).any()
+        assert (np.asarray(drawn) == COLOUR).all(axis=-1).any()
 
 
 def test_what_is_no_jpeg_is_named(exported, tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
-    model = infer.Model(exported)
+    model = ExportedModel(exported)
     with pytest.raises(UserError, match=r"text\.jpg is no JPEG"):
         list(model.predict([tmp_path / "text.jpg"]))
     with pytest.raises(UserError, match=r"gone\.jpg cannot be read"):
         list(model.predict([tmp_path / "gone.jpg"]))
     with pytest.raises(UserError, match="No exported SavedModel"):
-        infer.Model(tmp_path)
+        ExportedModel(tmp_path)
