@@ -10,8 +10,8 @@ from plates.card.inspect import inspect
 from plates.card.inspection import captions
 from plates.card.pictures import from_rows
 from plates.ccpd.table import LABELS_SCHEMA
-from plates.efficientdet.data.tfrecords.framing import frame
 from plates.efficientdet.data.tfrecords.example import to_bytes
+from plates.efficientdet.data.tfrecords.framing import frame
 from plates.errors import UserError
 from plates.files import write_parquet
 
