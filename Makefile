@@ -22,8 +22,9 @@ $(READY): requirements.lock pyproject.toml
 	@echo 'DAGSTER_HOME=$(CURDIR)' > .env
 	@touch $@
 
+run: export FOLDER := $(value DATA)
 run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCPD2019 for real photographs
-	@$(BIN)/plates run $(if $(DATA),--set data.root=$(abspath $(DATA)))
+	@$(BIN)/plates run $${FOLDER:+--data "$$FOLDER"}
 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
@@ -34,8 +35,8 @@ test-long: $(READY) ## run the tests outside CI's time: the UI in a browser, kil
 test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 15 minutes)
 	@$(BIN)/pytest tests/real -m real -s
 
-ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000
-	@$(BIN)/plates ui
+ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000; PORT=3001 for another port
+	@$(BIN)/plates ui $(if $(PORT),--port $(PORT))
 
 lint: $(READY) ## check formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from pipelines import inputs
 from pipelines.cli.app import app, complain, console, note
 from pipelines.resources import use_instance
 from plates.errors import UserError
@@ -29,8 +30,9 @@ from stages.code import require_own_code
 def run(
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting for params.yaml, as data.root=/photos. Repeatable."),
+        typer.Option("--set", help="A setting for params.yaml, such as train.steps=800. Repeatable."),
     ] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of photographs: the setting data.root.")] = None,
     hparams_file: Annotated[
         Path | None, typer.Option("--hparams", help="A file of overrides in google/automl's YAML.")
     ] = None,
@@ -38,19 +40,19 @@ def run(
     """Run whatever is not current, then show what came out. The same as `dvc repro`, with a summary."""
     project = Project.find()
     require_own_code(project.root)
-    changes = edit.parse(assignments or [])
+    words = [*(assignments or []), *([f"data.root={data}"] if data else [])]
+    changes = edit.parse(words)
     if hparams_file:
         overrides = hparams.read(hparams_file)
         changes = overrides.changes | changes
         if overrides.left_out:
             note(overrides.left_out)
     with lock.turn(project.root, "plates run", note):
+        edit.write(project.root / "params.yaml", changes, partial(inputs.require, project))
         if changes:
-            edit.write(project.root / "params.yaml", changes)
             said = ", ".join(f"{key} = {value}" for key, value in changes.items())
             console.print(f"params.yaml: {said}", markup=False, highlight=False, soft_wrap=True)
         project = Project(project.root)
-        _ = project.params
         # Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it.
         usual = signal.signal(signal.SIGINT, lambda *_: None)
         before = _lock_file(project)

@@ -81,15 +81,13 @@ def scan(
 
     Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
     """
-    _refuse(root, cache_path)
+    _require_folder(root)
+    if cache_path.resolve().is_relative_to(root.resolve()):
+        raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
     result = Scan(RAW_IMAGES_SCHEMA.empty_table())
     found = _listing(root, result)
     if not len(found):
-        raise UserError(
-            f"no image under {root}: {result.other_files} other files, {result.links} links (not followed), "
-            f"{len(result.unreadable)} unreadable. "
-            "Set data.root to a folder of photographs, or make some: plates sample DIR"
-        )
+        raise _without_images(root, result)
     kept, fresh = _from_cache(found, cache_path)
     del found  # each of these tables is some 100 MB where there are 350,000 images
     result.kept, result.read = len(kept), len(fresh)
@@ -103,7 +101,15 @@ def scan(
     return result
 
 
-def _refuse(root: Path, cache_path: Path) -> None:
+def require_images(root: Path) -> None:
+    """`UserError` where the root is missing, not a folder, unreadable, or holds no image: what `scan` would say."""
+    _require_folder(root)
+    result = Scan(RAW_IMAGES_SCHEMA.empty_table())
+    if next(_files(root, "", result), None) is None:
+        raise _without_images(root, result)
+
+
+def _require_folder(root: Path) -> None:
     if not root.exists():
         raise UserError(
             f"data.root is {root}, and there is no such folder. Set it with: plates run --set data.root=PATH"
@@ -117,8 +123,14 @@ def _refuse(root: Path, cache_path: Path) -> None:
         raise UserError(
             f"data.root is {root}, and its reading is not permitted. Mend it with: chmod -R u+rX {root}"
         ) from None
-    if cache_path.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
+
+
+def _without_images(root: Path, result: Scan) -> UserError:
+    return UserError(
+        f"no image under {root}: {result.other_files} other files, {result.links} links (not followed), "
+        f"{len(result.unreadable)} unreadable. "
+        "Set data.root to a folder of photographs, or make some: plates sample DIR"
+    )
 
 
 def _listing(root: Path, result: Scan) -> pa.Table:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ PATHS = ("data.root", "data.annotations")
 
 
 def parse(assignments: Sequence[str]) -> dict[str, Any]:
-    """Reads `KEY=VALUE` words; the value is YAML, and a relative path starts at the working folder.
+    """Reads `KEY=VALUE` words; the value is YAML or a path, which starts at the working folder where it is relative.
 
     `UserError` for an unknown key, naming the nearest known one, and for a value that the setting never takes. Whether
     it agrees with the other settings shows when it is written.
@@ -37,21 +37,23 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--set {word}: write KEY=VALUE, as data.root=/photos")
         if key not in known:
             raise UserError(f"--set {word}: {_unknown(key)}")
-        value = read_yaml(text, f"--set {word}: the value")
+        value = text if key in PATHS and _is_plain(text) else read_yaml(text, f"--set {word}: the value")
         if refused := _refused(key, value):
             raise UserError(f"--set {word}: {', or '.join(refused)}. {_instead(key, text)}")
         changes[key] = _from_root(value) if key in PATHS and value else value
     return changes
 
 
-def write(path: Path, changes: Mapping[str, Any]) -> None:
-    """Puts `changes` (dotted key to value) into the file, after checking the whole; on `UserError` it stays as is."""
+def write(path: Path, changes: Mapping[str, Any], look: Callable[[Params], None] = lambda _: None) -> None:
+    """Puts `changes` (dotted key to value) into the file; on `UserError` it stays as it is.
+
+    The whole is checked first, and then shown to `look`, which may refuse it too.
+    """
     text = path.read_text(encoding="utf-8")
     read_yaml(text, str(path))
     round_trip = YAML()
     round_trip.preserve_quotes = True
     round_trip.width = sys.maxsize
-    round_trip.representer.add_representer(type(None), _null)
     content = round_trip.load(text)
     content = CommentedMap() if content is None else content
     _keep_indents(round_trip, text, content)
@@ -62,8 +64,10 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
             if isinstance(place, CommentedMap):
                 place = place.setdefault(section, CommentedMap())
         if isinstance(place, CommentedMap):  # else the check says what stands in a section's place
-            place[name] = round_trip.load(as_yaml(value))
-    check(content, f"{path} (not changed), with the settings asked for")
+            place[name] = _stored(round_trip, value)
+    look(check(content, f"{path} (not changed), with the settings asked for"))
+    if not changes:
+        return
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         round_trip.dump(content, stream)
 
@@ -72,6 +76,11 @@ def as_yaml(value: Any) -> str:
     """`value` as one writes it after `KEY=`, on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is meant as it is written, whatever YAML makes of a `#`; else it is quoted, or null."""
+    return path not in ("", "null", "~") and path[0] not in "'\""
 
 
 def _unknown(key: str) -> str:
@@ -115,6 +124,16 @@ def _from_root(given: str) -> str:
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
+def _stored(round_trip: YAML, value: Any) -> Any:
+    """`value` for the file, which is kept in the form that DVC writes: empty for null, words with commas between them.
+
+    `dvc exp run -S` loses the comment after a list of YAML's own.
+    """
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return None if value is None else round_trip.load(as_yaml(value))
+
+
 def _keep_indents(round_trip: YAML, text: str, content: Any) -> None:
     """Has the file written with the indents that it has, which someone may have changed."""
     _, sequence, dash = load_yaml_guess_indent(text)
@@ -123,7 +142,3 @@ def _keep_indents(round_trip: YAML, text: str, content: Any) -> None:
     if isinstance(content, CommentedMap):
         columns = [section.lc.col for section in content.values() if isinstance(section, CommentedMap)]
         round_trip.map_indent = min(columns, default=2)
-
-
-def _null(representer: Any, _: None) -> Any:
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")

@@ -22,7 +22,7 @@ def render() -> str:
         "Set one in `params.yaml`, with `plates run --set KEY=VALUE`, or for an experiment with",
         "`dvc exp run -S KEY=VALUE`. google/automl's own YAML works too, a few overrides or the whole `config.yaml`",
         "that it saves: `plates run --hparams FILE`. What has no meaning here is named and left out.",
-        "`null` is the variant's own value unless the text says otherwise.",
+        "`null` (in the file: nothing) is the variant's own value unless the text says otherwise.",
     ]
     for section, members in groupby(knobs(), lambda knob: knob[0].split(".")[0]):
         model: Any = Params.model_fields[section].annotation

@@ -143,7 +143,7 @@ class GateParams(Section):
     """When a challenger may take the champion's place."""
 
     metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou"] = Field(
-        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: [segmentation]."
+        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
     )
     min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
     tolerance: float = Field(

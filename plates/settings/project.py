@@ -50,7 +50,11 @@ class Project:
     def annotations(self) -> Path | None:
         """The COCO JSON of `data.annotations`, where it is set."""
         given = self.all_params.data.annotations
-        return (self.root / Path(given).expanduser()).resolve() if given else None
+        return self.resolve(given) if given else None
+
+    def resolve(self, given: str) -> Path:
+        """A path as `params.yaml` gives it: from the project's root, `~` for the home folder."""
+        return (self.root / Path(given).expanduser()).resolve()
 
     @property
     def scratch(self) -> Path:

@@ -20,6 +20,7 @@ from pipelines.cli.model import figures, photographs
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.lineage.record import FOLDER, Record
+from plates.settings import edit
 from plates.settings.params import SampleParams, knobs
 
 IDS = "49140087a1b2", "7c2f119e03d4"
@@ -216,6 +217,36 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
     (said,) = done.stderr.splitlines()
     assert said.startswith(f"model {root / 'models/export/model'}: mAP ")
     assert said.endswith("the champion")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "data.root=/nope"], "data.root is /nope, and there is no such folder"),
+        (["--data", "nope"], "nope, and there is no such folder"),
+        (["--data", "params.yaml"], "params.yaml, which is a file"),
+        (["--data", "."], "no image under .*: 3 other files"),
+        (["--set", "data.annotations=/nope.json"], "data.annotations is /nope.json, and there is no such file"),
+        (["--set", "model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, and there is no such file or folder"),
+        (["--data", ".", "--set", "train.steps=0"], "train.steps"),
+    ],
+)
+def test_settings_are_looked_at_before_they_are_written(
+    project: Path, plates: Plates, words: list[str], said: str
+) -> None:
+    before = (project / "params.yaml").read_bytes()
+    code, out, err = plates("run", *words)
+    assert (code, out) == (1, "")
+    assert err.count("error: ") == 1
+    assert re.search(said, err), err
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_what_the_settings_name_is_looked_at_also_where_nothing_is_set(project: Path, plates: Plates) -> None:
+    edit.write(project / "params.yaml", {"data.root": "/gone"})
+    code, _, err = plates("run")
+    assert code == 1
+    assert err.startswith("error: data.root is /gone, and there is no such folder")
 
 
 HOLDER = """

@@ -1,10 +1,10 @@
 """The network: which variant, which weights, and what to change about it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from plates.efficientdet.config.base import Section
+from plates.efficientdet.config.base import WORDS, Section
 from plates.efficientdet.config.image_size import parse_image_size
 
 Head = Literal["object_detection", "segmentation"]
@@ -55,11 +55,11 @@ class ModelConfig(Section):
     label_map: dict[int, str] | None = Field(
         None, description="Name of each class id from 1 on, as {1: license_plate}. None: the data's own."
     )
-    heads: list[Head] = Field(
+    heads: Annotated[list[Head], WORDS] = Field(
         ["object_detection"],
         min_length=1,
-        description="object_detection, segmentation, or both. Segmentation learns the plate's mask from "
-        "its four corners: turn it on where the outline of a tilted plate matters.",
+        description="object_detection, segmentation, or both with a comma between. Segmentation learns the plate's "
+        "mask from its four corners: turn it on where the outline of a tilted plate matters.",
     )
     min_level: int | None = Field(
         None,

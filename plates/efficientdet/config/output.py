@@ -1,10 +1,10 @@
 """From logits to boxes, and the formats a model is exported in."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from plates.efficientdet.config.base import Section
+from plates.efficientdet.config.base import WORDS, Section
 
 
 class NmsConfig(Section):
@@ -46,11 +46,11 @@ class NmsConfig(Section):
 class ExportConfig(Section):
     """What is exported."""
 
-    formats: list[Literal["saved_model", "onnx", "litert"]] = Field(
+    formats: Annotated[list[Literal["saved_model", "onnx", "litert"]], WORDS] = Field(
         ["saved_model"],
         min_length=1,
-        description="saved_model has pre- and post-processing inside; onnx is the fastest on CPU servers,"
-        " litert on phones.",
+        description="One or more with commas between: saved_model has pre- and post-processing inside; onnx is the "
+        "fastest on CPU servers, litert on phones.",
     )
     score_threshold: float = Field(
         0.3,

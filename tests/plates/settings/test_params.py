@@ -87,6 +87,33 @@ def test_set_changes_only_the_lines_of_the_settings_named(tmp_path: Path, text: 
     assert sorted(changed) == ["aspect_ratios: [[1.4, 0.7], [1, 1]]", "steps: 7"]
 
 
+def test_words_are_written_with_commas_between(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    for given in ("[segmentation, object_detection]", "segmentation, object_detection"):
+        edit.write(path, edit.parse([f"model.heads={given}", "data.root=null"]))
+        assert load(path).model.heads == ["segmentation", "object_detection"]
+        assert path.read_text() == text.replace("heads: object_detection", "heads: segmentation, object_detection")
+
+
+@pytest.mark.parametrize("overrides", [[], ["train.steps=7", "train.learning_rate=1e-5", "data.root=/photos of mine"]])
+def test_an_experiment_of_dvc_changes_only_the_lines_that_it_sets(tmp_path: Path, overrides: list[str]) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    edit.write(path, {"model.heads": ["object_detection", "segmentation"], "data.root": "/photos"})
+    before = path.read_text(encoding="utf-8").splitlines()
+    for _ in range(2):  # what the first time leaves, the second must not lose
+        apply_overrides(str(path), overrides)
+    after = path.read_text(encoding="utf-8").splitlines()
+    changed = [new.strip().split(":")[0] for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == ["root", "steps", "learning_rate"] * bool(overrides)
+    assert load(path).train.steps == (7 if overrides else Params().train.steps)
+
+
 def test_set_takes_back_what_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -106,9 +133,7 @@ def test_set_takes_back_what_it_wrote(tmp_path: Path) -> None:
         ("data.sample=3", r"as data\.sample\.count=VALUE"),
         ("traim.steps=3", r"did you mean train\.steps"),
         ("zzz=3", r"no such setting\. All of them: plates params"),
-        ("model.heads=segmentation", r"should be a valid list\. Write --set 'model\.heads=\[segmentation\]'"),
-        ("model.heads=segmentation,object_detection", r"'model\.heads=\[segmentation,object_detection\]'"),
-        ("data.root=2019", r"Write --set 'data\.root=\"2019\"'"),
+        ("model.aspect_ratios=1.8,2.5", r"Write --set 'model\.aspect_ratios=\[1\.8,2\.5\]'"),
         ("gate.metric=speed", r"should be 'mAP', "),
         ("train.steps=[1", "is not YAML"),
     ],
@@ -143,6 +168,7 @@ def test_a_relative_path_starts_where_the_command_runs(tmp_path: Path, monkeypat
         ("..", "."),
         ("../../elsewhere", str(root.parent / "elsewhere")),
         ("/photos", "/photos"),
+        ("/my #1 photos: $new & 'old'", "/my #1 photos: $new & 'old'"),
         ("~/photos", "~/photos"),
         ("null", None),
     ):

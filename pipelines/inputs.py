@@ -1,0 +1,28 @@
+"""What the settings name on this machine: looked at before anything is written or started."""
+
+from plates.errors import UserError
+from plates.photographs.scan import require_images
+from plates.settings.params import Params
+from plates.settings.project import Project
+
+PUBLISHED = ("none", "imagenet", "coco")
+
+
+def require(project: Project, params: Params) -> None:
+    """Looks at the folders and files that `params` name.
+
+    Raises:
+        UserError: one is missing or not of its kind, or holds no image.
+    """
+    if params.data.root:
+        require_images(project.resolve(params.data.root))
+    if params.data.annotations and not project.resolve(params.data.annotations).is_file():
+        raise UserError(
+            f"data.annotations is {project.resolve(params.data.annotations)}, and there is no such file. Set it with: "
+            "plates run --set data.annotations=FILE"
+        )
+    if params.model.pretrained not in PUBLISHED and not project.resolve(params.model.pretrained).exists():
+        raise UserError(
+            f"model.pretrained is {project.resolve(params.model.pretrained)}, and there is no such file or folder. Set "
+            "it to one, or to none, imagenet or coco: plates run --set model.pretrained=coco"
+        )
