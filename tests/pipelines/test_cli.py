@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from clones import ROOT
+from clones import ROOT, Command
 
-from pipelines import cli, doctor
+from pipelines import cli, doctor, inputs
 from pipelines.cli.app import console
 from pipelines.cli.model import figures, photographs
 from plates.errors import UserError
@@ -22,6 +23,7 @@ from plates.hashes import content_hash
 from plates.lineage.record import FOLDER, Record
 from plates.settings import edit
 from plates.settings.params import SampleParams, knobs
+from plates.settings.project import Project
 
 IDS = "49140087a1b2", "7c2f119e03d4"
 HASH = "0123456789abcdef"
@@ -222,31 +224,30 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--set", "data.root=/nope"], "data.root is /nope, and there is no such folder"),
-        (["--data", "nope"], "nope, and there is no such folder"),
-        (["--data", "params.yaml"], "params.yaml, which is a file"),
-        (["--data", "."], "no image under .*: 3 other files"),
-        (["--set", "data.annotations=/nope.json"], "data.annotations is /nope.json, and there is no such file"),
-        (["--set", "model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, and there is no such file or folder"),
-        (["--data", ".", "--set", "train.steps=0"], "train.steps"),
+        (["data.root=/nope"], "data.root is /nope, and there is no such folder"),
+        (["data.root=params.yaml"], "params.yaml, which is a file"),
+        (["data.root=."], "no image under .*: 2 other files"),
+        (["data.annotations=/nope.json"], "data.annotations is /nope.json, and there is no such file"),
+        (["model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, and there is no such file or folder"),
+        (["data.root=.", "train.steps=0"], "train.steps"),
     ],
 )
-def test_settings_are_looked_at_before_they_are_written(
-    project: Path, plates: Plates, words: list[str], said: str
-) -> None:
+def test_settings_are_looked_at_before_they_are_written(project: Path, words: list[str], said: str) -> None:
     before = (project / "params.yaml").read_bytes()
-    code, out, err = plates("run", *words)
-    assert (code, out) == (1, "")
-    assert err.count("error: ") == 1
-    assert re.search(said, err), err
+    with pytest.raises(UserError, match=said):
+        edit.write(project / "params.yaml", edit.parse(words), partial(inputs.require, Project(project)))
     assert (project / "params.yaml").read_bytes() == before
 
 
-def test_what_the_settings_name_is_looked_at_also_where_nothing_is_set(project: Path, plates: Plates) -> None:
-    edit.write(project / "params.yaml", {"data.root": "/gone"})
-    code, _, err = plates("run")
-    assert code == 1
-    assert err.startswith("error: data.root is /gone, and there is no such folder")
+def test_a_run_that_cannot_begin_says_one_error_and_changes_nothing(fresh: tuple[Path, Command]) -> None:
+    root, call = fresh
+    before = (root / "params.yaml").read_bytes()
+    for words in (["--data", "nope"], ["--set", "data.root=nope", "--set", "train.steps=7"]):
+        done = call("python", "-m", "pipelines.cli", "run", *words, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: data.root is {root / 'nope'}, and there is no such folder")
+        assert done.stderr.count("error") == 1
+    assert (root / "params.yaml").read_bytes() == before
 
 
 HOLDER = """
@@ -258,18 +259,19 @@ with lock.work(pathlib.Path.cwd(), "dvc repro", print):
 """
 
 
-def test_a_second_run_waits_and_changes_nothing_under_the_first(project: Path) -> None:
-    before = (project / "params.yaml").read_bytes()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    first = subprocess.Popen([sys.executable, "-c", HOLDER], env=environment, stdout=subprocess.PIPE, text=True)
+def test_a_second_run_waits_and_changes_nothing_under_the_first(fresh: tuple[Path, Command]) -> None:
+    root, _ = fresh
+    before = (root / "params.yaml").read_bytes()
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    first = subprocess.Popen([sys.executable, "-c", HOLDER], cwd=root, env=environment, stdout=subprocess.PIPE)
     assert first.stdout is not None
-    assert first.stdout.readline() == "held\n"
+    assert first.stdout.readline() == b"held\n"
     run = [sys.executable, "-m", "pipelines.cli", "run", "--set", "train.steps=60"]
-    second = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True)
+    second = subprocess.Popen(run, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
     assert second.stderr is not None
     said = second.stderr.readline()
     for process in (second, first):
         process.kill()
         process.communicate()
     assert said.startswith(f"waiting for `dvc repro` (process {first.pid}), at work since 20")
-    assert (project / "params.yaml").read_bytes() == before
+    assert (root / "params.yaml").read_bytes() == before
