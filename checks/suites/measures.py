@@ -4,24 +4,17 @@ A measure is null where its question makes no sense: no box, no corners, an imag
 area. Great Expectations passes nulls, so a fault breaks the expectation it belongs to and not the ones that follow
 from it.
 
-CCPD's labels come in two hands, told apart by their two tilts. The 2019 release gives degrees from upright (the two
-sum to 104 at most on 51,710 labels), draws the box through the outermost corners and cuts the area field to four
-decimals. The earlier release and CCPD2020 give angles around 90 (they sum to 147 at least on 417 labels), draw the
-box loosely (its IoU with the corners' hull is 0.68 or more) and mean another area (0.48-1.08 of the box). Each is
-measured by its own habit.
+CCPD's labels follow two conventions (`plates.ccpd.geometry`): each label is measured by its own.
 """
 
 import numpy as np
 import pandas as pd
 
-from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, edge_angles, hull, iou
+from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, from_upright, hull, iou, tilt_gaps
 from plates.columns import BOX, CORNERS
 from plates.photographs.header import TURNED
 
 LABEL = ["class", *BOX, *CORNERS, "plate"]
-
-TILTS_FROM_UPRIGHT = 125
-"""Degrees: labels whose two tilts sum to less are the 2019 release's."""
 
 
 def measure(labels: pd.DataFrame) -> pd.DataFrame:
@@ -52,13 +45,11 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     hulls = hull(corners)
     outside = np.concatenate([box[:, :2] - hulls[:, :2], hulls[:, 2:] - box[:, 2:]], axis=1)
     known = np.isfinite(outside).all(1)
-    upright = tilt + tilt_vertical < TILTS_FROM_UPRIGHT
+    upright = from_upright(tilt, tilt_vertical)
     exact, loose = known & upright, known & ~upright
     areas = np.stack([sides.prod(1), (hulls[:, 2:] - hulls[:, :2]).prod(1)]) / (width * height)
-    turn, (along, down) = _smallest_turn(corners), edge_angles(corners)
-    tilt_gap = np.abs(tilt - np.where(upright, np.abs(along), 90 + along))
-    meant = np.where(upright, [np.abs(along + down)] * 2, [90 - down, 270 - np.abs(down)])
-    vertical_gap = np.abs(tilt_vertical - meant).min(axis=0)
+    turn = _smallest_turn(corners)
+    tilt_gap, vertical_gap = tilt_gaps(corners, tilt, tilt_vertical)
     gap = np.maximum(areas.min(0) - area_field, area_field - areas.max(0))
     return pd.DataFrame(
         {

@@ -19,10 +19,3 @@ def alphabet_of(position: int) -> str:
 def encode(plate: str) -> list[int]:
     """The indices that a file name gives for `plate`. Raises `ValueError` for a symbol outside the alphabet."""
     return [alphabet_of(position).index(symbol) for position, symbol in enumerate(plate)]
-
-
-def decode(indices: list[int]) -> str:
-    """The inverse of `encode`. Raises `IndexError` for an index outside the alphabet of its position."""
-    if any(index < 0 for index in indices):
-        raise IndexError(f"a plate index is negative: {indices}")
-    return "".join(alphabet_of(position)[index] for position, index in enumerate(indices))

@@ -27,14 +27,13 @@ class Score:
 
 @dataclass(frozen=True)
 class CcpdScore:
-    """The score of each subset and of all; and how many of the photographs stand under one name in two subsets.
+    """The score of each subset and of all.
 
-    CCPD has 15,667 names in more than one subset: the pooled score counts each as often as it stands there.
+    CCPD has 15,667 names in more than one subset: the pooled score counts each once for every subset it is in.
     """
 
     subsets: dict[str, Score]
     pooled: Score
-    repeated_names: int
 
 
 def best_boxes(truth: pd.DataFrame, detections: pd.DataFrame) -> pd.DataFrame:
@@ -62,6 +61,4 @@ def ccpd_score(truth: pd.DataFrame, detections: pd.DataFrame, threshold: float =
     subsets = {
         str(subset): Score(int(rows.sum()), len(rows)) for subset, rows in images.groupby("subset", sort=True)["right"]
     }
-    names = images["path"].str.rsplit("/", n=1).str[-1]
-    repeated = int((names.duplicated(keep=False)).sum())
-    return CcpdScore(subsets, Score(int(images["right"].sum()), len(images)), repeated)
+    return CcpdScore(subsets, Score(int(images["right"].sum()), len(images)))

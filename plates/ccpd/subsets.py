@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from plates.columns import SPLITS
 from plates.errors import UserError
@@ -126,12 +125,6 @@ def uses_lists(method: str, root: Path, images: pa.Table) -> bool:
     subset).
     """
     return method == "official" or (method == "auto" and has_official_splits(root, images))
-
-
-def subset_counts(images: pa.Table) -> dict[str, int]:
-    """How many photographs each subset has, by name."""
-    counts = pc.value_counts(images["subset"]).to_pylist()
-    return dict(sorted((entry["values"], entry["counts"]) for entry in counts))
 
 
 def _lines(file: Path) -> list[str]:

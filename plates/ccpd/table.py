@@ -38,10 +38,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "lt_y": (pa.float32(), ""),
     "rt_x": (pa.float32(), "right-top corner"),
     "rt_y": (pa.float32(), ""),
-    "tilt_horizontal": (
-        pa.int16(),
-        "degrees; what it is measured from differs by subset (plates.ccpd.geometry.tilt_error)",
-    ),
+    "tilt_horizontal": (pa.int16(), "degrees, by one of two conventions (`plates.ccpd.geometry`)"),
     "tilt_vertical": (pa.int16(), "degrees, likewise"),
     "area_ratio": (pa.float32(), "area of the plate over that of the photograph, 0..1"),
     "province": (pa.string(), "first character of the plate"),

@@ -7,8 +7,6 @@ from plates.ccpd.alphabet import CHARACTERS
 from plates.ccpd.scenes.projection import Canvas, quad, rgb
 from plates.ccpd.scenes.texture import colour_ramp, noise_field
 
-FAR = 60_000.0  # millimetres: the horizon
-
 
 def draw_street(canvas: Canvas, ground: float, rng: np.random.Generator) -> None:
     """Fills the canvas: the ground lies `ground` millimetres under the plate's centre."""

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from plates.ccpd.alphabet import PROVINCES
-from plates.ccpd.geometry import area_ratio, corners_in_order, hull, tilt_error
+from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, box_area, corners_in_order, hull, tilt_gaps
 from plates.ccpd.scenes import KINDS, Sample, generate
 from plates.ccpd.scenes.faults import FILE_FAULTS, NAME_FAULTS
 from plates.ccpd.scenes.glyphs import STROKES, province_mask
@@ -47,9 +47,9 @@ def test_a_sample_is_a_delivery_without_a_fault(sound: Sample) -> None:
     corners = table[[*CORNERS]].to_numpy(float).reshape(-1, 4, 2)
     assert np.array_equal(hull(corners), boxes)
     assert corners_in_order(corners).all()
-    share = table["area_ratio"] / area_ratio(boxes)
+    share = table["area_ratio"] / (box_area(boxes) / (IMAGE_WIDTH * IMAGE_HEIGHT))
     assert share.between(0.97, 1.0001).all()
-    horizontal, vertical = tilt_error(corners, table["tilt_horizontal"].to_numpy(), table["tilt_vertical"].to_numpy())
+    horizontal, vertical = tilt_gaps(corners, table["tilt_horizontal"].to_numpy(), table["tilt_vertical"].to_numpy())
     assert max(horizontal.max(), vertical.max()) < 1
     assert (table["plate"].str.len() == table["plate_type"].map({"blue": 7, "green": 8})).all()
     assert not table["plate"].str.contains("O").any()
@@ -95,15 +95,16 @@ def test_each_fault_is_there_as_often_as_asked_and_nothing_else_is(ruined: Sampl
         "box_swapped": boxes[:, 2] < boxes[:, 0],
         "box_degenerate": boxes[:, 2] == boxes[:, 0],
         "corners_reordered": ~corners_in_order(corners),
-        "tilt_wrong": tilt_error(corners, table["tilt_horizontal"], table["tilt_vertical"])[0] > 20,
+        "tilt_wrong": tilt_gaps(corners, *table[["tilt_horizontal", "tilt_vertical"]].to_numpy().T)[0] > 20,
         "plate_short": table["plate"].str.len() == 6,
         "plate_no_character": table["plate"].str.contains("O"),
         "nine_characters": table["plate"].str.len() > 8,
     }
     for kind, mask in broken.items():
         assert kinds[kind] <= set(table.index[mask]), kind
-    area = table["area_ratio"].to_numpy() / np.maximum(area_ratio(boxes), 1e-9)
-    assert set(table.index[(area < 0.5) & (area_ratio(boxes) > 0)]) == kinds["area_wrong"]
+    share = box_area(boxes) / (IMAGE_WIDTH * IMAGE_HEIGHT)
+    area = table["area_ratio"].to_numpy() / np.maximum(share, 1e-9)
+    assert set(table.index[(area < 0.5) & (share > 0)]) == kinds["area_wrong"]
     apart = (np.abs(hull(corners) - boxes).max(axis=1) > 0) & ~broken["corners_reordered"]
     assert set(table.index[apart]) == set().union(
         *(kinds[kind] for kind in ("box_outside_image", "box_swapped", "box_degenerate", "box_off_corners"))
@@ -122,7 +123,7 @@ def test_sizes_and_shapes_are_those_of_the_real_dataset() -> None:
     """Real: median area 4-6.7% of the frame; ccpd_base's width over height mostly 2 to 3.5."""
     layouts = [layout for layout in (lay_out(0, index, 0.3) for index in range(800)) if layout.subset == "base"]
     boxes = np.array([layout.box for layout in layouts], float)
-    assert 0.035 < np.median(area_ratio(boxes)) < 0.07
+    assert 0.035 < np.median(box_area(boxes)) / (IMAGE_WIDTH * IMAGE_HEIGHT) < 0.07
     ratio = (boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1])
     low, high = np.percentile(ratio, [10, 90])
     assert low > 1.6

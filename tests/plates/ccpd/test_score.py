@@ -31,7 +31,6 @@ def test_the_best_box_alone_decides() -> None:
     )
     assert score.subsets == {"db": Score(1, 2), "fn": Score(1, 2)}
     assert (score.pooled, score.pooled.value) == (Score(2, 4), 0.5)
-    assert score.repeated_names == 2  # a.jpg stands in db and in fn
 
 
 def test_an_overlap_of_the_threshold_itself_is_wrong() -> None:
