@@ -97,11 +97,12 @@ def picture(found: Measured) -> str:
 
     from PIL import Image
 
-    from plates.efficientdet.evaluation.report.pictures import data_uri
     from plates.efficientdet.model.anchor_fit import plot
+    from plates.pages.pictures import Picture
+    from plates.pages.sheets import markdown_plot
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "anchors.png"
         plot(found.fit, found.sizes, path)
         with Image.open(path) as image:
-            return f"![boxes over anchors]({data_uri(image)})"
+            return markdown_plot(Picture(image.convert("RGB"), "boxes over anchors"))

@@ -40,6 +40,7 @@ PICTURES = 6
 )
 def boxes(run: Run) -> dict[str, Any]:
     from plates import card
+    from plates.pages.sheets import markdown
 
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))
@@ -80,10 +81,10 @@ def boxes(run: Run) -> dict[str, Any]:
         "broken expectations": dg.MetadataValue.md(broken.to_markdown() if len(broken) else "none"),
         "balance": dg.MetadataValue.md("\n".join(f"- {balance.sentence}" for balance in balances)),
         "accepted pictures": dg.MetadataValue.md(
-            card.markdown(card.accepted(verdict.accepted, run.project.photographs, count=PICTURES))
+            markdown(card.accepted(verdict.accepted, run.project.photographs, count=PICTURES))
         ),
         "rejected pictures": dg.MetadataValue.md(
-            card.markdown(card.set_aside(verdict.rejected, run.project.photographs, 1)[:PICTURES])
+            markdown(card.set_aside(verdict.rejected, run.project.photographs, 1)[:PICTURES])
         ),
         "data docs": dg.MetadataValue.path(str(path("reports/data_docs/index.html"))),
         "data docs of the balance": dg.MetadataValue.path(str(path("reports/data_docs/balance/index.html"))),

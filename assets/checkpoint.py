@@ -37,6 +37,8 @@ def checkpoint(run: Run) -> dict[str, Any]:
     from plates.efficientdet.training.class_weights import effective_distribution
     from plates.efficientdet.training.data import from_tfrecords
     from plates.efficientdet.training.loop import train
+    from plates.pages import plots
+    from plates.pages.sheets import markdown_plot
 
     path, params = run.project.path, run.params
     devices.strategy(params.train.strategy)
@@ -69,7 +71,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         f"best validation {result.figure}": result.best if result.best is not None else "not evaluated",
         "best step": result.best_step,
         "pretrained": result.loaded.say() if result.loaded else "none: random weights",
-        "loss": dg.MetadataValue.md(f"![loss]({curves.data_uri(curves.loss(result.history))})"),
+        "loss": dg.MetadataValue.md(markdown_plot(plots.picture(curves.loss(result.history), "loss"))),
         "classes as learnt from": dg.MetadataValue.json(
             {
                 name: round(share, 4)

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from plates.splits.shift import between_splits
+from plates.splits.shift import between_splits, sentences
 from stages.run import Run
 from stages.stage import asset
 
@@ -32,6 +32,9 @@ def dataset_card(run: Run) -> dict[str, Any]:
     from plates.efficientdet.data.batches import preview
     from plates.efficientdet.data.samples import pictures
     from plates.efficientdet.model.family import resolve
+    from plates.pages.drawing import Marks
+    from plates.pages.pictures import from_array
+    from plates.pages.sheets import markdown, markdown_plot
 
     path, params = run.project.path, run.params
     boxes = pd.read_parquet(path("data/boxes.parquet"))
@@ -41,7 +44,10 @@ def dataset_card(run: Run) -> dict[str, Any]:
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
     shown = pictures(spec)
     seen = preview(path("data/tfrecords"), shown, params.augment, AUGMENTED, seed=params.train.seed)
-    augmented = card.from_samples([card.Sample(image, boxes[:, [1, 0, 3, 2]]) for image, boxes, _ in seen])
+    augmented = [from_array(image, [Marks(boxes[:, [1, 0, 3, 2]])]) for image, boxes, _ in seen]
+    compared = between_splits(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks)
+    skewed = [balance["sentence"] for balance in report["balance"] if not balance["success"]]
+    findings = skewed + sentences(compared) + sentences(pd.DataFrame(report["shift"]), "this delivery")
     card.write(
         path("reports/dataset_card.html"),
         root=run.project.photographs,
@@ -49,19 +55,19 @@ def dataset_card(run: Run) -> dict[str, Any]:
         rejected=rejected,
         splits=splits,
         meanings={outcome["name"]: outcome["means"] for outcome in report["outcomes"]},
-        findings=[balance["sentence"] for balance in report["balance"]],
+        findings=findings,
         since_last=report["shift"],
-        between_splits=between_splits(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks),
+        between_splits=compared,
         augmented=augmented,
         title=f"Photographs of {params.data.root or 'the generated sample'}",
     )
     numbers = card.describe(boxes, rejected, splits)
-    drawn = {plot.caption: card.markdown_drawing(plot) for plot in card.plots.pictures(boxes, splits)}
+    drawn = {plot.caption: markdown_plot(plot) for plot in card.plots.pictures(boxes, splits)}
     root = run.project.photographs
     return {
-        "accepted": dg.MetadataValue.md(card.markdown(card.accepted(boxes, root, count=AUGMENTED))),
-        "rejected": dg.MetadataValue.md(card.markdown(card.set_aside(rejected, root, 1)[:AUGMENTED])),
-        "augmented": dg.MetadataValue.md(card.markdown(augmented)),
+        "accepted": dg.MetadataValue.md(markdown(card.accepted(boxes, root, count=AUGMENTED))),
+        "rejected": dg.MetadataValue.md(markdown(card.set_aside(rejected, root, 1)[:AUGMENTED])),
+        "augmented": dg.MetadataValue.md(markdown(augmented)),
         "card": dg.MetadataValue.path(str(path("reports/dataset_card.html"))),
         "photographs": int(boxes["path"].nunique()),
         "balance": dg.MetadataValue.md(card.tables.balance(numbers)),

@@ -86,10 +86,11 @@ def beside(run: Run) -> dict[str, str]:
 
 def pictures(run: Run, images: pa.Table) -> str:
     """A few photographs, evenly over the folder, as Markdown."""
-    from plates import card
+    from plates.card.pictures import of_files
+    from plates.pages.sheets import markdown
 
     few = images.take(np.unique(np.linspace(0, len(images) - 1, PICTURES).astype(np.int64))).to_pydict()
-    return card.markdown(card.of_files(few["path"], run.project.photographs, few["subset"]))
+    return markdown(of_files(few["path"], run.project.photographs, few["subset"]))
 
 
 def draw_sample(run: Run) -> None:

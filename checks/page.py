@@ -119,7 +119,7 @@ nothing else: for provinces, train with `data.class_by: province`.
 ## Reading rejected.parquet
 
 ```
-plates inspect data/rejected.parquet          # counts by expectation, and pictures
+plates inspect data/rejected.parquet --picture rejected.png    # counts by expectation, and pictures
 ```
 
 ```python

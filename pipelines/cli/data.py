@@ -45,18 +45,21 @@ def sample(
 @app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="An image, a shard, a table of data/, or a folder.")],
-    picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("inspect.png"),
-    count: Annotated[int, typer.Option(min=1, help="Pictures shown at most.")] = 24,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw its plots, and its photographs with their boxes, here.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="The most photographs to draw.")] = 24,
 ) -> None:
-    """Print what is in an image, shard, table or folder; draw its plots, and its pictures with their boxes."""
-    from plates.card.inspect import inspect as look
+    """Print what is in an image, shard, table or folder; with --picture, draw it too."""
+    from plates.card.look import look
 
     seen = look(path, root=_photographs(), count=count)
     for line in seen.lines:
         console.print(line, highlight=False, markup=False)
-    with atomic(picture) as temporary:
-        seen.picture.save(temporary, "PNG")
-    console.print(f"picture: {picture}", highlight=False)
+    if picture is not None:
+        with atomic(picture) as temporary:
+            seen.draw().save(temporary, "PNG")
+        console.print(f"picture: {picture}", highlight=False)
 
 
 @app.command()

@@ -1,29 +1,12 @@
-"""The dataset card: what is in the data, in numbers, plots and pictures, as one page that needs no other
-file.
+"""The data set card, and looking at any file or folder of a project.
+
+Here: what is in the data, in numbers, plots and pictures, as one page that needs no other file; `plates inspect`.
+Not here: how pictures, plots and pages are drawn (`plates.pages`), and what is accepted as data (`checks`).
 """
 
 from plates.card import plots, tables
 from plates.card.numbers import Numbers, describe
 from plates.card.page import accepted, set_aside, write
-from plates.card.pictures import Picture, Sample, draw, from_rows, from_samples, of_files
-from plates.card.sheets import contact_sheet, markdown, markdown_drawing, side_by_side
+from plates.card.pictures import side_by_side
 
-__all__ = [
-    "Numbers",
-    "Picture",
-    "Sample",
-    "accepted",
-    "contact_sheet",
-    "describe",
-    "draw",
-    "from_rows",
-    "from_samples",
-    "markdown",
-    "markdown_drawing",
-    "of_files",
-    "plots",
-    "set_aside",
-    "side_by_side",
-    "tables",
-    "write",
-]
+__all__ = ["Numbers", "accepted", "describe", "plots", "set_aside", "side_by_side", "tables", "write"]

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from plates.card import plots, provinces, tables
 from plates.card.numbers import describe
-from plates.card.pictures import Picture, from_rows
+from plates.card.pictures import from_rows
 from plates.columns import SPLITS
-from plates.files import atomic
+from plates.pages import page
+from plates.pages.pictures import Picture
 
 SHOWN = 18
 PER_REASON = 3
@@ -36,13 +36,15 @@ def write(
     """Writes the card; no file beside it is needed to read it, and the same data gives the same bytes.
 
     `root` is the folder of the photographs; `rejected` is the boxes table's other half, with `broken`;
-    `meanings` says what each expectation means; `findings` are sentences put at the top (imbalance, leaks);
+    `meanings` says what each expectation means; `findings` are sentences put at the top, on what is wrong or odd;
     `between_splits` is a table of `plates.splits.shift.between_splits`; `since_last` are rows of
     `plates.splits.shift.compare`, this delivery against the last one; `augmented` are training pictures as the network
     sees them. `seed` picks the photographs.
     """
-    environment = Environment(loader=PackageLoader("plates.card", "."), autoescape=True, undefined=StrictUndefined)
-    html = environment.get_template("page.html.j2").render(
+    page.write(
+        path,
+        "plates.card",
+        "page.html.j2",
         title=title,
         numbers=describe(boxes, rejected, splits),
         findings=list(findings),
@@ -57,8 +59,6 @@ def write(
         rejected_pictures=set_aside(rejected, root),
         augmented_pictures=list(augmented),
     )
-    with atomic(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
 
 
 def accepted(boxes: pd.DataFrame, root: Path, seed: int = 0, count: int = SHOWN) -> list[Picture]:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from plates.card import canvas, provinces
-from plates.card.fonts import chinese_font
+from plates.card import provinces
 from plates.card.numbers import by_split, split_of
-from plates.card.pictures import Picture
 from plates.ccpd.geometry import edge_angles
 from plates.columns import BOX, CORNERS, SPLITS
+from plates.pages import plots as canvas
+from plates.pages.fonts import chinese_font
+from plates.pages.pictures import Picture
 from plates.splits.shift import features
 
-COLOURS = {"train": "#2563eb", "val": "#f59e0b", "test": "#059669", "all": "#2563eb"}
+COLOURS = dict(zip((*SPLITS, "all"), (*canvas.COLOURS[:3], canvas.COLOURS[0]), strict=True))
 GRID = (58, 36)
 WIDTH, HEIGHT = 3.5, 2.9
 PIXELS = int(WIDTH * canvas.DPI)
@@ -43,7 +44,7 @@ def pictures(boxes: pd.DataFrame, splits: pd.DataFrame | None = None) -> list[Pi
     """The plots as pictures, their titles as captions."""
     labels = provinces.NAMES if chinese_font() is None else provinces.LABELS
     with canvas.text_as_pixels():
-        return [Picture(canvas.image(figure), title) for title, figure in figures(boxes, splits, labels)]
+        return [canvas.picture(figure, title) for title, figure in figures(boxes, splits, labels)]
 
 
 def figures(
@@ -91,6 +92,8 @@ def coverage(boxes: pd.DataFrame, grid: tuple[int, int] = GRID) -> np.ndarray:
 
 def heat_maps(title: str, boxes: pd.DataFrame, split: pd.Series) -> Any:
     """The share of a split's boxes that cover each part of the image: one map for each, all in the same colours."""
+    from matplotlib.colors import LinearSegmentedColormap
+
     numbers = boxes[[*BOX, "width", "height"]].astype("float64")
     drawable = boxes[np.isfinite(numbers).all(axis=1) & (numbers[["width", "height"]] > 0).all(axis=1)]
     names = ["all"] if (split == "all").any() else list(SPLITS)
@@ -101,12 +104,15 @@ def heat_maps(title: str, boxes: pd.DataFrame, split: pd.Series) -> Any:
     several = len(names) > 1
     size = (1.3 + 2.3 * len(names), 1.1 + 1.9 * tall) if several else (WIDTH, HEIGHT)
     figure, axes = canvas.panels(title, *size, len(names))
+    shades = LinearSegmentedColormap.from_list("shades", [f"{COLOURS['all']}00", f"{COLOURS['all']}ff"])
     for axis, (name, shade) in zip(axes, maps.items(), strict=True):
-        drawn = axis.imshow(shade, extent=(0, 1, 1, 0), aspect=tall, cmap="Blues", vmin=0, vmax=most)
+        drawn = axis.imshow(shade, extent=(0, 1, 1, 0), aspect=tall, cmap=shades, vmin=0, vmax=most)
+        axis.spines[:].set_visible(True)
         axis.set(xlabel="x / width", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         axis.set_title(f"{name}: {len(of_split[name]):,} boxes" if several else f"{len(drawable):,} boxes", fontsize=10)
     axes[0].set_ylabel("y / height")
-    figure.colorbar(drawn, ax=axes, label="share of the split's boxes" if several else "share of the boxes")
+    bar = figure.colorbar(drawn, ax=axes, label="share of the split's boxes" if several else "share of the boxes")
+    bar.ax.set_facecolor("none")
     return figure
 
 
@@ -124,8 +130,7 @@ def spread(title: str, values: pd.Series, split: pd.Series, label: str, logarith
         if name in ("train", "all"):
             axis.stairs(share, edges, color=COLOURS[name], fill=True, alpha=0.12)
     if logarithmic:
-        axis.set_xscale("log")
-        axis.xaxis.set_major_formatter("{x:g}")
+        canvas.logarithmic(axis.xaxis)
     axis.set(xlabel=label, ylabel="share of boxes", ylim=(0, None))
     _legend(figure, axis, names)
     return figure
@@ -148,11 +153,9 @@ def shares(title: str, counts: Mapping[str, Mapping[str, int]], labels: Mapping[
         beside = (position - (len(names) - 1) / 2) * 0.22
         axis.plot(at + beside, share[at], "o", markersize=4.5, color=COLOURS[name], label=name)
         least = min(least, *share[at])
-    axis.set_yscale("log")
     axis.set_ylim(10 ** math.floor(math.log10(0.8 * least)), 1.3)
-    axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-    axis.yaxis.set_minor_formatter("")
-    axis.grid(color="#e4e4e7", linewidth=0.6)
+    canvas.logarithmic(axis.yaxis, lambda value: f"{100 * value:g}%")
+    axis.grid(color=canvas.GRID, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.set_xlim(-0.6, len(shown) - 0.4)
     axis.set_xticks(range(len(shown)), list(shown.values()), rotation=90)

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from plates.lineage.record import Record
+from plates.pages import page
 
 
 def render(record: Record, counts: Mapping[str, Any]) -> str:
@@ -14,9 +13,11 @@ def render(record: Record, counts: Mapping[str, Any]) -> str:
     `counts` says what the data was: `images`, `boxes`, `rejected`, `unparsed`, and `splits`, which maps train, val and
     test to their number of images.
     """
-    environment = Environment(
-        loader=PackageLoader("plates.lineage", "."), undefined=StrictUndefined, trim_blocks=True, autoescape=False
-    )
-    return environment.get_template("model_card.md.j2").render(
-        record=record, metrics=record.metrics, params=record.params, counts=counts
+    return page.render(
+        "plates.lineage",
+        "model_card.md.j2",
+        record=record,
+        metrics=record.metrics,
+        params=record.params,
+        counts=counts,
     )

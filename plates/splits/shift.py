@@ -127,7 +127,14 @@ def between_splits(
 
 
 def sentences(table: pd.DataFrame, what: str = "") -> list[str]:
-    """A line for people for every shifted column of a table from `compare` or `between_splits`."""
+    """A sentence on every shifted column of a table from `compare` or `between_splits`; none of an empty table.
+
+    Args:
+        table: what was compared.
+        what: the subject of the sentences, where the table has no column `split`.
+    """
+    if table.empty:
+        return []
     return [
         f"{row.get('split', what)} differs in {row['column']}: {row['current']}, was "
         f"{row['baseline']} (PSI {row['psi']:.2f}, limit {row['psi_limit']:.2f}"

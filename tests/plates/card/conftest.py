@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from plates.card.inspect_images import IMAGE_SCHEMA
+from plates.card.look.photographs import IMAGE_SCHEMA
 from plates.ccpd.table import parse_labels
 
 NAMES = (

@@ -11,6 +11,8 @@ from plates.card.page import set_aside
 from plates.card.plots import coverage
 from plates.ccpd.table import LABELS_SCHEMA
 from plates.columns import SPLITS
+from plates.pages.pictures import from_array
+from plates.pages.sheets import contact_sheet, markdown
 from plates.splits.shift import between_splits
 
 
@@ -49,9 +51,7 @@ def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_pa
             meanings={"box_inside_image": "the box lies inside the image"},
             findings=["<b>88% of plates are from 皖</b>"],
             between_splits=between_splits(boxes, splits),
-            augmented=card.from_samples(
-                [card.Sample(np.zeros((32, 20, 3), np.uint8), np.array([[2.0, 2, 9, 9]]), "flip")]
-            ),
+            augmented=[from_array(np.zeros((32, 20, 3), np.uint8), caption="flip")],
         )
         pages.append((tmp_path / name).read_text(encoding="utf-8"))
 
@@ -74,13 +74,6 @@ def test_an_unlabelled_delivery_has_a_card_too(boxes, root, tmp_path):
     assert "no plate" in (tmp_path / "card.html").read_text(encoding="utf-8")
 
 
-def test_the_box_is_drawn_where_it_stands():
-    image = card.draw(Image.new("RGB", (100, 100)), np.array([[20.0, 40, 60, 80], [np.nan] * 4]), height=200)
-
-    assert image.getpixel((40, 100)) == (46, 204, 113)
-    assert image.getpixel((80, 120)) == (0, 0, 0)
-
-
 def test_rejected_pictures_carry_their_reasons_and_unreadable_files_are_shown_as_such(boxes, root):
     (root / boxes["path"][1]).write_bytes(b"")
     rejected = boxes.iloc[:2].assign(broken=[["area_field_matches", "plate_complete"], ["image_decodes"]])
@@ -89,20 +82,20 @@ def test_rejected_pictures_carry_their_reasons_and_unreadable_files_are_shown_as
 
     assert [picture.caption for picture in pictures] == ["area_field_matches, plate_complete", "image_decodes"]
     assert pictures[1].image.getpixel((2, 2)) == (24, 24, 27)
-    assert card.contact_sheet(pictures).size[0] > pictures[0].image.width * 2
+    assert contact_sheet(pictures).size[0] > pictures[0].image.width * 2
 
 
-def shown(markdown: str) -> Image.Image:
+def shown(text: str) -> Image.Image:
     """The picture inside Markdown that the UI is given."""
-    assert markdown.startswith("![pictures](data:image/jpeg;base64,")
-    return Image.open(io.BytesIO(base64.b64decode(markdown.split("base64,")[1].rstrip(")"))))
+    assert text.startswith("![pictures](data:image/jpeg;base64,")
+    return Image.open(io.BytesIO(base64.b64decode(text.split("base64,")[1].rstrip(")"))))
 
 
 def test_contact_sheets_for_the_ui_are_small_pictures_in_markdown(boxes, root):
-    sheet = card.markdown(card.accepted(boxes, root))
+    sheet = markdown(card.accepted(boxes, root))
     assert len(sheet) < 100_000
     assert shown(sheet).width <= 960
-    assert card.markdown([]) == "none"
+    assert markdown([]) == "none"
 
     paths = boxes["path"].tolist()
     pairs = pd.DataFrame({"photograph": [paths[2]], "looks like": [paths[0]], "bits": [3]})

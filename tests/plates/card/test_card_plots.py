@@ -10,8 +10,12 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from plates import card
-from plates.card import canvas, fonts, plots, provinces
+from plates.card import plots, provinces
 from plates.columns import BOX, CORNERS
+from plates.pages import fonts
+from plates.pages import plots as canvas
+from plates.pages.pictures import Picture
+from plates.pages.sheets import contact_sheet, markdown_plot
 from plates.splits.shift import compare, features
 
 TRAIN, TEST = 30, 10
@@ -103,7 +107,7 @@ def test_rows_that_were_set_aside_are_drawn_as_far_as_they_go(boxes):
 
 def test_a_plot_for_the_ui_is_a_small_png_in_markdown(boxes, splits):
     for picture in plots.pictures(boxes, splits):
-        markdown = card.markdown_drawing(picture)
+        markdown = markdown_plot(picture)
 
         assert markdown.startswith(f"![{picture.caption}](data:image/png;base64,")
         assert len(markdown) < 60_000
@@ -115,24 +119,24 @@ def test_a_plot_for_the_ui_is_a_small_png_in_markdown(boxes, splits):
 @pytest.mark.skipif(fonts.chinese_font() is None, reason="no Chinese font on this machine")
 def test_characters_are_drawn_where_a_font_has_them(boxes, recwarn):
     plots.pictures(boxes)
-    sheets = [card.contact_sheet([card.Picture(Image.new("RGB", (200, 40)), text)]) for text in ("皖", "沪", "?")]
+    sheets = [contact_sheet([Picture(Image.new("RGB", (200, 40)), text)]) for text in ("皖", "沪", "?")]
 
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert len({sheet.tobytes() for sheet in sheets}) == 3
 
 
 def test_without_a_chinese_font_provinces_have_their_latin_names(boxes, recwarn, monkeypatch):
-    for module in ("plates.card.canvas", "plates.card.plots", "plates.card.sheets"):
+    for module in ("plates.pages.fonts", "plates.pages.plots", "plates.pages.sheets", "plates.card.plots"):
         monkeypatch.setattr(f"{module}.chinese_font", lambda: None)
 
     assert len(plots.pictures(boxes)) == 8
-    assert card.contact_sheet([card.Picture(Image.new("RGB", (200, 40)), "皖A")]).width == 208
+    assert contact_sheet([Picture(Image.new("RGB", (200, 40)), "皖A")]).width == 208
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
 
 
 def test_the_page_has_the_same_bytes_whatever_fonts_there_are(boxes, splits, monkeypatch):
     with_font = plots.svgs(boxes, splits)
-    monkeypatch.setattr("plates.card.canvas.chinese_font", lambda: None)
+    monkeypatch.setattr("plates.pages.plots.chinese_font", lambda: None)
     monkeypatch.setattr("plates.card.plots.chinese_font", lambda: None)
 
     assert plots.svgs(boxes, splits) == with_font

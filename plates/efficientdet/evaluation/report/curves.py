@@ -1,50 +1,34 @@
-"""Curves of an evaluation as SVG."""
+"""Curves of an evaluation, as matplotlib figures."""
 
-import base64
-import io
+from typing import Any
 
 import pandas as pd
 
+from plates.pages import plots
 
-def precision_recall(curve: pd.DataFrame) -> str:
+WIDTH, HEIGHT = 5, 3.2
+BLUE, AMBER = plots.COLOURS[:2]
+
+
+def precision_recall(curve: pd.DataFrame) -> Any:
     """Precision over recall at IoU 0.50; `curve` has the columns `recall` and `precision`."""
-    figure, axis = _axes("recall", "precision")
-    axis.plot(curve["recall"], curve["precision"], color="#2563eb")
-    axis.set(xlim=(0, 1.02), ylim=(0, 1.02))
-    return _svg(figure)
+    figure, (axis,) = plots.panels("Precision over recall at IoU 0.50", WIDTH, HEIGHT)
+    axis.plot(curve["recall"], curve["precision"], color=BLUE)
+    axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axis.grid(color=plots.GRID)
+    return figure
 
 
-def loss(history: pd.DataFrame) -> str:
+def loss(history: pd.DataFrame) -> Any:
     """The loss and the learning rate over the steps; `history` has `step`, `loss` and `learning_rate`."""
-    figure, axis = _axes("step", "loss")
-    axis.plot(history["step"], history["loss"], color="#2563eb")
-    axis.set_yscale("log")
+    figure, (axis,) = plots.panels("Training", WIDTH, HEIGHT)
+    axis.plot(history["step"], history["loss"], color=BLUE)
+    axis.set(xlabel="step", ylabel="loss")
+    plots.logarithmic(axis.yaxis)
+    axis.grid(color=plots.GRID)
     rate = axis.twinx()
-    rate.plot(history["step"], history["learning_rate"], color="#f97316", linewidth=0.8)
-    rate.set_ylabel("learning rate", color="#f97316")
-    return _svg(figure)
-
-
-def data_uri(svg: str) -> str:
-    """The SVG as a data URI, for Markdown."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def _axes(x: str, y: str):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.2), layout="constrained")
-    axis = figure.subplots()
-    axis.set(xlabel=x, ylabel=y)
-    axis.grid(alpha=0.3)
-    return figure, axis
-
-
-def _svg(figure) -> str:
-    from matplotlib import rc_context
-
-    buffer = io.StringIO()
-    with rc_context({"svg.hashsalt": "plates"}):  # the same curves give the same bytes
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    rate.spines["top"].set_visible(False)
+    rate.plot(history["step"], history["learning_rate"], color=AMBER, linewidth=0.8)
+    rate.set_ylabel("learning rate", color=AMBER)
+    rate.yaxis.set_major_formatter("{x:g}")
+    return figure

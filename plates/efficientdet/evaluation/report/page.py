@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from plates.efficientdet.evaluation.report import curves
-from plates.efficientdet.evaluation.report.pictures import Picture
-from plates.files import atomic
+from plates.pages import page, plots
+from plates.pages.pictures import Picture
 
 
 def write(
@@ -28,17 +27,17 @@ def write(
     `metrics` holds the headline figures (`mAP`, `mAP50`, `mAP75`, `ccpd_score`, `mask_iou`), `by_subset`, a list of
     rows, and `mask_iou_by_class`: those of the heads that the model has.
     """
-    environment = Environment(
-        loader=PackageLoader("plates.efficientdet.evaluation.report", "."), autoescape=True, undefined=StrictUndefined
-    )
-    html = environment.get_template("page.html.j2").render(
+    with plots.text_as_svg():
+        drawn = [] if precision_recall is None else [curves.precision_recall(precision_recall)]
+        svgs = [plots.svg(figure) for figure in (*drawn, curves.loss(history))]
+    page.write(
+        path,
+        "plates.efficientdet.evaluation.report",
+        "page.html.j2",
         title=title,
         metrics=metrics,
         facts=facts,
-        precision_recall="" if precision_recall is None else curves.precision_recall(precision_recall),
-        loss=curves.loss(history),
+        curves=svgs,
         worst=worst,
         best=best,
     )
-    with atomic(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")

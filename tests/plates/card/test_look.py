@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from plates.card.inspect import inspect
-from plates.card.inspection import captions
+from plates.card.look import look, shards
+from plates.card.look.inspection import captions
 from plates.card.pictures import from_rows
 from plates.ccpd.table import LABELS_SCHEMA
 from plates.efficientdet.data.tfrecords.example import to_bytes
@@ -16,7 +16,7 @@ from plates.errors import UserError
 from plates.files import write_parquet
 
 LABELLED = "0359-5_21-151&285_417&398-417&398_179&377_151&285_389&306-0_0_4_33_32_25_12-59-4.jpg"
-BLUE = (37, 99, 235)  # of the plots' outlines
+BLUE = (59, 130, 246)  # of the plots' outlines
 
 
 @pytest.fixture
@@ -63,27 +63,27 @@ def has(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
 def test_it_tells_a_photograph_a_folder_a_table_and_a_shard(boxes, root, shard, tmp_path):
     write_parquet(tmp_path / "rejected.parquet", boxes.assign(broken=[["a"]] * 3))
 
-    photograph = inspect(root / boxes["path"][1])
-    folder = inspect(root)
-    table = inspect(tmp_path / "rejected.parquet", root=root)
-    records = inspect(shard)
+    photograph = look(root / boxes["path"][1])
+    folder = look(root)
+    table = look(tmp_path / "rejected.parquet", root=root)
+    records = look(shard)
 
     assert photograph.lines[1] == "plate 皖AE981N (blue), box 151, 285, 417, 398 px"
-    assert photograph.picture.size == (720, 1160)
+    assert photograph.draw().size == (720, 1160)
     assert folder.lines[0].startswith("3 images under")
     assert "3 images, 3 boxes, 0 images without a plate, 3 different plates" in folder.lines
     assert "province: 皖 3" in folder.lines
     assert "        3  a" in table.lines
     assert records.lines[0].startswith("4 TFRecords in train.tfrecord")
     assert records.lines[1] == "3 boxes, 1 images without one"
-    assert inspect(tmp_path).lines[-3:] == records.lines
+    assert look(tmp_path).lines[-3:] == records.lines
 
 
 def test_plots_stand_over_the_pictures_of_a_folder_a_table_and_a_shard(boxes, root, shard, tmp_path):
     write_parquet(tmp_path / "labels.parquet", boxes)
 
     for path in (root, tmp_path / "labels.parquet", shard):
-        seen = inspect(path, root=root).picture
+        seen = look(path, root=root).draw()
 
         assert has(seen.crop((0, 0, seen.width, 600)), BLUE), path
         assert seen.width >= 4 * 350
@@ -91,11 +91,9 @@ def test_plots_stand_over_the_pictures_of_a_folder_a_table_and_a_shard(boxes, ro
 
 
 def test_a_shard_has_the_plots_of_what_its_names_tell(shard, monkeypatch):
-    from plates.card import inspect_records
-
     kept = []
-    monkeypatch.setattr(inspect_records, "sheet", lambda labels, _: kept.append(labels) or Image.new("RGB", (1, 1)))
-    inspect(shard)
+    monkeypatch.setattr(shards, "sheet", lambda labels, _: kept.append(labels) or Image.new("RGB", (1, 1)))
+    look(shard).draw()
 
     (labels,) = kept
     assert labels["brightness"].tolist()[:3] == [114, 59, 63]
@@ -109,11 +107,11 @@ def test_a_shard_has_the_plots_of_what_its_names_tell(shard, monkeypatch):
 def test_an_image_that_is_no_jpeg_is_shown_and_called_so(tmp_path, name):
     Image.new("RGB", (720, 1160), (1, 2, 3)).save(tmp_path / name, "PNG")
 
-    seen = inspect(tmp_path / name)
+    seen = look(tmp_path / name)
 
     assert seen.lines[1] == "not a JPEG: a PNG; the pipeline would set it aside"
-    assert seen.picture.size == (720, 1160)
-    assert has(seen.picture, (46, 204, 113)) == (name == LABELLED)
+    assert seen.draw().size == (720, 1160)
+    assert has(seen.draw(), (46, 204, 113)) == (name == LABELLED)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +128,7 @@ def test_what_does_not_decode_is_an_error_in_words(tmp_path, content, said):
     path.write_bytes(content)
 
     with pytest.raises(UserError, match=rf"damaged\.jpg does not decode as an image: .*{said}.*Copy it again"):
-        inspect(path)
+        look(path)
 
 
 def test_a_folder_counts_what_would_be_set_aside(names, root):
@@ -140,7 +138,7 @@ def test_a_folder_counts_what_would_be_set_aside(names, root):
     (folder / "other.png").write_bytes(damaged_png())
     (folder / names[2]).write_bytes(truncated_jpeg())
 
-    lines = inspect(root).lines
+    lines = look(root).lines
 
     assert any(line.startswith("2 names hold no label, such as holiday.jpg") for line in lines)
     assert any(line.startswith(f"3 would be set aside, such as {names[2]} (truncated: ") for line in lines)
@@ -159,7 +157,7 @@ def test_it_says_what_it_cannot_look_at(tmp_path):
 
     for name in ("absent", "none", "notes.txt"):
         with pytest.raises(UserError, match=rf"{name}.*([Nn]ame another|Name an image)"):
-            inspect(tmp_path / name)
+            look(tmp_path / name)
 
 
 def test_a_table_of_photographs_without_boxes(tmp_path: Path) -> None:
@@ -168,13 +166,13 @@ def test_a_table_of_photographs_without_boxes(tmp_path: Path) -> None:
     Image.new("RGB", (720, 1160), "navy").save(pictures / "a.jpg")
     table = pd.DataFrame({"path": ["a.jpg", "gone.jpg"], "split": ["train", "val"], "subset": ["base", "base"]})
     table.to_parquet(tmp_path / "splits.parquet")
-    found = inspect(tmp_path / "splits.parquet", pictures)
+    found = look(tmp_path / "splits.parquet", pictures)
     assert found.lines[0].startswith("2 rows in ")
     assert found.lines[1:] == ["subset: base 2", "split: train 1, val 1"]
-    assert found.picture.size > (200, 200)
+    assert found.draw().size > (200, 200)
     table[["split"]].to_parquet(tmp_path / "other.parquet")
     with pytest.raises(UserError, match="no column path"):
-        inspect(tmp_path / "other.parquet")
+        look(tmp_path / "other.parquet")
 
 
 def test_a_caption_is_the_plate_or_else_the_end_of_the_path(boxes):

@@ -1,5 +1,6 @@
 """What looking at a file or a folder comes to, and what all kinds of them share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,16 +9,16 @@ from PIL import Image
 
 from plates.card import plots
 from plates.card.numbers import describe
-from plates.card.pictures import Picture
-from plates.card.sheets import contact_sheet, flow
+from plates.pages.pictures import Picture
+from plates.pages.sheets import contact_sheet, flow
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found, in sentences, and a picture of it."""
+    """What was found, in sentences, and how to draw it."""
 
     lines: list[str]
-    picture: Image.Image
+    draw: Callable[[], Image.Image]
 
 
 def sheet(labels: pd.DataFrame, pictures: list[Picture]) -> Image.Image:
@@ -45,9 +46,7 @@ def figures(labels: pd.DataFrame) -> list[str]:
 
 
 def captions(labels: pd.DataFrame) -> list[str]:
-    """What is written under the picture of each row: its subset and plate, or the end of its path where no plate is
-    known.
-    """
+    """The subset and plate of each row, or the end of its path where no plate is known."""
     rows = zip(labels["path"], labels["subset"], labels["plate"], strict=True)
     return [path[-40:] if pd.isna(plate) else f"{subset} {plate}" for path, subset, plate in rows]
 

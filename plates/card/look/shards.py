@@ -1,24 +1,22 @@
 """Looking at a shard of TFRecords, and at a folder of shards."""
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
 
-from plates.card.inspection import Inspection, captions, sheet, spread
-from plates.card.pictures import UNREADABLE, Picture, Sample, from_samples, placeholder
+from plates.card.look.inspection import Inspection, captions, sheet, spread
 from plates.ccpd.subsets import subset_of
 from plates.ccpd.table import LABELS_SCHEMA, parse_labels
 from plates.columns import BOX, CORNERS
 from plates.efficientdet.data.tfrecords.example import Example, from_bytes
 from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, read_manifest
+from plates.pages.drawing import Marks
+from plates.pages.pictures import Picture, from_file
 
 IN_NAME = ["province", "plate", "plate_type", "brightness", "blurriness"]
 """What a TFRecord does not hold and a CCPD name tells."""
@@ -27,51 +25,51 @@ IN_NAME = ["province", "plate", "plate_type", "brightness", "blurriness"]
 def shard(path: Path, count: int) -> Inspection:
     """The TFRecords of one file, every CRC checked. Raises `UserError` where one is wrong."""
     rows: list[dict[str, Any]] = []
-    records = boxes = negatives = 0
-    for record in _records(path):
-        rows += _rows(record, records)
-        records, boxes, negatives = records + 1, boxes + len(record.boxes), negatives + (not len(record.boxes))
+    total = boxes = negatives = 0
+    for example in _examples(path):
+        rows += _rows(example, total)
+        total, boxes, negatives = total + 1, boxes + len(example.boxes), negatives + (not len(example.boxes))
     names = Counter(row["class"] for row in rows if "class" in row)
     lines = [
-        f"{records:,} TFRecords in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC right",
+        f"{total:,} TFRecords in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC right",
         f"{boxes:,} boxes, {negatives:,} images without one",
         *(f"  {number:>7,}  {name}" for name, number in names.most_common()),
     ]
     labels = _labels(rows)
     said = dict(zip(labels["path"], captions(labels), strict=True))
-    return Inspection(lines, sheet(labels, _pictures(path, records, count, said)))
+    return Inspection(lines, lambda: sheet(labels, _pictures(path, total, count, said)))
 
 
-def shards(folder: Path, files: list[Path], count: int) -> Inspection:
+def folder(path: Path, files: list[Path], count: int) -> Inspection:
     """What the manifest says of a folder of shards, and its first shard."""
-    lines = [f"{len(files):,} shards in {folder}, {sum(file.stat().st_size for file in files) / 2**20:,.1f} MiB"]
-    if (folder / FILE_NAME).exists():
-        manifest = read_manifest(folder)
+    lines = [f"{len(files):,} shards in {path}, {sum(file.stat().st_size for file in files) / 2**20:,.1f} MiB"]
+    if (path / FILE_NAME).exists():
+        manifest = read_manifest(path)
         lines += [
             f"{name}: {split.images:,} images, {split.boxes:,} boxes, {split.negatives:,} without one, "
             + ", ".join(f"{number:,} {label}" for label, number in manifest.class_counts.get(name, {}).items())
             for name, split in manifest.splits.items()
         ]
     first = shard(files[0], count)
-    return Inspection([*lines, "the first shard:", *first.lines], first.picture)
+    return Inspection([*lines, "the first shard:", *first.lines], first.draw)
 
 
-def _records(path: Path) -> Iterator[Example]:
+def _examples(path: Path) -> Iterator[Example]:
     return (from_bytes(payload) for payload in payloads(path))
 
 
-def _rows(record: Example, position: int) -> Iterable[dict[str, Any]]:
+def _rows(example: Example, position: int) -> Iterable[dict[str, Any]]:
     """A row of the labels table for each box; one without a box for a negative."""
-    path = record.path or f"TFRecord {position}"
+    path = example.path or f"TFRecord {position}"
     image: dict[str, Any] = {"subset": subset_of(path), "name": path.rpartition("/")[2], "path": path}
-    image |= {"width": record.width, "height": record.height}
-    names = record.names or [f"label {label}" for label in record.labels]
-    for at, box in enumerate(record.boxes.tolist()):
-        corners = {} if record.corners is None else dict(zip(CORNERS, record.corners[at].tolist(), strict=True))
+    image |= {"width": example.width, "height": example.height}
+    names = example.names or [f"label {label}" for label in example.labels]
+    for at, box in enumerate(example.boxes.tolist()):
+        corners = {} if example.corners is None else dict(zip(CORNERS, example.corners[at].tolist(), strict=True))
         yield (
             image | {"class": names[at] if at < len(names) else "no name"} | dict(zip(BOX, box, strict=True)) | corners
         )
-    if not len(record.boxes):
+    if not len(example.boxes):
         yield image
 
 
@@ -85,19 +83,10 @@ def _labels(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return labels
 
 
-def _pictures(path: Path, records: int, count: int, said: dict[str, str]) -> list[Picture]:
-    wanted = set(spread(records, count).tolist())
+def _pictures(path: Path, total: int, count: int, said: dict[str, str]) -> list[Picture]:
+    wanted = set(spread(total, count).tolist())
     return [
-        _picture(record, said.get(record.path, ""))
-        for position, record in enumerate(_records(path))
+        from_file(example.encoded, [Marks(example.boxes)], said.get(example.path, ""))
+        for position, example in enumerate(_examples(path))
         if position in wanted
     ]
-
-
-def _picture(record: Example, caption: str) -> Picture:
-    try:
-        with Image.open(io.BytesIO(record.encoded)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except UNREADABLE as error:
-        return Picture(placeholder(type(error).__name__), caption)
-    return from_samples([Sample(pixels, record.boxes, caption)])[0]

@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 
-from plates.card.inspection import Inspection, captions, figures, sheet, spread
-from plates.card.pictures import UNREADABLE, draw, from_rows
+from plates.card.look.inspection import Inspection, captions, figures, sheet, spread
+from plates.card.pictures import from_rows, marks
 from plates.ccpd.label import explain
 from plates.ccpd.subsets import subset_of
 from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
-from plates.columns import BOX, CORNERS
+from plates.columns import BOX
 from plates.errors import UserError
+from plates.pages.drawing import draw
+from plates.pages.pictures import UNREADABLE
 from plates.photographs.header import TURNED, read_header
 from plates.photographs.scan import SUFFIXES
 
@@ -25,8 +26,12 @@ READ = 2000
 
 @dataclass(frozen=True)
 class Opened:
-    """What files told: the labels in their names, why other names hold none, and which files the pipeline would set
-    aside, each with the reason.
+    """What files told.
+
+    Attributes:
+        labels: those in the files' names.
+        unlabelled: names without a label, each with the reason.
+        faulty: files that the pipeline would set aside, each with the reason.
     """
 
     labels: pd.DataFrame
@@ -42,7 +47,7 @@ def photograph(path: Path) -> Inspection:
             full = image.convert("RGB")
     except UNREADABLE as error:
         known = None if isinstance(error, UnidentifiedImageError) else str(error)
-        said = "; ".join(filter(None, (known, _fault(path)))) or "no format that is known"
+        said = "; ".join(filter(None, (known, _fault(path)))) or "not a known format"
         raise UserError(
             f"{path} does not decode as an image: {said}. Copy it again from where it came, or name another image, "
             "a .tfrecord, a table of data/*.parquet, or a folder."
@@ -52,15 +57,14 @@ def photograph(path: Path) -> Inspection:
     fault = _fault(path)
     lines = [first, *([f"{fault}; the pipeline would set it aside"] if fault else [])]
     if labels.empty or labels["class"].isna().all():
-        return Inspection([*lines, *(opened.unlabelled or ["a photograph without a plate"])], full)
+        return Inspection([*lines, *(opened.unlabelled or ["a photograph without a plate"])], lambda: full)
     row = labels.iloc[0]
-    box, corners = (row[columns].to_numpy(np.float64) for columns in (BOX, CORNERS))
     lines += [
-        f"plate {row['plate']} ({row['plate_type']}), box {', '.join(f'{side:g}' for side in box)} px",
+        f"plate {row['plate']} ({row['plate_type']}), box {', '.join(f'{row[edge]:g}' for edge in BOX)} px",
         f"tilt {row['tilt_horizontal']:g} and {row['tilt_vertical']:g} degrees, area {row['area_ratio']:.4f} of "
         f"the image, brightness {row['brightness']:g}, blurriness {row['blurriness']:g}",
     ]
-    return Inspection(lines, draw(full, box[None], corners.reshape(1, 4, 2), height=full.height))
+    return Inspection(lines, lambda: draw(full, marks(row)))
 
 
 def folder(path: Path, count: int) -> Inspection:
@@ -80,7 +84,7 @@ def folder(path: Path, count: int) -> Inspection:
         if found:
             lines.append(f"{len(found):,} {what}, such as {found[0]}")
     shown = opened.labels.iloc[spread(len(opened.labels), count)]
-    return Inspection(lines, sheet(opened.labels, from_rows(shown, path, captions(shown))))
+    return Inspection(lines, lambda: sheet(opened.labels, from_rows(shown, path, captions(shown))))
 
 
 def _open(files: list[Path], root: Path) -> Opened:
