@@ -14,7 +14,15 @@ PLATES = (
     {"ccpd", "efficientdet", "lineage"},
     {"columns", "errors", "files", "hashes", "pages", "quiet", "workers"},
 )
-EFFICIENTDET = ({"training"}, {"inference"}, {"checkpoints"}, {"data", "evaluation"}, {"model"}, {"config"})
+EFFICIENTDET = (
+    {"training"},
+    {"inference"},
+    {"checkpoints"},
+    {"data", "evaluation"},
+    {"model"},
+    {"config"},
+    {"keras_private"},
+)
 
 MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
