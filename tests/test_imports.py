@@ -1,4 +1,4 @@
-"""Which way imports run, lazy ones included: down the house, never back, and in no circle."""
+"""The house: which way imports run, lazy ones included (down, never back, in no circle), and a sign at every door."""
 
 import ast
 from collections.abc import Iterator
@@ -87,3 +87,12 @@ def test_no_room_is_in_a_circle() -> None:
         here = room(module)
         rooms.setdefault(".".join(here), set()).update(".".join(room(of)) for of in found if room(of) != here)
     assert_no_circle(rooms)
+
+
+def test_every_package_says_what_belongs_there() -> None:
+    signs = {
+        module: ast.get_docstring(ast.parse(file.read_text()))
+        for module, file in MODULES.items()
+        if file.name == "__init__.py"
+    }
+    assert [module for module, sign in signs.items() if not sign] == []

@@ -1,1 +1,5 @@
-"""What produced what: versions of files, records of runs, and restoring one."""
+"""What produced what: a record for every evaluation, differences between two, restoring one, the gate, the model card.
+
+Here: reading and writing records. Not here: the records themselves, which are data (`lineage/records/`), and content
+hashes and atomic files, which everything needs (`plates.hashes`, `plates.files`).
+"""
