@@ -1,4 +1,4 @@
-"""Writing files so that a killed run leaves the old file or the new one, never a half."""
+"""Writing files so that a kill or a power cut leaves the old file or the new one, never a half."""
 
 import errno
 import json
@@ -23,7 +23,9 @@ def atomic(target: Path) -> Iterator[Path]:
     """Yields a path beside `target` to write a file or a folder at; on success it takes the target's place.
 
     On an error the temporary path is removed and the target stays as it was. Replacing a folder is two renames: a kill
-    between them leaves the old one as `.NAME.old`, which the next `atomic` on the same target puts back first.
+    between them leaves the old one as `.NAME.old`, which the next `atomic` on the same target puts back first. The new
+    content is on the disk before it takes the place, and the place before the old content goes: a power cut leaves the
+    one or the other.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     old = put_back(target)
@@ -33,13 +35,31 @@ def atomic(target: Path) -> Iterator[Path]:
     temporary = scratch / target.name
     try:
         yield temporary
+        sync(temporary)
         if temporary.is_dir() and target.exists():
             remove(old)
             target.rename(old)
         os.replace(temporary, target)
+        _sync(target.parent)
         remove(old)
     finally:
         remove(scratch)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or a folder with all that it holds, is on the disk."""
+    if path.is_dir():
+        for inside in path.iterdir():
+            sync(inside)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def put_back(target: Path) -> Path:
