@@ -43,6 +43,7 @@ def atomic(target: Path) -> Iterator[Path]:
         _sync(target.parent)
         remove(old)
     finally:
+        put_back(target)
         remove(scratch)
 
 

@@ -1,0 +1,140 @@
+"""Each file operation of an asset's body fails once, as in SQLite's tests: nothing is half-written, it recovers."""
+
+import errno
+import io
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import assets
+from plates.ccpd.scenes import generate
+from plates.errors import UserError
+from plates.hashes import content_hash
+from plates.settings.project import Project
+from stages import snapshot
+from stages.run import Run
+from stages.stage import Stage
+
+GRAPH = assets.graph()
+FAST = ("raw_images", "labels", "splits", "tfrecords", "anchors")
+FAILING = ("open", "replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
+PARAMS = """data: {{root: {root}, class_by: {classes}}}
+split: {{seed: {seed}}}
+tfrecords: {{workers: 1, seed: {seed}}}
+model: {{image_size: 96x160}}
+anchors: {{seed: {seed}}}
+validation: {{max_class_share: 1.0}}
+"""
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, number: int, root: Path) -> Iterator[list[str]]:
+    """The `number`-th operation that may change something under `root` fails as on a full disk. Yields what failed."""
+    calls, failed = count(), []
+
+    def once(name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(operation)
+        def called(*arguments: Any, **options: Any) -> Any:
+            if concerns(name, arguments) and next(calls) == number:
+                failed.append(name)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
+            return operation(*arguments, **options)
+
+        return called
+
+    def concerns(name: str, arguments: tuple[Any, ...]) -> bool:
+        if name == "fsync":
+            return True
+        if name == "open" and len(arguments) > 1 and not _writes(arguments[1]):
+            return False
+        return str(arguments[0]).startswith(str(root))
+
+    with monkeypatch.context() as patch:
+        for name in FAILING:
+            patch.setattr(os, name, once(name, getattr(os, name)))
+        patch.setattr(io, "open", once("open", io.open))
+        patch.setattr("builtins.open", io.open)
+        yield failed
+
+
+def _writes(mode: str | int) -> bool:
+    return bool(set(mode) & set("wxa+")) if isinstance(mode, str) else bool(mode & (os.O_WRONLY | os.O_RDWR))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of a dozen photographs whose data assets ran, first with one seed and then with another."""
+    root = tmp_path_factory.mktemp("project")
+    generate(root / "photographs", count=24, seed=3)
+    for seed, kept in ((1, "old"), (0, "new")):
+        settings(root, seed)
+        for stage in GRAPH.values():
+            if stage.group == "data" and stage.name != "dataset_card":
+                run(root, stage)
+        shutil.copytree(root / "data", root / kept)
+    return root
+
+
+def settings(root: Path, seed: int) -> None:
+    classes = "plate" if seed == 0 else "plate_type"
+    (root / "params.yaml").write_text(PARAMS.format(root=root / "photographs", seed=seed, classes=classes))
+
+
+def run(root: Path, stage: Stage) -> None:
+    project = Project(root)
+    stage.body(Run(project, stage, snapshot.take(project, stage).version, logging.getLogger("test")))
+
+
+def outcome(root: Path, stage: Stage) -> str | None:
+    """What the body's error says; None where it went through in spite of the failure."""
+    try:
+        run(root, stage)
+    except (OSError, UserError) as error:
+        return str(error)
+    return None
+
+
+def versions(root: Path, stage: Stage) -> list[str]:
+    return [content_hash(root / path) for path in stage.versioned]
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_whatever_call_fails(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = GRAPH[name]
+    paths = [path.removeprefix("data/") for path in stage.versioned]
+    settings(root, 0)
+    allowed = [[content_hash(root / kept / path) for path in paths] for kept in ("old", "new")]
+    for number in count():
+        shutil.rmtree(root / "data")
+        shutil.copytree(root / "new", root / "data")
+        for path in paths:
+            remove(root / "data" / path)
+            place(root / "old" / path, root / "data" / path)
+        with failing(monkeypatch, number, root) as failed:
+            said = outcome(root, stage)
+        assert failed == [] or said is None or "No space" in said or "full" in said, f"{failed} {number}: {said}"
+        now = versions(root, stage)
+        for path, version, old, new in zip(paths, now, *allowed, strict=True):
+            assert version in (old, new), f"{failed} {number}: {path} is neither the old nor the new"
+        run(root, stage)
+        assert versions(root, stage) == allowed[1], f"{failed} {number}"
+        assert not list((root / "data").rglob("*.tmp")), f"{failed} {number}"
+        if not failed:
+            break
+    assert number > 3, "nothing was made to fail"
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def place(source: Path, target: Path) -> None:
+    shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
