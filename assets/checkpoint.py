@@ -83,8 +83,11 @@ def checkpoint(run: Run) -> dict[str, Any]:
 
 
 def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:
-    """`UserError` where `model.label_map` does not give the classes in the TFRecords the ids that they have there, or
-    `model.num_classes` makes room for classes that nothing in the TFRecords names.
+    """Holds the model's settings against the classes in the TFRecords.
+
+    Raises:
+        UserError: `model.label_map` gives a class another id than it has there, or `model.num_classes` makes room for
+            classes that nothing there names.
     """
     if num_classes is not None and num_classes > max(found):
         raise UserError(

@@ -1,5 +1,4 @@
-"""COCO metrics and CCPD's own score on photographs that training never saw, over all and for each subset; and the IoU
-of the masks where the model has them.
+"""COCO metrics, CCPD's own score and the IoU of masks on photographs that training never saw, over all and by subset.
 
 Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows the curves, the best and the worst.
 """

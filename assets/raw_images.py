@@ -1,6 +1,6 @@
-"""Every image under `data.root`: subset, name, size and content hash, and whether all of it decodes. Without a
-`data.root`, scenes are drawn first.
+"""Every image under `data.root`: subset, name, size and content hash, and whether all of it decodes.
 
+Without a `data.root`, scenes are drawn first.
 What the last scan hashed is not read again where size and time agree, and no content is decoded twice, so that
 350,000 unchanged photographs take seconds. The folder is only read.
 """

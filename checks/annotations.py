@@ -1,6 +1,4 @@
-"""The gate between `labels` and `boxes`: every row is asked every question, and rejects keep what they
-broke.
-"""
+"""The gate between `labels` and `boxes`: every row is asked every question, and rejects keep what they broke."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,8 +19,13 @@ from plates.errors import UserError
 
 @dataclass(frozen=True)
 class Verdict:
-    """Rows kept and set aside, in the labels' columns (`rejected` has a list `broken` too), and every
-    outcome.
+    """Rows kept and set aside, and every outcome.
+
+    Attributes:
+        accepted: in the labels' columns.
+        rejected: likewise, and `broken`, the names of the critical expectations that the row breaks.
+        outcomes: of every expectation, in the order of asking.
+        data_docs: the folder of Great Expectations' pages, if they were written.
     """
 
     accepted: pd.DataFrame
@@ -31,18 +34,9 @@ class Verdict:
     data_docs: Path | None
 
     @property
-    def warnings(self) -> list[Outcome]:
-        """What does not hold and rejects nothing."""
-        return [outcome for outcome in self.outcomes if outcome.severity == "warning" and not outcome.success]
-
-    @property
     def rejected_fraction(self) -> float:
         """Share of the rows that were set aside, 0..1."""
         return len(self.rejected) / max(len(self.accepted) + len(self.rejected), 1)
-
-    def meanings(self) -> dict[str, str]:
-        """What each expectation means, by name."""
-        return {outcome.name: outcome.means for outcome in self.outcomes}
 
     def require(self, max_rejected_fraction: float) -> None:
         """Raises `UserError`, with a count for each expectation, if more than this share was set aside."""
@@ -57,7 +51,7 @@ class Verdict:
             + "\n".join(f"  {outcome.failed:>7,}  {outcome.name}: {outcome.means}" for outcome in broken)
             + "\nLook at them: plates inspect data/rejected.parquet"
             + (f" (and {self.data_docs / 'index.html'})" if self.data_docs else "")
-            + "\nThen mend the delivery, or allow more: plates run --set validation.max_rejected_fraction="
+            + "\nThen fix the delivery, or allow more: plates run --set validation.max_rejected_fraction="
             + f"{np.ceil(self.rejected_fraction * 100) / 100:.2f}"
         )
 
@@ -70,8 +64,14 @@ def validate(
 ) -> Verdict:
     """Asks every row of the labels table every question of the families.
 
-    `previous` is the last accepted delivery; `subsets` are the names that are known; `data_docs` the folder
-    for Great Expectations' pages. A table without rows raises `UserError`.
+    Args:
+        labels: the table.
+        previous: the last accepted delivery.
+        subsets: the names that are known.
+        data_docs: the folder for Great Expectations' pages.
+
+    Raises:
+        UserError: the table has no rows.
     """
     if labels.empty:
         raise UserError(

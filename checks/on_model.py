@@ -1,6 +1,4 @@
-"""What must be true of the model, as Dagster's checks: on `checkpoint`, `evaluation`, `exported_model` and
-`champion`.
-"""
+"""What must be true of the model: checks on `checkpoint`, `evaluation`, `exported_model` and `champion`."""
 
 import json
 from typing import Any

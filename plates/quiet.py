@@ -5,8 +5,9 @@ import sys
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow with the process's standard error closed meanwhile: its C++ writes there before any setting is
-    read. An import that fails still raises.
+    """Imports TensorFlow with the process's standard error closed; an import that fails still raises.
+
+    TensorFlow's C++ writes there before any setting is read.
     """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

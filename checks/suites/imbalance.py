@@ -1,6 +1,4 @@
-"""Class imbalance as expectations: no value of an axis has too large a share, none is too rare beside the
-commonest.
-"""
+"""Class imbalance as expectations: no value of an axis is too frequent, and none too rare beside the most frequent."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -38,12 +36,14 @@ def imbalance(
     classes: Collection[str] = (),
     data_docs: Path | None = None,
 ) -> list[Balance]:
-    """Asks the labelled rows of the boxes table how balanced each axis is; axes without values are left
-    out.
+    """Asks the labelled rows of the boxes table how balanced each axis is; axes without values are left out.
 
-    `max_share` is the largest share of one value, 0..1 (not asked of the only class there is); `max_ratio` the count
-    of the commonest value over that of the rarest one present. `classes` are all there are: those without a box are
-    named. `data_docs` is the folder for Great Expectations' pages.
+    Args:
+        boxes: the table.
+        max_share: the largest share that one value may have, 0..1; not asked of a class that is the only one.
+        max_ratio: the most that the count of the most frequent value may be of that of the rarest one present.
+        classes: all there are; those without a box are named.
+        data_docs: the folder for Great Expectations' pages.
     """
     counts = distribution(boxes)
     axes = [axis for axis in AXES if (counts["axis"] == axis).any()]
@@ -91,7 +91,7 @@ def _ask(
             between(
                 column=ratio,
                 max_value=max_ratio,
-                **warning(ratio, f"the commonest {axis} has at most {max_ratio:g} times as many as the rarest"),
+                **warning(ratio, f"the most frequent {axis} has at most {max_ratio:g} times as many as the rarest"),
             ),
         ]
     return {answer.outcome.name: answer.outcome for answer in run("balance", measured, asked, data_docs)}

@@ -76,10 +76,9 @@ def _floats(labels: pd.DataFrame, columns: list[str]) -> np.ndarray:
 
 
 def _smallest_turn(corners: np.ndarray) -> np.ndarray:
-    """The smallest clockwise turn along rb, lb, lt, rt [N], degrees; -180 where a corner is not where its
-    name says.
+    """The smallest clockwise turn along rb, lb, lt, rt [N], degrees.
 
-    Positive where the four go round a convex plate.
+    Positive where the four go round a convex plate; -180 where a corner is not where its name says.
     """
     edges = np.roll(corners, -1, axis=1) - corners
     angles = np.degrees(np.arctan2(edges[..., 1], edges[..., 0]))
@@ -114,11 +113,12 @@ def characters(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def identity(labels: pd.DataFrame) -> pd.DataFrame:
-    """How often the same thing stands in the table.
+    """How often the same thing is in the table.
 
-    `copy`: 0 for the first image (by path) of its subset and name, 1 and up for its copies; where copies
-    differ in content none is to be believed, and all count. `labels_of_content`: how many different labels
-    images of identical bytes carry. `repeat`: 0 for the first of equal annotations in an image.
+    Returns:
+        `copy`: 0 for the first image (by path) of its subset and name, 1 and up for its copies; where copies differ in
+        content none can be trusted, and all count. `labels_of_content`: how many different labels images of identical
+        bytes carry. `repeat`: 0 for the first of equal annotations in an image.
     """
     images = labels[["path", "subset", "name", "sha256", "problem"]].drop_duplicates("path").sort_values("path")
     images = images.assign(copy=0, labels_of_content=1)

@@ -26,8 +26,13 @@ class Crossing(BaseModel):
 
 
 class NearDuplicates(BaseModel):
-    """How many images of `split` look like one of `other`; `pairs` are examples (path, path, bits that
-    differ).
+    """How many images of one split look like one of another.
+
+    Attributes:
+        split: the images that were asked about.
+        other: the images that they were compared with.
+        complete: false where the cap on comparisons was reached: there may be more.
+        pairs: examples (path, path, bits that differ).
     """
 
     split: str
@@ -40,11 +45,14 @@ class NearDuplicates(BaseModel):
 
 
 def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
-    """Asks the splits table whether a plate, a name with a plate in it, or a content (sha256) is in two
-    splits.
+    """Asks whether a plate, a name with a plate in it, or a content (sha256) is in two splits.
 
-    `labels` (or boxes) gives each path its plates, name and hash. CCPD's official lists do repeat plates (17,415 of
-    66,873 stand in two subsets); `plates.splits.split.split_officially` leaves out what would leak.
+    CCPD's official lists do repeat plates (17,415 of 66,873 are in two subsets);
+    `plates.splits.split.split_officially` leaves out what would leak.
+
+    Args:
+        splits: the splits table.
+        labels: labels or boxes, which give each path its plates, name and hash.
     """
     known = labels.drop_duplicates("path").set_index("path")
     images = splits.drop_duplicates("path")
@@ -101,11 +109,15 @@ def _crossing(what: str, severity: str, paths: pd.Series, keys: pd.Series) -> Cr
 
 
 def near_duplicates(splits: pd.DataFrame, hashes: pd.DataFrame, max_distance: int = 3) -> list[NearDuplicates]:
-    """Counts the images of a split whose perceptual hash is within `max_distance` of 64 bits of one in a split before
-    it: of val and of test against train, of test against val.
+    """Counts the images whose perceptual hash is near that of one in another split.
 
-    hashes: `path, dhash` (uint64); images without a hash are not checked. Shown, never a gate: CCPD photographs the
-    same street over and over.
+    Val and test are compared with train, and test with val. Shown, never a gate: CCPD photographs the same street over
+    and over.
+
+    Args:
+        splits: the splits table.
+        hashes: `path, dhash` (uint64); images without a hash are not checked.
+        max_distance: the most of the 64 bits that may differ.
     """
     table = splits.drop_duplicates("path").merge(hashes, on="path")
     of = {split: table[table["split"] == split].reset_index(drop=True) for split in SPLITS}

@@ -35,8 +35,11 @@ def note(message: str) -> None:
 
 
 def print_columns(columns: Mapping[str, Sequence[str]], spare: Collection[str]) -> list[str]:
-    """Prints columns of whole values. Those of `spare` that a narrow terminal has no room for, the first of them first,
-    are left out; returns their headings.
+    """Prints columns without cutting a value, and returns the headings of those that were left out.
+
+    Args:
+        columns: cells by heading.
+        spare: headings to leave out where the terminal is narrow, the first of them first.
     """
     left_out: list[str] = []
     table = _table(columns)

@@ -1,6 +1,4 @@
-"""The card's numbers: counts and typical values of each split, and how the boxes are spread over classes,
-provinces, subsets, sizes and brightnesses.
-"""
+"""The card's numbers: counts and medians of each split, and how the boxes are spread over every axis."""
 
 from typing import Any
 
@@ -41,8 +39,11 @@ class Value(BaseModel):
 
 
 class Axis(BaseModel):
-    """How the boxes are spread over the values of one axis of `plates.splits.balance.AXES`: sizes and brightnesses in
-    their order, others the most frequent first. `imbalance_ratio` is the most frequent value's count over the rarest's.
+    """How the boxes are spread over the values of one axis of `plates.splits.balance.AXES`.
+
+    Attributes:
+        values: sizes and brightnesses in their order, others the most frequent first.
+        imbalance_ratio: the most frequent value's count over the rarest's.
     """
 
     name: str
@@ -84,9 +85,7 @@ def describe(boxes: pd.DataFrame, rejected: pd.DataFrame, splits: pd.DataFrame |
 
 
 def split_of(boxes: pd.DataFrame, splits: pd.DataFrame | None) -> pd.Series:
-    """The split of each row: train, val or test by its path; `all` without splits; null for a path that has
-    none.
-    """
+    """The split of each row by its path: train, val or test, null for a path without one; `all` without `splits`."""
     if splits is None:
         return pd.Series("all", index=boxes.index)
     return boxes["path"].map(splits.drop_duplicates("path").set_index("path")["split"])

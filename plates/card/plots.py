@@ -1,6 +1,4 @@
-"""The card's plots: where the boxes are, how their sizes, shapes, tilts and light are spread, and which subsets and
-provinces they are of, in each split.
-"""
+"""The card's plots, by split: where boxes are, their sizes, shapes, tilts and light, and subsets and provinces."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -117,9 +115,7 @@ def heat_maps(title: str, boxes: pd.DataFrame, split: pd.Series) -> Any:
 
 
 def spread(title: str, values: pd.Series, split: pd.Series, label: str, logarithmic: bool) -> Any:
-    """The distribution of `values` in each split, as outlines over common bins; the 0.1% at either end is
-    left out.
-    """
+    """The distribution of `values` in each split, as outlines over common bins without the 0.1% at either end."""
     figure, (axis,) = canvas.panels(title, WIDTH, HEIGHT)
     edges = _bins(values, logarithmic)
     names = [name for name in (*SPLITS, "all") if (split == name).any()]

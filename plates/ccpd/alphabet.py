@@ -1,6 +1,4 @@
-"""The three alphabets of a CCPD plate (Xu et al., ECCV 2018; the authors' README), and what a plate of each type
-is.
-"""
+"""The three alphabets of a CCPD plate, and the length of each type (Xu et al., ECCV 2018; the authors' README)."""
 
 PROVINCES = "皖沪津渝冀晋蒙辽吉黑苏浙京闽赣鲁豫鄂湘粤桂琼川贵云藏陕甘青宁新警学O"
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZO"

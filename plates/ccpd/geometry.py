@@ -20,9 +20,7 @@ release and CCPD2020 (147 at least on 417 labels)."""
 
 
 def hull(corners: np.ndarray) -> np.ndarray:
-    """The smallest upright boxes [N, 4] around `corners`. The test subsets' boxes are exactly these, `ccpd_base`'s
-    are not.
-    """
+    """The smallest upright boxes [N, 4] around `corners`: exactly the test subsets' boxes, but not `ccpd_base`'s."""
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
@@ -40,7 +38,7 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def corners_in_order(corners: np.ndarray) -> np.ndarray:
-    """Whether [N] the four corners stand where their names say: right of left, bottom under top."""
+    """Whether [N] the four corners are where their names say: right of left, bottom under top."""
     right_bottom, left_bottom, left_top, right_top = corners.transpose(1, 0, 2)
     return (
         (right_bottom[:, 0] > left_bottom[:, 0])
@@ -58,9 +56,7 @@ def edge_angles(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tilt(corners: np.ndarray) -> np.ndarray:
-    """The two tilts [N, 2] as the test subsets write them: the bottom edge's angle, and how far from square the
-    plate is.
-    """
+    """The two tilts [N, 2] of the 2019 release: the bottom edge's angle, and how far from square the plate is."""
     horizontal, vertical = edge_angles(corners)
     return np.floor(np.abs(np.stack([horizontal, horizontal + vertical], axis=1))).astype(np.int16)
 

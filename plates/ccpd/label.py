@@ -15,7 +15,7 @@ from plates.ccpd.alphabet import alphabet_of, encode
 FIELDS = ("area", "tilt", "box", "corners", "plate", "brightness", "blurriness")
 PLATE_LENGTHS_READ = range(2, 11)  # any of these is read; whether a plate may have that length is a check's question
 
-# One expression a field, of RE2 and Python alike. More digits than these no photograph needs.
+# One expression for each field, valid for RE2 and Python. No photograph needs more digits than these.
 PATTERNS = {
     "area": r"\d{1,18}",
     "tilt": r"\d{1,3}_\d{1,3}",
@@ -41,14 +41,19 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Label:
-    """One label. Pixels are of the photograph, y down; corners are x, y of right-bottom, left-bottom, left-top,
-    right-top.
+    """One label, in pixels of the photograph, y down.
+
+    Attributes:
+        area: of the plate over that of the photograph, 0 <= area < 1.
+        tilt: degrees, horizontal and vertical.
+        box: xmin, ymin, xmax, ymax.
+        corners: eight numbers, x and y of right-bottom, left-bottom, left-top, right-top.
     """
 
-    area: float  # of the plate over that of the photograph, 0 <= area < 1
-    tilt: tuple[int, int]  # degrees, horizontal and vertical
-    box: tuple[int, int, int, int]  # xmin, ymin, xmax, ymax
-    corners: tuple[int, ...]  # eight numbers
+    area: float
+    tilt: tuple[int, int]
+    box: tuple[int, int, int, int]
+    corners: tuple[int, ...]
     plate: str
     brightness: int
     blurriness: int
@@ -57,7 +62,8 @@ class Label:
 def format_name(label: Label) -> str:
     """The file name that holds `label`, its area cut after four decimals as in CCPD2019's lists.
 
-    Raises `ValueError` where a symbol of the plate is outside its alphabet.
+    Raises:
+        ValueError: a symbol of the plate is outside its alphabet.
     """
     points = [f"{x}&{y}" for x, y in zip(label.corners[::2], label.corners[1::2], strict=True)]
     xmin, ymin, xmax, ymax = label.box
@@ -76,7 +82,8 @@ def format_name(label: Label) -> str:
 def explain(name: str) -> tuple[str, str, str]:
     """Why `name` holds no label that can be read: the field at fault, what was found there, and the reason.
 
-    Raises `ValueError` for a name that can be read.
+    Raises:
+        ValueError: the name can be read.
     """
     stem, dot, suffix = name.rpartition(".")
     if not dot or not re.fullmatch(SUFFIX, dot + suffix):

@@ -1,6 +1,4 @@
-"""CCPD's own detection score: the share of photographs whose best box is right, by subset (Xu et al., ECCV 2018,
-section 5).
-"""
+"""CCPD's own detection score: the share of photographs whose best box is right (Xu et al., ECCV 2018, section 5)."""
 
 from dataclasses import dataclass
 
@@ -39,9 +37,12 @@ class CcpdScore:
 def best_boxes(truth: pd.DataFrame, detections: pd.DataFrame) -> pd.DataFrame:
     """One row a photograph with a plate: `path, subset, iou, score` of its detection of the highest score.
 
-    truth: path, subset and the box; photographs without a plate (null boxes) are not in the result. detections: path,
-    score and the box. Pixels of the original photographs in both. Of equal scores the first row counts; of several
-    plates the one that fits best; without a detection both figures are 0.
+    Of equal scores the first row counts; of several plates the one that fits best; without a detection both figures are
+    0. Boxes are in pixels of the original photographs.
+
+    Args:
+        truth: path, subset and the box; photographs without a plate (null boxes) are not in the result.
+        detections: path, score and the box.
     """
     truth = truth[truth["xmin"].notna()]
     best = detections.sort_values("score", ascending=False, kind="stable").drop_duplicates("path")

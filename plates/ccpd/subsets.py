@@ -11,11 +11,7 @@ from plates.columns import SPLITS
 from plates.errors import UserError
 
 NEGATIVE = "np"  # photographs of cars without a plate
-TRAINING = (
-    "base",
-    "weather",
-    NEGATIVE,
-)  # split by lists into train and val; every other subset of CCPD2019 is for testing
+TRAINING = ("base", "weather", NEGATIVE)  # divided by lists into train and val; the rest of CCPD2019 is for testing
 TESTING = ("db", "blur", "fn", "rotate", "tilt", "challenge")
 GREEN = "green"  # CCPD2020, delivered in folders train, val and test
 SUBSETS = (*TRAINING, *TESTING, GREEN)
@@ -26,8 +22,9 @@ LIST_FOLDERS = ("split", "splits")
 def subset_of(path: str) -> str:
     """The subset of a photograph: its nearest folder named `ccpd_...`, without that; else the name of its folder.
 
-    path: POSIX, relative to data.root or absolute. A photograph in no folder is of subset ''; a scan asks the root's
-    own name first.
+    Args:
+        path: POSIX, relative to data.root or absolute. A photograph in no folder has the subset ''; a scan asks the
+            root's own name first.
     """
     folders = PurePosixPath(path).parent.parts
     for folder in reversed(folders):
@@ -40,10 +37,11 @@ def subset_of(path: str) -> str:
 class OfficialLists:
     """The authors' lists under a root, held against what is there.
 
-    splits: path to split, of the listed photographs that are there.
-    missing: by list, how many of its lines name a photograph that is not there.
-    unlisted: by subset, how many photographs are there and on no list.
-    divided: subsets that are there to train on and that the authors divided nowhere.
+    Attributes:
+        splits: path to split, of the listed photographs that are there.
+        missing: by list, how many of its lines name a photograph that is not there.
+        unlisted: by subset, how many photographs are there and on no list.
+        divided: subsets that are there to train on and that the authors divided nowhere.
     """
 
     splits: dict[str, str]
@@ -55,8 +53,8 @@ class OfficialLists:
 def find_lists(root: Path) -> dict[str, list[Path]]:
     """The list files of a root, by the split they give: `split/*.txt` in it, or in a folder of it (CCPD2019/split).
 
-    A list named after a test subset (`ccpd_db.txt`) gives the split 'test'. Others than those, train, val and test
-    are not the dataset's and are left out.
+    A list named after a test subset (`ccpd_db.txt`) gives the split 'test'. Lists with other names are not
+    the data set's and are left out.
     """
     found: dict[str, list[Path]] = {}
     folders = [
@@ -73,13 +71,18 @@ def find_lists(root: Path) -> dict[str, list[Path]]:
 
 
 def official_lists(root: Path, images: pa.Table) -> OfficialLists:
-    """Reads the lists under `root`, and CCPD2020's folders as lists, against `images` (raw_images or labels: path,
-    subset).
+    """Reads the lists under `root`, and CCPD2020's folders as lists, against the photographs that are there.
 
     A line is `ccpd_base/NAME.jpg`, relative to the folder that holds `split`. A photograph on two lists keeps the
     first of train, val, test. A test subset that no list covers is in 'test' whole; a training subset that none covers
     (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 where only CCPD2020 has splits.
-    Raises `UserError` where there is neither a list nor a folder of CCPD2020.
+
+    Args:
+        root: the folder of the photographs.
+        images: raw_images or labels, of which path and subset are read.
+
+    Raises:
+        UserError: there is neither a list nor a folder of CCPD2020.
     """
     lists = find_lists(root)
     paths: dict[str, str] = dict(zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True))
@@ -111,9 +114,7 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
 
 
 def has_official_splits(root: Path, images: pa.Table) -> bool:
-    """Whether a delivery says itself what trains and what tests: by lists, or, where it is CCPD2020 alone, by folders
-    (`images`: path, subset).
-    """
+    """Whether a delivery itself says what trains and what tests: by lists, or, if it is CCPD2020 alone, by folders."""
     if find_lists(root):
         return True
     places = zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True)
@@ -121,9 +122,7 @@ def has_official_splits(root: Path, images: pa.Table) -> bool:
 
 
 def uses_lists(method: str, root: Path, images: pa.Table) -> bool:
-    """Whether `split.method` (auto, official, plate) uses the authors' splits for a delivery (`images`: path,
-    subset).
-    """
+    """Whether `split.method` (auto, official, plate) uses the authors' splits for a delivery."""
     return method == "official" or (method == "auto" and has_official_splits(root, images))
 
 
@@ -131,7 +130,7 @@ def _lines(file: Path) -> list[str]:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}. Mend it with: chmod u+r {file}") from error
+        raise UserError(f"{file} cannot be read: {error.strerror}. Fix it with: chmod u+r {file}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not a list of photographs in UTF-8: {error}") from error
     return [line.strip().removeprefix("./") for line in text.splitlines() if line.strip()]

@@ -72,8 +72,10 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
 
 
 def label_map(class_by: ClassBy) -> dict[int, str]:
-    """Class names by id, from 1, as the TF Object Detection API numbers them. Raises `UserError` for another
-    `class_by`.
+    """Class names by id, from 1, as the TF Object Detection API numbers them.
+
+    Raises:
+        UserError: an unknown `class_by`.
     """
     if class_by not in CLASS_NAMES:
         raise UserError(f"data.class_by is {class_by!r}; it can be {', '.join(get_args(ClassBy))}.")
@@ -92,11 +94,15 @@ def read_labels(file: Path, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.T
 
 
 def parse_labels(images: pa.Table, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.Table]:
-    """The labels in `images.name`, and the names that hold none: (`LABELS_SCHEMA`, `UNPARSED_SCHEMA`), in `images`'
-    order.
+    """The labels in `images.name`, and the names that hold none.
 
-    images: raw_images, with the columns of `IMAGE_COLUMNS`. Those of the subset `np` are negatives, whatever their
-    names. Every row of `images` is in exactly one of the two.
+    Args:
+        images: raw_images, with the columns of `IMAGE_COLUMNS`. Those of the subset `np` are negatives, whatever their
+            names.
+        class_by: what a class is (`data.class_by`).
+
+    Returns:
+        Two tables (`LABELS_SCHEMA`, `UNPARSED_SCHEMA`) in the order of `images`; every row is in exactly one of them.
     """
     label_map(class_by)
     labels, unparsed = [LABELS_SCHEMA.empty_table()], [UNPARSED_SCHEMA.empty_table()]
@@ -127,9 +133,7 @@ def _parse_batch(images: pa.Table, class_by: ClassBy) -> tuple[pa.Table, pa.Tabl
 
 
 def _read(rows: pa.Table, length: int, class_by: ClassBy) -> tuple[pa.Table, pa.Table]:
-    """Labels of names that match the grammar and have `length` characters; and rows with an index outside its
-    alphabet.
-    """
+    """Labels of names that match the grammar and have `length` characters; and rows with an index out of range."""
     indices = [f"index_{position}" for position in range(length)]
     text = "\n".join(rows["name"].to_pylist()).encode("ascii").translate(SEPARATORS)
     columns = ["area", *NUMBERS[:14], *indices, *NUMBERS[14:], "suffix"]

@@ -26,10 +26,13 @@ NO_OUTLINE: tuple[Any, ...] = (None, [], [[]], {})
 
 @dataclass(frozen=True)
 class Imported:
-    """A labels table from COCO JSON, the names of its classes by id (from 1), and what was left out.
+    """A labels table from COCO JSON, and what was left out.
 
-    crowds: annotations left out, being crowds. unlisted: images of the folder that the JSON does not list. polygons:
-    annotations kept without corners, whose outline is not one polygon of four points (more points or parts, RLE).
+    Attributes:
+        label_map: class names by id, from 1.
+        crowds: annotations left out because they are crowds.
+        unlisted: images of the folder that the JSON does not list.
+        polygons: annotations kept without corners: their outline is not one polygon of four points.
     """
 
     labels: pd.DataFrame
@@ -44,9 +47,14 @@ def to_coco(
 ) -> dict[str, Any]:
     """The boxes table as COCO's dictionary; an image without a plate is an image without annotations.
 
-    `splits` gives the ids of the images and their split (images it does not have are left out); without it ids
-    follow the sorted paths, from 1. `label_map` names the categories; without it they are the classes,
-    sorted. A class that it does not name raises `UserError`.
+    Args:
+        boxes: the table.
+        splits: gives the images their ids and split, and leaves out those it does not have; without it ids follow the
+            sorted paths, from 1.
+        label_map: names the categories; without it they are the classes, sorted.
+
+    Raises:
+        UserError: a class that `label_map` does not name.
     """
     classes = boxes["class"].dropna()
     names = dict(label_map) if label_map else dict(enumerate(sorted(classes.unique()), 1))
@@ -138,8 +146,10 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
 
 
 def categories(source: Path | Mapping[str, Any]) -> dict[int, str]:
-    """Class names by id, from 1, in the order of the categories' own ids. What `read_coco` refuses raises
-    `UserError`.
+    """Class names by id, from 1, in the order of the categories' own ids.
+
+    Raises:
+        UserError: what `read_coco` refuses.
     """
     return read_coco(source).label_map
 

@@ -43,15 +43,20 @@ def decode_images(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pa.Table:
-    """`images` (a scan's table) with what decoding found under `problem`, and a column `dhash`, null where nothing
-    decodes: `DECODED_SCHEMA`.
+    """Adds to a scan's table what decoding found: `problem`, and `dhash`, null where nothing decodes.
 
-    Each content is decoded once. Files of which the scan knows that they do not decode are left alone, as are those of
-    more than `MOST_MEGAPIXELS`.
+    Each content is decoded once. Files that the scan knows not to decode are left alone, as are those of more than
+    `MOST_MEGAPIXELS`.
 
-    cache: Parquet of what is known by content; brought up to date every `KEPT_AFTER` photographs.
-    workers: threads (None: one a core).
-    progress: called with photographs done and to do.
+    Args:
+        images: a scan's table.
+        photographs: where they are read.
+        cache: Parquet of what is known by content; brought up to date every `KEPT_AFTER` photographs.
+        workers: threads (None: one a core).
+        progress: called with photographs done and to do.
+
+    Returns:
+        The table, in `DECODED_SCHEMA`.
     """
     known = _known(cache)
     whole = pc.or_kleene(pc.is_null(images["problem"]), pc.starts_with(images["problem"], TURNED))

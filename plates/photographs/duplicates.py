@@ -15,10 +15,12 @@ CHUNK = 4_000_000
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each hash asked about, the position of its nearest reference (-1: none near) and the distance in
-    bits.
+    """The nearest known hash of each hash asked about.
 
-    `complete` is false where the cap on comparisons was reached: there may be more.
+    Attributes:
+        index: its position; -1: none is near.
+        distance: in bits.
+        complete: false where the cap on comparisons was reached: there may be more.
     """
 
     index: np.ndarray
@@ -27,14 +29,12 @@ class Nearest:
 
 
 def nearest(
-    reference: np.ndarray, current: np.ndarray, max_distance: int = 3, max_comparisons: int = 2_000_000_000
+    known: np.ndarray, asked: np.ndarray, max_distance: int = 3, max_comparisons: int = 2_000_000_000
 ) -> Nearest:
-    """For each of `current` (uint64 [M]) its nearest of `reference` (uint64 [N]) within `max_distance`
-    bits.
-    """
-    hashes, first = np.unique(reference, return_index=True)
-    index = np.full(len(current), -1, np.int64)
-    distance = np.full(len(current), max_distance + 1, np.int64)
+    """For each of `asked` (uint64 [M]) its nearest of `known` (uint64 [N]) within `max_distance` bits."""
+    hashes, first = np.unique(known, return_index=True)
+    index = np.full(len(asked), -1, np.int64)
+    distance = np.full(len(asked), max_distance + 1, np.int64)
     bands = max_distance + 1
     edges = [64 * band // bands for band in range(bands + 1)]
     compared = 0
@@ -42,14 +42,14 @@ def nearest(
         mask = np.uint64((1 << (high - low)) - 1)
         keys = (hashes >> np.uint64(low)) & mask
         order = np.argsort(keys, kind="stable")
-        asked = (current >> np.uint64(low)) & mask
-        start = np.searchsorted(keys[order], asked, "left")
-        counts = np.searchsorted(keys[order], asked, "right") - start
+        bits = (asked >> np.uint64(low)) & mask
+        start = np.searchsorted(keys[order], bits, "left")
+        counts = np.searchsorted(keys[order], bits, "right") - start
         for rows in _chunks(counts):
             compared += int(counts[rows].sum())
             if compared > max_comparisons:
                 return Nearest(index, distance, complete=False)
-            _compare(hashes, first, order, start, counts, rows, current, index, distance)
+            _compare(hashes, first, order, start, counts, rows, asked, index, distance)
     return Nearest(index, distance, complete=True)
 
 
@@ -67,18 +67,16 @@ def _compare(
     start: np.ndarray,
     counts: np.ndarray,
     rows: np.ndarray,
-    current: np.ndarray,
+    asked: np.ndarray,
     index: np.ndarray,
     distance: np.ndarray,
 ) -> None:
-    """Compares each of `rows` with the hashes of its bucket, and keeps in `index` and `distance` what is
-    nearer.
-    """
+    """Compares each of `rows` with the hashes of its bucket, and keeps what is nearer in `index` and `distance`."""
     count = counts[rows]
     ends = np.cumsum(count)
     within = np.arange(ends[-1]) - np.repeat(ends - count, count)
     candidates = order[np.repeat(start[rows], count) + within]
-    bits = np.bitwise_count(hashes[candidates] ^ np.repeat(current[rows], count)).astype(np.int64)
+    bits = np.bitwise_count(hashes[candidates] ^ np.repeat(asked[rows], count)).astype(np.int64)
     smallest = np.minimum.reduceat(bits, ends - count)
     at = np.repeat(smallest, count) == bits
     owner, position = np.unique(np.repeat(np.arange(len(rows)), count)[at], return_index=True)

@@ -1,6 +1,4 @@
-"""The size of a JPEG and what is wrong with the file, from its bytes, without decoding a pixel (ITU-T T.81, annex
-B).
-"""
+"""The size of a JPEG and what is wrong with the file, without decoding a pixel (ITU-T T.81, annex B)."""
 
 import struct
 from dataclasses import dataclass
@@ -25,8 +23,12 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels as stored, None where no frame header was found; and the problem, None where none
-    was.
+    """What a file's header says.
+
+    Attributes:
+        width: pixels as stored; None: no frame header was found.
+        height: likewise.
+        problem: what is wrong; None: nothing was found.
     """
 
     width: int | None

@@ -53,7 +53,8 @@ NOT_UTF8 = "the name is not UTF-8"
 class Scan:
     """`table` (`RAW_IMAGES_SCHEMA`, by path) and what became of everything else under the root, counted.
 
-    unreadable: folders and files that could not be opened, with the system's reason.
+    Attributes:
+        unreadable: folders and files that could not be opened, with the system's reason.
     """
 
     table: pa.Table
@@ -67,19 +68,21 @@ class Scan:
 def scan(
     root: Path, cache_path: Path, workers: int | None = None, progress: Callable[[int], None] | None = None
 ) -> Scan:
-    """Lists the images under `root` and reads those that are new: once each, for their hash and header; no pixel is
-    decoded.
+    """Lists the images under a folder, and reads those that are new once, for their hash and header.
 
-    A file that is as in the cache (`STATUS`) is not opened, unless the code that reads has changed.
-    Symbolic links are counted and not followed, so none leads round or out of the root. A name that is no UTF-8 is
-    written with `\\xNN` for the bytes that are not, and such a file is noted under `problem` and not read. Nothing is
-    written under `root`.
+    No pixel is decoded, and nothing is written under the folder. A file that is as in the cache (`STATUS`) is not
+    opened, unless the code that reads has changed. Symbolic links are counted and not followed, so none leads in a
+    circle or out of the root. In a name that is not UTF-8 the bytes that are not are written as `\\xNN`; such a file is
+    noted under `problem` and not read.
 
-    cache_path: Parquet, outside the root, written at the end.
-    workers: threads that read (None: one more than cores); while one reads or hashes, Python's lock is another's.
-    progress: called with the number of images done since the last call.
+    Args:
+        root: the folder.
+        cache_path: Parquet, outside the root, written at the end.
+        workers: threads that read (None: one more than cores); while one reads or hashes, another has Python's lock.
+        progress: called with the number of images done since the last call.
 
-    Raises `UserError` where the root is missing, no folder, unreadable, or without any image.
+    Raises:
+        UserError: the root is missing, not a folder, unreadable, or without any image.
     """
     _require_folder(root)
     if cache_path.resolve().is_relative_to(root.resolve()):

@@ -35,9 +35,7 @@ def axis_values(boxes: pd.DataFrame) -> pd.DataFrame:
 
 
 def distribution(boxes: pd.DataFrame) -> pd.DataFrame:
-    """Counts on every axis: `axis, value, count, share` (of the axis, 0..1), the most frequent value
-    first.
-    """
+    """Counts on every axis, the most frequent value first: `axis, value, count, share` (of the axis, 0..1)."""
     values = axis_values(boxes)
     tables = []
     for axis in AXES:

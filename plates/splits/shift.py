@@ -1,5 +1,4 @@
-"""Whether two tables look alike, column by column: between splits, or this delivery and the
-last.
+"""Whether two tables look alike, column by column: two splits, or this delivery and the last.
 
 The population stability index sums (q - p) ln(q / p) over bins of the baseline; 0.1 is usually called a
 small shift and 0.25 a large one. On n and m rows it is about (1/n + 1/m) times a chi-squared of bins - 1
@@ -51,10 +50,10 @@ def features(boxes: pd.DataFrame) -> pd.DataFrame:
 
 
 def population_stability_index(baseline: pd.Series, current: pd.Series) -> tuple[float, int]:
-    """PSI of `current` against `baseline` and the number of bins; half a row is added to every bin, so
-    that it is finite.
+    """PSI of `current` against `baseline`, and the number of bins.
 
-    Numbers are binned at the baseline's deciles, anything else by value. Nulls are left out.
+    Numbers are binned at the baseline's deciles, anything else by value. Nulls are left out. Half a row is added to
+    every bin, so that the index is finite.
     """
     if pd.api.types.is_numeric_dtype(baseline):
         old, new = (series.to_numpy(np.float64) for series in (baseline.dropna(), current.dropna()))
@@ -79,7 +78,7 @@ def compare(
     """Compares two tables of `features`; one row a column that has values in both.
 
     Columns: `column, psi, psi_limit, ks` (statistic, 0..1; null for text), `ks_p`, `baseline, current`
-    (median, or the commonest value with its share), `shifted`. Shifted is a PSI over both `max_psi` and what
+    (median, or the most frequent value with its share), `shifted`. Shifted is a PSI over both `max_psi` and what
     chance explains, or a KS statistic over `max_ks` that chance does not.
     """
     from scipy import stats
@@ -115,9 +114,7 @@ def compare(
 def between_splits(
     boxes: pd.DataFrame, splits: pd.DataFrame, max_psi: float = 0.25, max_ks: float = 0.2
 ) -> pd.DataFrame:
-    """`compare` of val and test against train, with a column `split`; `splits` gives each `path` its
-    `split`.
-    """
+    """`compare` of val and test against train, with a column `split`; `splits` gives each `path` its `split`."""
     split = boxes["path"].map(splits.set_index("path")["split"])
     train = features(boxes[split == "train"])
     tables = [

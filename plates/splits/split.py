@@ -33,8 +33,11 @@ EXPECTED = 3  # plates of a stratum in a split, of which chance leaves none once
 
 @dataclass(frozen=True)
 class Division:
-    """`table` (`SPLITS_SCHEMA`, one row a photograph, by path) and what was left out or moved, as counts for the
-    reader.
+    """Which photograph is in which split.
+
+    Attributes:
+        table: one row a photograph, by path (`SPLITS_SCHEMA`).
+        counts: what was left out or moved, in words.
     """
 
     table: pa.Table
@@ -49,7 +52,12 @@ def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_f
     of the 51,710 published labels (seed 0). `strata` measures it, and a check warns. Exact strata would need to move
     plates as data comes in, or to put a plate of two subsets in two splits.
 
-    boxes: columns path, subset, plate, sha256. Plates in one photograph go to one split, and what is joined by them.
+    Args:
+        boxes: columns path, subset, plate, sha256. Plates in one photograph go to one split, and so does every
+            photograph that is joined by them.
+        seed: of the hash.
+        val_fraction: share of the plates for validation.
+        test_fraction: share of the plates for test.
     """
     _check_fractions(val_fraction, test_fraction)
     images = _images(boxes)

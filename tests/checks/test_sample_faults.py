@@ -39,6 +39,6 @@ def test_every_bad_scene_of_a_sample_is_set_aside_and_no_good_one(tmp_path):
     assert dict(broken) == MUST_BREAK
     assert {sample.bad[path] for path in unparsed["path"].to_pylist()} == NOT_PARSED
     assert set(MUST_BREAK) | NOT_PARSED == set(KINDS)
-    assert "subset_known" not in {outcome.name for outcome in verdict.warnings}
+    assert "subset_known" not in {outcome.name for outcome in verdict.outcomes if not outcome.success}
     assert len(verdict.accepted) == len(sample.paths) - len(sample.bad)
     assert not set(verdict.accepted["path"]) & set(sample.bad)

@@ -1,5 +1,4 @@
-"""Scenes made for a dry run: photographs as CCPD's in look, size, names and folders, with ground truth known to the
-pixel.
+"""Scenes drawn for a dry run: like CCPD's photographs in look, size, names and folders, with exact ground truth.
 
 Everything is drawn here, from a seed: nothing is taken from real photographs, and no font or picture is shipped.
 """
@@ -44,14 +43,19 @@ def generate(
 ) -> Sample:
     """Writes `count` photographs (720x1160 JPEG) with CCPD names under `folder`, as a delivery has them.
 
-    Same arguments, same bytes, whatever the number of `workers` (None: one a core).
+    Same arguments, same bytes.
 
-    folder: new or empty; it appears whole or not at all. `sample.json` in it lists the arguments and the bad paths.
-    bad: the share of scenes to spoil in each way of `KINDS`, one number for all or one by kind.
-    imbalance: the share of plates from the most frequent province; real CCPD's is about 0.88.
-    progress: called with the number of photographs done since the last call.
+    Args:
+        folder: new or empty; it appears whole or not at all. `sample.json` in it lists the arguments and the bad paths.
+        count: of photographs.
+        seed: of everything that is drawn at random.
+        bad: the share of scenes to spoil in each way of `KINDS`, one number for all or one by kind.
+        imbalance: the share of plates from the most frequent province; real CCPD's is about 0.88.
+        progress: called with the number of photographs done since the last call.
+        workers: processes (None: one a core); the bytes do not depend on it.
 
-    Raises `UserError` where the folder holds anything, or the shares cannot be met.
+    Raises:
+        UserError: the folder is not empty, or the shares cannot be met.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(

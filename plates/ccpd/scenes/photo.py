@@ -12,9 +12,7 @@ NOISE_STRENGTHS = (2, 4, 7, 11)
 
 
 class Light:
-    """Uneven light over the frame: the shade of trees and walls, and glare. The same for the street and for the
-    plate.
-    """
+    """Uneven light over the frame, for the street and for the plate: the shade of trees and walls, and glare."""
 
     def __init__(self, size: tuple[int, int], subset: str, rng: np.random.Generator) -> None:
         """Light for a photograph of `size` (width, height)."""

@@ -1,6 +1,4 @@
-"""The picture of one plate, seen straight: GA 36-2018's sizes in millimetres, its colours, and what time does to
-them.
-"""
+"""The picture of one plate, seen straight on: GA 36-2018's sizes in millimetres and colours, and their wear."""
 
 from functools import cache
 from importlib.util import find_spec

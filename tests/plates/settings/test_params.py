@@ -183,3 +183,30 @@ def test_the_page_of_hyperparameters_is_up_to_date() -> None:
     from plates.settings.page import PAGE, render
 
     assert PAGE.read_text(encoding="utf-8") == render(), "run `make docs`"
+
+
+def comments(text: str) -> dict[str, str]:
+    """The comment over each key of a YAML file, by dotted key, on one line."""
+    found: dict[str, str] = {}
+    keys: list[tuple[int, str]] = []
+    lines: list[str] = []
+    for line in text.splitlines():
+        content = line.strip()
+        indent = len(line) - len(content)
+        if content.startswith("#"):
+            lines.append(content.removeprefix("#").strip())
+        elif key := re.match(r"(\w+):", content):
+            keys = [(depth, name) for depth, name in keys if depth < indent] + [(indent, key[1])]
+            found[".".join(name for _, name in keys)] = " ".join(lines)
+            lines = []
+        else:
+            lines = []
+    return found
+
+
+def test_the_comments_of_params_yaml_are_the_descriptions() -> None:
+    said = comments((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    described = {key: field.description for key, field in knobs()}
+    assert {key: text for key, text in said.items() if key in described} == described
+    sections = {key: (field.annotation.__doc__ or "") for key, field in Params.model_fields.items()}
+    assert {key: said[key] for key in sections} == {key: " ".join(text.split()) for key, text in sections.items()}

@@ -15,9 +15,7 @@ LABELS = {1: "blue", 2: "green"}
 
 
 def scenes(photographs: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Detections and truth: one or two plates a photograph, found, found loosely, missed, and false ones of lower
-    scores.
-    """
+    """Detections and truth: one or two plates a photograph, found, found loosely, missed, and false ones."""
     random = np.random.default_rng(seed)
     truth, found = [], []
     for image in range(1, photographs + 1):
