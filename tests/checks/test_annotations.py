@@ -150,7 +150,7 @@ def test_a_smaller_delivery_and_an_unknown_subset_are_warned_of(labels):
     unknown = validate(labels.assign(subset="mine"))
 
     assert [outcome.name for outcome in warned(verdict)] == ["rows_not_fewer", "subsets_not_fewer"]
-    assert [outcome.name for outcome in unknown.warnings] == ["subset_known"]
+    assert [outcome.name for outcome in warned(unknown)] == ["subset_known"]
     assert verdict.rejected.empty
     assert unknown.rejected.empty
 
