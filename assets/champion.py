@@ -51,7 +51,8 @@ def champion(run: Run) -> dict[str, Any]:
     def rescore() -> Mapping[str, Any]:
         import_tensorflow()
         split = run.params.evaluation.split
-        found = detections(run.project, folder / "checkpoint", split, run.progress(f"{split} photographs"))
+        file = run.project.scratch / "champion_detections.parquet"
+        found = detections(run.project, folder / "checkpoint", split, file, run.progress(f"{split} photographs"))
         return scores(found, truth(run.project, split), run.params.evaluation.max_detections)[0]
 
     decision = decide(

@@ -1,6 +1,8 @@
-"""COCO metrics, CCPD's own score and the IoU of masks on photographs that training never saw, over all and by subset.
+"""COCO's figures, CCPD's own score and the IoU of masks on photographs that training never saw, with their intervals.
 
-Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows the curves, the best and the worst.
+Slice by slice, the errors by kind, and the thresholds that val chooses.
+
+Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows it all.
 """
 
 from typing import Any
@@ -8,11 +10,17 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from plates.files import atomic, write_json, write_parquet
+from plates.efficientdet.evaluation.matching import match
+from plates.efficientdet.evaluation.thresholds import Ranked
+from plates.files import atomic, write_json
 from plates.lineage.gate import METRICS
-from plates.scoring.detections import COLUMNS, detections
-from plates.scoring.scores import scores
+from plates.photographs.content import Photographs
+from plates.photographs.looks import looks
+from plates.scoring.detections import Found, detections, parts
+from plates.scoring.mistakes import mistakes
+from plates.scoring.scores import Boxes, scores
 from plates.scoring.truth import identity, truth
+from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
 from stages.run import Run
 from stages.stage import Output, asset
 
@@ -22,10 +30,14 @@ from stages.stage import Output, asset
     params=["model.name", "train.batch_size", "nms", "evaluation"],
     writes=[
         "data/detections.parquet",
+        "data/detections_val.parquet",
         "reports/evaluation.html",
         Output("plots/precision_recall.csv", cache=False),
+        Output("plots/f1.csv", cache=False),
+        Output("plots/reliability.csv", cache=False),
         Output("plots/loss.csv", cache=False),
         Output("metrics/evaluation.json", cache=False, metric=True),
+        Output("metrics/thresholds.json", cache=False),
     ],
     group="model",
     kinds={"tensorflow", "html"},
@@ -35,60 +47,104 @@ from stages.stage import Output, asset
 def evaluation(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.evaluation
     expected = truth(run.project, params.split)
-    found = detections(
-        run.project, path("models/checkpoint"), params.split, run.progress(f"{params.split} photographs")
-    )
-    boxes = pd.DataFrame(columns=COLUMNS) if found.boxes is None else found.boxes
-    write_parquet(path("data/detections.parquet"), boxes)
-
-    figures, whole = scores(found, expected, params.max_detections)
+    found = found_on(run, params.split, "data/detections.parquet")
+    found_on_val = found_on(run, "val", "data/detections_val.parquet")
+    figures, boxes = scores(found, expected, params.max_detections, measured(run, expected))
     history = pd.read_csv(path("models/checkpoint/history.csv"))
-    metrics = figures | {
-        "split": params.split,
-        "steps": int(history["step"].max()),
-        "test_set": identity(expected),
-    }
-    at_50 = pd.DataFrame(columns=["recall", "precision", "score"])
-    if whole is not None:
-        curves = whole.curves[whole.curves["iou"] == 0.5]
-        at_50 = curves.groupby("recall", as_index=False)[["precision", "score"]].mean()
-    _write_csv(path("plots/precision_recall.csv"), at_50)
-    _write_csv(path("plots/loss.csv"), history[["step", "loss", "cls", "box", "seg", "learning_rate"]])
-    report(run, metrics, boxes, expected, at_50, history)
+    metrics = figures | {"split": params.split, "steps": int(history["step"].max()), "test_set": identity(expected)}
+    chosen = {}
+    if boxes and found.file and found_on_val.file:
+        labels, most = found.label_map, params.max_detections
+        on_val = match(parts(found_on_val.file), truth(run.project, "val"), labels, most)
+        points = working_points(on_val, boxes.tally.matches, params.promise)
+        chosen = thresholds(points)
+        metrics |= {
+            "thresholds": points,
+            "calibration": calibration(boxes.tally.matches),
+            "errors": mistakes(found.file, expected, labels, most, chosen.get(BEST_F1, 0.0)),
+        }
+    write_json(path("metrics/thresholds.json"), chosen)
+    curves(run, boxes, history)
+    report(run, metrics, boxes, expected, history)
     write_json(path("metrics/evaluation.json"), metrics)
-    return {
-        **{name: metrics[name] for name in (*METRICS, "images") if metrics.get(name) is not None},
-        "by subset": dg.MetadataValue.md(pd.DataFrame(metrics.get("by_subset", [])).round(3).to_markdown(index=False)),
-        "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),
-    }
+    return said(metrics) | {"report": dg.MetadataValue.path(str(path("reports/evaluation.html")))}
+
+
+def found_on(run: Run, split: str, file: str) -> Found:
+    """What the checkpoint finds on a split; its boxes are in `file`."""
+    path, progress = run.project.path, run.progress(f"{split} photographs")
+    return detections(run.project, path("models/checkpoint"), split, path(file), progress)
+
+
+def measured(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
+    """Brightness, contrast and sharpness by image id, where the labels do not say them."""
+    if expected["brightness"].notna().any():
+        return None
+    images = expected.drop_duplicates("image_id").set_index("image_id")
+    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
+    return looks(photographs, images, run.progress("photographs measured"))
+
+
+def curves(run: Run, boxes: Boxes | None, history: pd.DataFrame) -> None:
+    """What `dvc plots` shows; without rows where there are no boxes."""
+    at_50 = pd.DataFrame(columns=["recall", "precision", "score"])
+    f1 = pd.DataFrame(columns=["score", "precision", "recall", "f1"])
+    bins = pd.DataFrame(columns=["score", "right", "count"])
+    if boxes:
+        matches = boxes.tally.matches
+        whole = boxes.evaluation.curves
+        at_50 = whole[whole["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
+        f1, bins = Ranked.of(matches).curve(), pd.DataFrame(calibration(matches)["bins"], columns=bins.columns)
+    training = history[["step", "loss", "cls", "box", "seg", "learning_rate"]]
+    for name, table in {"precision_recall": at_50, "f1": f1, "reliability": bins, "loss": training}.items():
+        with atomic(run.project.path(f"plots/{name}.csv")) as temporary:
+            table.to_csv(temporary, index=False)
+
+
+def said(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The figures for Dagster: numbers that it plots over the runs, and tables."""
+    shown: dict[str, Any] = {name: metrics[name] for name in (*METRICS, "images") if metrics.get(name) is not None}
+    for name, between in metrics.get("intervals", {}).items():
+        if between:
+            shown |= {f"{name} low": between[0], f"{name} high": between[1]}
+    tables = {"by subset": metrics.get("by_subset"), "slices": metrics.get("slices")}
+    tables["errors"] = metrics.get("errors", {}).get("kinds")
+    for name, rows in tables.items():
+        shown[name] = dg.MetadataValue.md(pd.DataFrame(rows or []).round(3).to_markdown(index=False))
+    if "thresholds" in metrics:
+        shown |= {f"threshold {name}": value for name, value in thresholds(metrics["thresholds"]).items()}
+        shown |= {"worst slice": metrics["worst_slice"], "ECE": metrics["calibration"]["ece"]}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def report(
-    run: Run,
-    metrics: dict[str, Any],
-    found: pd.DataFrame,
-    expected: pd.DataFrame,
-    precision_recall: pd.DataFrame,
-    history: pd.DataFrame,
+    run: Run, metrics: dict[str, Any], boxes: Boxes | None, expected: pd.DataFrame, history: pd.DataFrame
 ) -> None:
     """Writes the page with the curves and the most telling photographs."""
-    from plates.ccpd.score import best_boxes
     from plates.efficientdet.evaluation.report import pictures, write
 
-    outcomes = best_boxes(expected, found) if "mAP" in metrics else pd.DataFrame(columns=["iou", "score"])
+    outcomes = boxes.tally.best if boxes else pd.DataFrame(columns=["iou", "score"])
     worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)
+    file = run.project.path("data/detections.parquet")
 
     def drawn(chosen: pd.DataFrame) -> list[pictures.Picture]:
+        if chosen.empty:
+            return []
+        found = pd.read_parquet(file, filters=[("image_id", "in", chosen["image_id"].tolist())])
         return [
             pictures.draw(
                 run.project.photographs / row.path,
                 expected[(expected["path"] == row.path) & expected["class"].notna()],
-                found[found["path"] == row.path].nlargest(1, "score"),
+                found[found["image_id"] == row.image_id].nlargest(1, "score"),
                 f"{row.subset}, IoU {row.iou:.2f}, score {row.score:.2f}",
             )
             for row in chosen.itertuples()
         ]
 
+    at_50 = None
+    if boxes:
+        whole = boxes.evaluation.curves
+        at_50 = whole[whole["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
     write(
         run.project.path("reports/evaluation.html"),
         title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
@@ -99,13 +155,8 @@ def report(
             "test set": metrics["test_set"],
             "which data made it": "plates lineage",
         },
-        precision_recall=None if precision_recall.empty else precision_recall,
+        precision_recall=at_50,
         history=history,
         worst=drawn(worst),
         best=drawn(best),
     )
-
-
-def _write_csv(path: Any, table: pd.DataFrame) -> None:
-    with atomic(path) as temporary:
-        table.to_csv(temporary, index=False)

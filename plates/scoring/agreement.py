@@ -2,16 +2,14 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 
-from plates.columns import BOX
 from plates.efficientdet.evaluation import metrics, scorers
+from plates.scoring.detections import sample
 from plates.scoring.truth import truth
 from plates.settings.project import Project
 
 MOST = 5_000  # photographs, which pycocotools scores in a minute and 2 GB
-SEED = 0
 
 
 def figures(project: Project) -> tuple[int, pd.DataFrame] | None:
@@ -25,16 +23,7 @@ def figures(project: Project) -> tuple[int, pd.DataFrame] | None:
         return None
     labels = {int(key): name for key, name in model["label_map"].items()}
     params = project.params.evaluation
-    expected = truth(project, params.split)
-    images = expected["image_id"].unique()
-    if len(images) > MOST:
-        images = np.random.default_rng(SEED).choice(images, MOST, replace=False)
-    expected = expected[expected["image_id"].isin(images)]
-    found = pd.read_parquet(
-        project.path("data/detections.parquet"),
-        columns=["image_id", "class", "score", *BOX],
-        filters=[("image_id", "in", images)],
-    )
+    found, expected = sample(project.path("data/detections.parquet"), truth(project, params.split), MOST)
     tables = (found, expected, labels, params.max_detections)
     ours = metrics.evaluate(*tables).metrics.to_dict()
     by_scorer = {
@@ -42,4 +31,4 @@ def figures(project: Project) -> tuple[int, pd.DataFrame] | None:
         "hotcoco": scorers.figures(scorers.hotcoco(*tables)),
         "pycocotools": scorers.figures(scorers.pycocotools(*tables)),
     }
-    return len(images), pd.DataFrame(by_scorer).rename_axis("figure")
+    return expected["image_id"].nunique(), pd.DataFrame(by_scorer).rename_axis("figure")

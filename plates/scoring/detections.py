@@ -1,38 +1,63 @@
-"""What a checkpoint finds on one side of the records: for `evaluation`, and for `champion` to score again."""
+"""What a checkpoint finds on one split of the TFRecords: for `evaluation`, and for `champion` to score again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from plates.columns import BOX
+from plates.files import atomic
 from plates.settings.project import Project
+
+WORDS = pa.dictionary(pa.int32(), pa.string())
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.int64()),
+        ("path", WORDS),
+        ("subset", WORDS),
+        ("class", pa.int32()),
+        ("score", pa.float32()),
+        *((side, pa.float32()) for side in BOX),
+    ]
+)
+TO_MATCH = ("image_id", "class", "score", *BOX)
 
 
 @dataclass(frozen=True)
 class Found:
-    """`boxes` in the columns of `data/detections.parquet`, and `masks`, their IoU by class.
+    """What a detector found.
 
-    None for a head that the detector does not have.
+    Attributes:
+        file: the detections, Parquet of `SCHEMA`; None where it has no boxes.
+        masks: IoU by class; None where it has no masks.
+        label_map: class id to name.
+        image_size: (height, width) of the network's input.
     """
 
-    boxes: pd.DataFrame | None
+    file: Path | None
     masks: dict[str, float] | None
     label_map: dict[int, str]
-
-
-COLUMNS = ["image_id", "path", "subset", "class", "score", "xmin", "ymin", "xmax", "ymax"]
+    image_size: tuple[int, int]
 
 
 def detections(
-    project: Project, folder: Path, split: str, progress: Callable[[int, int], None] = lambda done, total: None
+    project: Project,
+    folder: Path,
+    split: str,
+    file: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
-    """All that the checkpoint in `folder` finds on `split` of the project's records.
+    """Writes all that a checkpoint finds, a row group for each shard, so that memory does not grow with the split.
 
     Args:
         project: where the TFRecords, the splits and the settings of post-processing are.
-        folder: of a checkpoint.
+        folder: of the checkpoint.
         split: train, val or test.
+        file: where the detections go; without rows where the detector has no boxes.
         progress: called with photographs done and to do.
     """
     from plates.efficientdet.checkpoints import saved_detector
@@ -44,21 +69,40 @@ def detections(
     shards = project.path("data/tfrecords")
     part = read_manifest(shards).split(split)
     batch_size = project.params.evaluation.batch_size
+    boxes = "object_detection" in model.spec.heads
+    subsets = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "subset"])
+    done = 0
 
-    def records() -> Iterator[Example]:
-        done = 0
-        for shard in part.shards:
-            for record in read(shards / shard.file):
-                yield record
-                done += 1
-                progress(done, part.images)
+    def examples(shard: Path) -> Iterator[Example]:
+        nonlocal done
+        for example in read(shard):
+            yield example
+            done += 1
+            progress(done, part.images)
 
-    boxes, masks = None, None
-    if "object_detection" in model.spec.heads:
-        boxes = detect(Predictor(model.network, model.spec, project.params.nms), records(), batch_size)
-        subsets = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "subset"])
-        boxes = boxes.merge(subsets, on="image_id", how="left", validate="many_to_one")[COLUMNS]
-        boxes = boxes.sort_values(["image_id", "score"], ascending=[True, False], kind="stable")
-    if "segmentation" in model.spec.heads:
-        masks = mask_iou(model, shards, split, batch_size)
-    return Found(boxes, masks, model.label_map)
+    with atomic(file) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        predictor = Predictor(model.network, model.spec, project.params.nms)
+        for shard in part.shards if boxes else ():
+            rows = detect(predictor, examples(shards / shard.file), batch_size)
+            rows = rows.merge(subsets, on="image_id", how="left", validate="many_to_one")
+            writer.write_table(pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False))
+    masks = mask_iou(model, shards, split, batch_size) if "segmentation" in model.spec.heads else None
+    return Found(file if boxes else None, masks, model.label_map, model.spec.image_size)
+
+
+def parts(file: Path, columns: Sequence[str] = TO_MATCH) -> Iterator[pd.DataFrame]:
+    """The detections of a file, some photographs at a time, each of these whole."""
+    content = pq.ParquetFile(file)
+    for group in range(content.num_row_groups):
+        yield content.read_row_group(group, columns=list(columns)).to_pandas()
+
+
+def sample(
+    file: Path, truth: pd.DataFrame, most: int, columns: Sequence[str] = TO_MATCH, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The detections in a file and the rows of `truth` of at most `most` photographs, drawn with a seed."""
+    images = truth["image_id"].unique()
+    if len(images) > most:
+        images = np.random.default_rng(seed).choice(images, most, replace=False)
+    found = pd.read_parquet(file, columns=list(columns), filters=[("image_id", "in", images.tolist())])
+    return found, truth[truth["image_id"].isin(images)]

@@ -1,50 +1,89 @@
-"""The figures of an evaluation: COCO's and CCPD's, over all and for each subset, and the IoU of the masks."""
+"""The figures of an evaluation: COCO's and CCPD's with their intervals, the slices, and the IoU of the masks."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from plates.ccpd.score import ccpd_score
-from plates.efficientdet.evaluation.metrics import Evaluation, evaluate, evaluate_slices
-from plates.scoring.detections import Found
+from plates.efficientdet.evaluation.bootstrap import DRAWS, Draws, interval
+from plates.efficientdet.evaluation.metrics import Evaluation, summarize
+from plates.scoring.by_slice import by_slice, worst
+from plates.scoring.detections import Found, parts
+from plates.scoring.slices import slices
+from plates.scoring.tally import Tally, groups
 
-HEADLINES = ("mAP", "mAP50", "mAP75")
+HEADLINES = ("mAP", "mAP50", "mAP75", "ccpd_score")
 BACKGROUND = "background"
 
 
-def scores(found: Found, truth: pd.DataFrame, max_detections: int) -> tuple[dict[str, Any], Evaluation | None]:
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes of an evaluation: what was counted, its figures and curves, and the table of `by_slice`."""
+
+    tally: Tally
+    evaluation: Evaluation
+    slices: pd.DataFrame
+
+
+def scores(
+    found: Found,
+    truth: pd.DataFrame,
+    max_detections: int,
+    looks: pd.DataFrame | None = None,
+    draws: int = DRAWS,
+) -> tuple[dict[str, Any], Boxes | None]:
     """Scores what was found against `truth` (a table of `plates.scoring.truth`).
 
-    Returns the figures ready for JSON, and the evaluation of the boxes with its curves. A figure that nothing could be
-    scored for (a subset without plates) is None, never 0; those of a head that is not there are absent.
+    Args:
+        found: of `plates.scoring.detections`.
+        truth: of the same split.
+        max_detections: of each photograph and class so many count.
+        looks: of `plates.photographs.looks` by image_id, where the labels say nothing of brightness and sharpness.
+        draws: of the bootstrap that intervals come from.
+
+    Returns:
+        The figures ready for JSON, and the boxes. A figure that nothing could be scored for (a subset without plates)
+        is None, never 0; those of a head that is not there are absent.
     """
-    figures: dict[str, Any] = {"images": int(truth["image_id"].nunique()), "boxes": int(truth["class"].notna().sum())}
+    objects = truth[truth["class"].notna()].groupby(["image_id", "class"]).size()
+    figures: dict[str, Any] = {
+        "images": int(truth["image_id"].nunique()),
+        "boxes": int(objects.sum()),
+        "images_with_more_boxes_than_count": int((objects > max_detections).sum()),
+    }
     if found.masks is not None:
         plates = [value for name, value in found.masks.items() if name != BACKGROUND]
         figures["mask_iou"] = sum(plates) / len(plates) if plates else None
         figures["mask_iou_by_class"] = found.masks
-    if found.boxes is None:
+    if found.file is None:
         return figures, None
-    whole, by_subset = _of_boxes(found.boxes, truth, found.label_map, max_detections)
-    return whole.metrics.to_dict() | by_subset | figures, whole
+    tally = Tally.of(parts(found.file), truth, found.label_map, max_detections)
+    whole = summarize(tally.matches)
+    drawn = Draws.of(groups(truth), draws)
+    table = by_slice(tally, slices(truth, found.image_size, looks), drawn)
+    boxes = Boxes(tally, whole, table)
+    return whole.metrics.to_dict() | _of_boxes(boxes, drawn) | figures, boxes
 
 
-def _of_boxes(
-    detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[int, str], max_detections: int
-) -> tuple[Evaluation, dict[str, Any]]:
-    whole = evaluate(detections, truth, label_map, max_detections)
-    slices = evaluate_slices(detections, truth, label_map, by="subset")
-    right = ccpd_score(truth, detections)
-    by_subset = []
-    for subset, part in truth.groupby("subset", sort=True):
-        metrics = slices[str(subset)]
-        by_subset.append(
-            {
-                "subset": str(subset),
-                "images": int(part["path"].nunique()),
-                **{name: None if metrics is None else getattr(metrics, name) for name in HEADLINES},
-                "ccpd_score": right.subsets[str(subset)].value if str(subset) in right.subsets else None,
-            }
-        )
-    return whole, {"ccpd_score": right.pooled.value, "by_subset": by_subset}
+def _of_boxes(boxes: Boxes, draws: Draws) -> dict[str, Any]:
+    ccpd = ccpd_score(boxes.tally.best)
+    subsets = boxes.slices[boxes.slices["dimension"] == "subset"]
+    between = {name: interval(values) for name, values in boxes.tally.draws(draws).items()}
+    return {
+        "ccpd_score": ccpd.pooled.value,
+        "photographs_in_several_subsets": ccpd.repeated,
+        "intervals": {name: found and [found.low, found.high] for name, found in between.items()},
+        "plates_drawn": draws.weights.shape[1],
+        "by_subset": _rows(subsets.rename(columns={"slice": "subset"})[["subset", "images", *HEADLINES]]),
+        "slices": _rows(boxes.slices),
+        "worst_slice": worst(boxes.slices),
+    }
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return rows

@@ -1,22 +1,26 @@
-"""The accepted boxes with their image ids and sides: what training and scoring read."""
+"""The accepted boxes with their image ids and splits: what training and scoring read."""
 
 import hashlib
 
 import pandas as pd
 
+from plates.columns import BOX, CORNERS
 from plates.settings.project import Project
 
-COLUMNS = ["path", "sha256", "subset", "width", "height", "class", "xmin", "ymin", "xmax", "ymax", "plate"]
+COLUMNS = [
+    *("path", "sha256", "subset", "width", "height", "class", *BOX, *CORNERS),
+    *("plate", "plate_type", "province", "brightness", "blurriness"),
+]
 
 
 def truth(project: Project, split: str | None = None) -> pd.DataFrame:
     """One row an annotation, and one with a null `class` for a photograph without a plate, in the order of image ids.
 
-    Columns: those above, `image_id` and `split`. `split` keeps one side only.
+    Columns: those above, `image_id` and `split`. `split` keeps one of them only.
     """
     boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=COLUMNS)
-    sides = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "path", "split"])
-    table = boxes.merge(sides, on="path", how="inner", validate="many_to_one")
+    splits = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "path", "split"])
+    table = boxes.merge(splits, on="path", how="inner", validate="many_to_one")
     if split is not None:
         table = table[table["split"] == split]
     return table.sort_values(["image_id", "xmin", "ymin"], kind="stable", ignore_index=True)
@@ -24,6 +28,6 @@ def truth(project: Project, split: str | None = None) -> pd.DataFrame:
 
 def identity(table: pd.DataFrame) -> str:
     """A hash of the photographs and boxes of a table from `truth`: two scores compare only where it is the same."""
-    columns = table[["sha256", "class", "xmin", "ymin", "xmax", "ymax"]]
+    columns = table[["sha256", "class", *BOX]]
     text = columns.sort_values(list(columns), kind="stable").to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,10 @@ IOUS = np.linspace(0.5, 0.95, 10)
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """Ranges of COCO, of the area of a box in square pixels of the original image; both ends are inside."""
 
+NONE = pd.DataFrame(columns=["image_id", "class", "score", *BOX]).astype(
+    {"image_id": "int64", "class": "int32", **dict.fromkeys(["score", *BOX], "float32")}
+)
+
 
 @dataclass(frozen=True)
 class Matched:
@@ -33,7 +38,8 @@ class Matched:
         places: int32 [D], of their photographs in `Matches.photographs`.
         scores: [D], of the type they came in.
         ranks: uint16 [D], place among the detections of the same photograph and class.
-        hits: uint16 [S, D], for each of `SIZES`; bit i says that the detection has a box at `IOUS[i]`.
+        hits: uint16 [S, D], for each of `SIZES`, or the first alone; bit i says that the detection has a box at
+            `IOUS[i]`.
         ignored: uint16 [S, D]; bit i says that it does not count at `IOUS[i]`.
         boxes: int32 [S, P], boxes to find in each photograph.
     """
@@ -46,10 +52,16 @@ class Matched:
     boxes: np.ndarray
 
     def only(self, keep: np.ndarray) -> Matched:
-        """What is on the photographs that `keep` (bool [P]) names."""
+        """What is on the photographs that `keep` (bool [P]) names, in all sizes together."""
         rows = keep[self.places]
-        columns = (self.places, self.scores, self.ranks, self.hits, self.ignored)
-        return Matched(*(column[..., rows] for column in columns), self.boxes * keep)
+        return Matched(
+            self.places[rows],
+            self.scores[rows],
+            self.ranks[rows],
+            self.hits[:1, rows],
+            self.ignored[:1, rows],
+            self.boxes[:1] * keep,
+        )
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,10 @@ class Matches:
     classes: dict[str, Matched]
 
     def only(self, keep: np.ndarray) -> Matches:
-        """What is on the photographs that `keep` (bool [P]) names; the others stay listed, with nothing on them."""
+        """What is on the photographs that `keep` (bool [P]) names, in all sizes together (no other is kept).
+
+        The other photographs stay in the list, with nothing on them.
+        """
         return Matches(self.photographs, {name: matched.only(keep) for name, matched in self.classes.items()})
 
 
@@ -88,7 +103,7 @@ def match(
     ).sort_values("image_id", kind="stable")
     real = {number: _Real.of(boxes[boxes["number"] == number], photographs) for number in label_map}
     parts: dict[int, list[tuple[np.ndarray, ...]]] = {number: [] for number in label_map}
-    for table in detections:
+    for table in chain([NONE], detections):
         strangers = ~np.isin(table["image_id"].to_numpy(), photographs)
         if strangers.any():
             ids = table["image_id"].to_numpy()[strangers]
@@ -184,12 +199,15 @@ def _take(
 
 def _ranked(parts: list[tuple[np.ndarray, ...]], real: _Real, photographs: int) -> Matched:
     """All detections of a class, in the order that pycocotools counts them: by score, then by photograph."""
-    places, scores, ranks, hits, ignored = (np.concatenate(some, axis=-1) for some in zip(*parts, strict=True))
-    order = np.lexsort((places, -scores))
+    columns = [list(column) for column in zip(*parts, strict=True)]
+    parts.clear()
+    order = np.lexsort((np.concatenate(columns[0]), -np.concatenate(columns[1]))).astype(np.int32)
     boxes = np.stack([np.bincount(real.places[~out], minlength=photographs) for out in real.outside])
-    return Matched(
-        places[order], scores[order], ranks[order], hits[:, order], ignored[:, order], boxes.astype(np.int32)
-    )
+
+    def ranked() -> np.ndarray:
+        return np.concatenate(columns.pop(0), axis=-1)[..., order]  # so that one column at a time is in memory twice
+
+    return Matched(ranked(), ranked(), ranked(), ranked(), ranked(), boxes.astype(np.int32))
 
 
 def class_ids(classes: pd.Series, label_map: Mapping[int, str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """COCO's figures of detections against ground truth, tables in pixels of the original image.
 
 A score of 0 means that the detector found nothing right. Where nothing could be scored, because there is no
-ground truth, there is no number: `evaluate` raises and `evaluate_slices` gives None.
+ground truth, there is no number: `evaluate` raises.
 """
 
 from __future__ import annotations
@@ -102,20 +102,6 @@ def summarize(matches: Matches) -> Evaluation:
         detections=sum(len(matched.scores) for matched in matches.classes.values()),
     )
     return Evaluation(metrics, _curves(whole, list(metrics.per_class), list(matches.classes)))
-
-
-def evaluate_slices(
-    detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[int, str], by: str = "subset"
-) -> dict[str, Metrics | None]:
-    """`evaluate` on the images of each value of the column `by`; None where a slice has no box."""
-    slices: dict[str, Metrics | None] = {}
-    for value, part in truth.groupby(by, sort=True):
-        if part["class"].notna().any():
-            found = detections[detections["image_id"].isin(part["image_id"])]
-            slices[str(value)] = evaluate(found, part, label_map).metrics
-        else:
-            slices[str(value)] = None
-    return slices
 
 
 def mask_iou(confusion: np.ndarray) -> np.ndarray:

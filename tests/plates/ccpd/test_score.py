@@ -1,6 +1,7 @@
 import pandas as pd
 
-from plates.ccpd.score import Score, ccpd_score
+from plates.ccpd import score as ccpd
+from plates.ccpd.score import CcpdScore, Score
 from plates.columns import BOX
 
 TRUTH = pd.DataFrame(
@@ -13,6 +14,10 @@ TRUTH = pd.DataFrame(
     ],
     columns=["path", "subset", *BOX],
 )
+
+
+def ccpd_score(truth: pd.DataFrame, detections: pd.DataFrame) -> CcpdScore:
+    return ccpd.ccpd_score(ccpd.best_boxes(truth, detections))
 
 
 def found(*rows: tuple[str, float, float, float, float, float]) -> pd.DataFrame:
@@ -30,7 +35,14 @@ def test_the_best_box_alone_decides() -> None:
         ),
     )
     assert score.subsets == {"db": Score(1, 2), "fn": Score(1, 2)}
-    assert (score.pooled, score.pooled.value) == (Score(2, 4), 0.5)
+    assert (score.pooled, score.repeated) == (Score(1, 3), 1)  # a.jpg, in db and in fn, counts once
+    assert score.pooled.value == 1 / 3
+
+
+def test_photographs_of_one_name_and_other_boxes_are_two() -> None:
+    truth = TRUTH.iloc[[0, 2]].assign(xmin=[0, 5])
+    score = ccpd_score(truth, found(("ccpd_db/a.jpg", 0.9, 0, 0, 100, 30)))
+    assert (score.pooled, score.repeated) == (Score(1, 2), 0)
 
 
 def test_an_overlap_of_the_threshold_itself_is_wrong() -> None:
@@ -40,7 +52,7 @@ def test_an_overlap_of_the_threshold_itself_is_wrong() -> None:
 
 
 def test_nothing_found_and_nothing_to_find() -> None:
-    assert ccpd_score(TRUTH, found()).pooled == Score(0, 4)
+    assert ccpd_score(TRUTH, found()).pooled == Score(0, 3)
     nothing = ccpd_score(TRUTH.iloc[4:], found())
     assert (nothing.pooled.value, nothing.subsets) == (None, {})
 

@@ -10,7 +10,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from plates.efficientdet.evaluation.metrics import evaluate, evaluate_slices, mask_iou
+from plates.efficientdet.evaluation.metrics import evaluate, mask_iou
 from plates.errors import UserError
 
 PLATE = {1: "license_plate"}
@@ -87,18 +87,9 @@ def test_a_crowd_is_neither_found_nor_missed():
     assert evaluate(detections, gt.iloc[:1], PLATE).metrics.mAP == pytest.approx(1 / 3)
 
 
-def test_slices_and_curve():
-    gt = truth(
-        (1, "base", "license_plate", 0, 0, 50, 50),
-        (2, "blur", "license_plate", 0, 0, 50, 50),
-        (3, "np", None, np.nan, np.nan, np.nan, np.nan),
-    )
-    detections = found((1, 1, 0.9, 0, 0, 50, 50))
-    slices = evaluate_slices(detections, gt, PLATE)
-    assert slices["base"].mAP == pytest.approx(1)
-    assert slices["blur"].mAP == 0
-    assert slices["np"] is None
-    curves = evaluate(detections, gt, PLATE).curves
+def test_the_curve_says_which_score_gives_which_recall():
+    gt = truth((1, "base", "license_plate", 0, 0, 50, 50), (2, "blur", "license_plate", 0, 0, 50, 50))
+    curves = evaluate(found((1, 1, 0.9, 0, 0, 50, 50)), gt, PLATE).curves
     half = curves[(curves.iou == 0.5) & (curves.recall <= 0.5)]
     assert half.precision.to_numpy() == pytest.approx(1)
     assert half.score.to_numpy() == pytest.approx(0.9)

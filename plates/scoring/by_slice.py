@@ -1,0 +1,103 @@
+"""Slice by slice: where a model is worse than over all, and how two models differ on the same photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from plates.efficientdet.evaluation.bootstrap import Draws, interval
+from plates.scoring.tally import FIGURES, Tally
+
+WHOLE = "all"
+FEWEST = 10  # groups of photographs, under which their draws say nothing about a slice
+CONFIDENCE = 0.95
+
+
+def by_slice(tally: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
+    """The figures of each slice.
+
+    Args:
+        tally: of the detections.
+        slices: of `plates.scoring.slices`, of the same photographs.
+        draws: of the same photographs.
+
+    Returns:
+        A row a slice, the whole first: dimension, slice, images, `FIGURES`, `low` and `high` (95% of the draws) of the
+        mAP, and `worse`: whether the mAP is below the whole's by more than chance, allowing for the number of slices
+        that were looked at (Bonferroni).
+    """
+    whole, rows, falls = tally.draws(draws)["mAP"], [], []
+    for dimension, name, keep in _parts(slices):
+        drawn = whole if dimension == WHOLE else tally.draws(draws, keep)["mAP"]
+        between = interval(drawn)
+        ends = {"low": between and between.low, "high": between and between.high}
+        rows.append({"dimension": dimension, "slice": name, "images": keep.sum(), **tally.figures(keep), **ends})
+        falls.append(_fall(drawn - whole, len(np.unique(draws.groups[keep]))))
+    rare = stats.norm.ppf(1 - (1 - CONFIDENCE) / max(len(rows) - 1, 1))
+    return pd.DataFrame(rows).assign(worse=np.array(falls) > rare)
+
+
+def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
+    """What the second model gains over the first, draw by draw on the same photographs.
+
+    Returns:
+        A row a slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
+        together), figure, first, second, difference (second - first), and `low` and `high`, which 95% of the draws of
+        the difference are between; null where a slice has nothing to score.
+    """
+    rows = []
+    for dimension, name, keep in _parts(slices):
+        where = {"dimension": dimension, "slice": name, "images": keep.sum()}
+        where["groups"] = len(np.unique(draws.groups[keep]))
+        old, new, of_old, of_new = (
+            first.figures(keep),
+            second.figures(keep),
+            *(tally.draws(draws, keep) for tally in (first, second)),
+        )
+        for figure in FIGURES:
+            between = interval(of_new[figure] - of_old[figure])
+            rows.append(
+                {
+                    **where,
+                    "figure": figure,
+                    "first": old[figure],
+                    "second": new[figure],
+                    "low": between and between.low,
+                    "high": between and between.high,
+                }
+            )
+    table = pd.DataFrame(rows).astype(dict.fromkeys(("first", "second", "low", "high"), float))
+    table.insert(7, "difference", table["second"] - table["first"])
+    return table
+
+
+def worst(table: pd.DataFrame) -> str:
+    """One sentence on a table of `by_slice`: its worst slice, if one is worse than the whole by more than chance."""
+    whole, worse = table.iloc[0], table[table["worse"]]
+    if worse.empty:
+        return "No slice is worse than the whole by more than chance."
+    row = worse.sort_values("mAP", kind="stable").iloc[0]
+    return (
+        f"Worst where {row['dimension']} is {row['slice']}: mAP {row['mAP']:.3f} ({row['low']:.3f} to "
+        f"{row['high']:.3f}) on {row['images']:,} photographs, against {whole['mAP']:.3f} over all."
+    )
+
+
+def _parts(slices: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Dimension, slice, and which photographs [P] are in it: the whole first."""
+    yield WHOLE, WHOLE, np.ones(len(slices), bool)
+    for dimension in slices:
+        for name in slices[dimension].cat.categories:
+            keep = (slices[dimension] == name).to_numpy()
+            if keep.any():
+                yield dimension, name, keep
+
+
+def _fall(difference: np.ndarray, groups: int) -> float:
+    """By how many of its standard deviations a difference is below 0; 0 where the draws cannot say."""
+    known = difference[~np.isnan(difference)]
+    spread = known.std() if groups >= FEWEST and len(known) else 0.0
+    return float(-known.mean() / spread) if spread > 0 else 0.0

@@ -1,0 +1,95 @@
+"""Detections held against the truth, ready to be counted on any of the photographs and on any draw of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from plates.ccpd.score import THRESHOLD, best_boxes
+from plates.efficientdet.evaluation import precision
+from plates.efficientdet.evaluation.bootstrap import Draws
+from plates.efficientdet.evaluation.matching import NONE, Matches, match
+
+FIGURES = ("mAP", "mAP50", "mAP75", "AR", "ccpd_score")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted.
+
+    Attributes:
+        matches: of all photographs.
+        best: `plates.ccpd.score.best_boxes`, a row a photograph with a plate, with its `image_id`.
+    """
+
+    matches: Matches
+    best: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls, detections: Iterable[pd.DataFrame], truth: pd.DataFrame, label_map: Mapping[int, str], max_detections: int
+    ) -> Tally:
+        """Reads the detections once.
+
+        Args:
+            detections: tables as `plates.scoring.detections.parts` gives them.
+            truth: a table of `plates.scoring.truth`.
+            label_map: class id to name.
+            max_detections: of each photograph and class so many count.
+        """
+        best = [NONE]
+
+        def read() -> Iterator[pd.DataFrame]:
+            for table in detections:
+                ranked = table.sort_values("score", ascending=False, kind="stable")
+                best.append(ranked.drop_duplicates("image_id"))
+                yield table
+
+        matches = match(read(), truth, label_map, max_detections)
+        ids = truth[["image_id", "path"]].drop_duplicates()
+        found = best_boxes(truth, pd.concat(best).merge(ids, on="image_id"))
+        return cls(matches, found.merge(ids, on="path"))
+
+    def figures(self, keep: np.ndarray | None = None) -> dict[str, float | None]:
+        """`FIGURES` on the photographs that `keep` names; None where there is nothing to score.
+
+        Args:
+            keep: bool [P], by ascending image id; None: all of them.
+        """
+        keep = self._all if keep is None else keep
+        counted = precision.accumulate(self.matches.only(keep))
+        right, once = self._ccpd(keep)
+        return {
+            "mAP": precision.mean(counted.precision),
+            "mAP50": precision.mean(counted.precision[0]),
+            "mAP75": precision.mean(counted.precision[5]),
+            "AR": precision.mean(counted.recall),
+            "ccpd_score": float(right.sum() / once.sum()) if once.any() else None,
+        }
+
+    def draws(self, draws: Draws, keep: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The same in each of the draws, float64 [N]; NaN where there is nothing to score."""
+        keep = self._all if keep is None else keep
+        return {**draws.figures(self.matches.only(keep)), "ccpd_score": draws.share(*self._ccpd(keep))}
+
+    @property
+    def _all(self) -> np.ndarray:
+        return np.ones(len(self.matches.photographs), bool)
+
+    def _ccpd(self, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which photographs [P] are right, and which count: those with a plate, in several subsets once."""
+        at = np.searchsorted(self.matches.photographs, self.best["image_id"].to_numpy())
+        kept = self.best.assign(at=at)[keep[at]].drop_duplicates("photograph")
+        right, once = np.zeros((2, len(keep)), bool)
+        once[kept["at"]] = True
+        right[kept["at"]] = kept["iou"] > THRESHOLD
+        return right, once
+
+
+def groups(truth: pd.DataFrame) -> np.ndarray:
+    """What each photograph is drawn with, by ascending image id: those of one plate together."""
+    rows = truth.sort_values("image_id", kind="stable").drop_duplicates("image_id")
+    return rows["plate"].where(rows["plate"].notna(), rows["path"]).to_numpy(str)
