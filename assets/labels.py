@@ -37,7 +37,7 @@ def labels(run: Run) -> dict[str, Any]:
         left_out = {
             "crowds left out": imported.crowds,
             "images not listed": imported.unlisted,
-            "outlines that are no four corners": imported.polygons,
+            "outlines without exactly four corners": imported.polygons,
         }
     else:
         table, unparsed = read_labels(scanned, params.class_by)

@@ -59,7 +59,7 @@ def raw_images(run: Run) -> dict[str, Any]:
         "pictures": dg.MetadataValue.md(pictures(run, images)),
         "images": len(frame),
         "symbolic links left alone": found.links,
-        "files that are no images": found.other_files,
+        "files that are not images": found.other_files,
         "unreadable": int(frame["problem"].notna().sum()),
         "bytes": int(frame["bytes"].sum()),
         "read now": found.read,
@@ -94,7 +94,7 @@ def pictures(run: Run, images: pa.Table) -> str:
 
 
 def draw_sample(run: Run) -> None:
-    """Draws the sample of `data.sample`, unless the one that lies there was drawn by the same code and settings."""
+    """Draws the sample of `data.sample`, unless the existing one was drawn by the same code and settings."""
     from plates.ccpd.scenes import generate
 
     settings = run.params.data.sample

@@ -28,7 +28,7 @@ MEANINGS = {
     "image_id": "whole number from 1, in the order of paths; the id in TFRecords and COCO JSON",
     "split": "train, val or test",
     "field": "the field of the name that cannot be read",
-    "found": "what stands there",
+    "found": "what is there",
     "reason": "what was expected",
 }
 """Of the columns that are not the labels table's."""
@@ -51,7 +51,8 @@ original photograph.
 ### raw_images: every image under data.root
 
 Every photograph is read once for its hash and header, and decoded once in full, so that one that is truncated or
-damaged is set aside in `boxes` with all else that cannot be used. One of over {megapixels} megapixels is not decoded.
+damaged is set aside in `boxes` with everything else that cannot be used. Images over {megapixels} megapixels are not
+decoded.
 
 {raw_images}
 
@@ -68,7 +69,7 @@ The columns of `labels`, and:
 
 {rejected}
 
-### unparsed: names that are no label
+### unparsed: names without a label
 
 Over `data.max_unparsed` of all names the run stops.
 
@@ -111,7 +112,7 @@ the same way (`validation.max_psi`, `validation.max_ks`), and to its rows and su
 ### Balance
 
 Asked of the accepted boxes for class, province, subset, size and brightness, as warnings: no value has more than
-`validation.max_class_share` of the boxes, the commonest has at most `validation.max_imbalance_ratio` times as many
+`validation.max_class_share` of the boxes, the most frequent one at most `validation.max_imbalance_ratio` times as many
 as the rarest, and every class has a box. What can be done about classes: `train.class_weights` and
 `train.balanced_sampling`; the checkpoint's metadata say what distribution is then learnt from. They weigh classes and
 nothing else: for provinces, train with `data.class_by: province`.
@@ -130,13 +131,13 @@ rejected.explode("broken")["broken"].value_counts()  # how often each expectatio
 rejected[rejected["broken"].map(lambda names: "box_inside_image" in names)]["path"]
 ```
 
-A row names every critical expectation that it breaks, under the names above. To keep such rows, mend the names of the
+A row names every critical expectation that it breaks, under the names above. To keep such rows, fix the names of the
 files, or change the expectation in `checks/`; to run in spite of many, raise `validation.max_rejected_fraction`.
 
 ## COCO JSON
 
 Out: `plates coco FILE` writes the accepted boxes. Boxes are `[x, y, width, height]`, categories and image ids those of
-the TFRecords; what COCO has no place for (subset, split, plate, corners) stands beside it.
+the TFRecords; what COCO has no field for (subset, split, plate, corners) is added beside it.
 
 In: for a data set without CCPD's names,
 

@@ -14,7 +14,7 @@ def passed(said: str, table: dg.MetadataValue | None = None) -> dg.AssetCheckRes
 def warned(
     said: str, table: dg.MetadataValue | None = None, pictures: dg.MetadataValue | None = None
 ) -> dg.AssetCheckResult:
-    """It does not hold, and people should look; nothing is stopped."""
+    """It does not hold and is worth a look; nothing is stopped."""
     return dg.AssetCheckResult(
         passed=False, severity=dg.AssetCheckSeverity.WARN, description=said, metadata=_metadata(table, pictures)
     )

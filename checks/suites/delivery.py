@@ -10,7 +10,7 @@ from checks.suites.suite import critical, expectations, warning
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.photographs.decode import MOST_MEGAPIXELS
 
-WHOLE = "the image is a JPEG of which everything decodes, from its header to its end"
+WHOLE = "the image is a JPEG that decodes completely"
 
 
 class Delivery(BaseModel):
@@ -53,7 +53,7 @@ def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:
             value_set=[f"{IMAGE_WIDTH}x{IMAGE_HEIGHT}"],
             **critical("image_size_as_labelled", "an image with a CCPD label is 720x1160"),
         ),
-        between(column="copy", max_value=0, **critical("image_once", "an image name stands once in its subset")),
+        between(column="copy", max_value=0, **critical("image_once", "an image name occurs once in its subset")),
         between(
             column="labels_of_content",
             max_value=1,

@@ -35,10 +35,16 @@ class Outcome(BaseModel):
     examples: list[str] = []
 
     def sentence(self) -> str:
-        """The outcome as a line for people, with its figures."""
+        """The outcome in a sentence, with its figures."""
         seen = f"; observed {self.observed}" if self.observed is not None else ""
         such = f", such as {', '.join(self.examples)}" if self.examples else ""
-        count = f"{self.failed:,} of {self.checked:,} do not" if self.failed else "holds" if self.success else "not so"
+        count = (
+            f"{self.failed:,} of {self.checked:,} do not"
+            if self.failed
+            else "holds"
+            if self.success
+            else "does not hold"
+        )
         return f"{self.name}: {self.means}: {count}{seen}{such}"
 
 

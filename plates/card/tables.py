@@ -16,7 +16,7 @@ def balance(numbers: Numbers) -> str:
 
 
 def heading(axis: Axis) -> str:
-    """What stands over the table of an axis."""
+    """The heading of the table of an axis."""
     if len(axis.values) == 1:
         return f"{axis.name}: one value"
     ratio = f"{axis.imbalance_ratio:,.{0 if axis.imbalance_ratio >= 100 else 1}f}"

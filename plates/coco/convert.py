@@ -1,7 +1,7 @@
 """COCO JSON, out and in: the accepted boxes for other tools, and other data sets for this pipeline.
 
 Format: https://cocodataset.org/#format-data. Boxes are `[x, y, width, height]` in pixels, ids are integers,
-categories count from 1. What COCO has no place for stands beside it under CCPD's names (`subset`, `split`,
+categories count from 1. What COCO has no field for is added under CCPD's names (`subset`, `split`,
 `plate`, `corners`...), which other readers pass over, and which bring a table back as it was.
 """
 

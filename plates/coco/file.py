@@ -131,7 +131,7 @@ def read_coco(source: Path | Mapping[str, Any]) -> Coco:
 
     Raises `UserError` that lists every kind of fault with its section, the indices and ids of the first few entries
     that have it, and how many have: fields that are missing or of another type, ids, file names and names of
-    categories that stand twice, references to images and categories that do not exist, paths out of the folder,
+    categories that occur twice, references to images and categories that do not exist, paths out of the folder,
     annotations (but crowds) without a box.
     """
     where = name_of(source)
@@ -180,7 +180,7 @@ def _misshapen(error: ValidationError) -> list[Fault]:
     for one in error.errors(include_url=False, include_context=False, include_input=False):
         section, index, *field = one["loc"]
         if not field:
-            kind = "that are no objects"
+            kind = "that are not objects"
         elif one["type"] == "missing" and len(field) == 1:
             kind = f"without {field[0]}"
         else:
@@ -194,10 +194,10 @@ def _loose_ends(coco: Coco) -> list[Fault]:
     categories = {category.id for category in coco.categories}
     files = [image.file_name for image in coco.images]
     return [
-        Fault("images", "whose id stands twice", _repeated(image.id for image in coco.images)),
-        Fault("images", "whose file_name stands twice", _repeated(files), "file_name"),
+        Fault("images", "whose id occurs twice", _repeated(image.id for image in coco.images)),
+        Fault("images", "whose file_name occurs twice", _repeated(files), "file_name"),
         Fault("images", "whose file_name leads out of the folder", _where(map(_is_outside, files)), "file_name"),
-        Fault("annotations", "whose id stands twice", _repeated(one.id for one in annotations)),
+        Fault("annotations", "whose id occurs twice", _repeated(one.id for one in annotations)),
         Fault("annotations", "of images that do not exist", _where(one.image_id not in images for one in annotations)),
         Fault(
             "annotations",
@@ -205,10 +205,10 @@ def _loose_ends(coco: Coco) -> list[Fault]:
             _where(one.category_id not in categories for one in annotations),
         ),
         Fault("annotations", "without bbox", _where(one.bbox is None and not one.iscrowd for one in annotations)),
-        Fault("categories", "whose id stands twice", _repeated(category.id for category in coco.categories)),
+        Fault("categories", "whose id occurs twice", _repeated(category.id for category in coco.categories)),
         Fault(
             "categories",
-            "whose name stands twice (rename one, or take out what no annotation has)",
+            "whose name occurs twice (rename one, or take out what no annotation has)",
             _repeated(category.name for category in coco.categories),
             "name",
         ),

@@ -41,7 +41,7 @@ def read_header(content: bytes | memoryview) -> Header:
 
     Problems that make the file unusable: `zero bytes`, `not a JPEG: ...`, `damaged: ...`, `truncated: ...`. One
     that a reader must know of: `EXIF orientation N` (the label's pixels may be those of the stored or of the turned
-    picture). Greyscale, CMYK and progressive JPEGs are read by every decoder used here and are no problem.
+    picture). Greyscale, CMYK and progressive JPEGs are read by every decoder used here and are fine.
     """
     content = memoryview(content)
     if not content:

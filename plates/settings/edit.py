@@ -34,7 +34,7 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
     for word in assignments:
         key, equals, text = word.partition("=")
         if not equals:
-            raise UserError(f"--set {word}: write KEY=VALUE, as data.root=/photos")
+            raise UserError(f"--set {word}: write KEY=VALUE, such as data.root=/photos")
         if key not in known:
             raise UserError(f"--set {word}: {_unknown(key)}")
         value = text if key in PATHS and _is_plain(text) else read_yaml(text, f"--set {word}: the value")
@@ -63,7 +63,7 @@ def write(path: Path, changes: Mapping[str, Any], look: Callable[[Params], None]
         for section in sections:
             if isinstance(place, CommentedMap):
                 place = place.setdefault(section, CommentedMap())
-        if isinstance(place, CommentedMap):  # else the check says what stands in a section's place
+        if isinstance(place, CommentedMap):  # else the check says what is in a section's place
             place[name] = _stored(round_trip, value)
     look(check(content, f"{path} (not changed), with the settings asked for"))
     if not changes:
@@ -85,7 +85,9 @@ def _is_plain(path: str) -> bool:
 
 def _unknown(key: str) -> str:
     if members := [known for known, _ in knobs() if known.startswith(f"{key}.")]:
-        return f"{key} is a section. Set one of its settings, as {members[0]}=VALUE; all of them: plates params {key}"
+        return (
+            f"{key} is a section. Set one of its settings, such as {members[0]}=VALUE; all of them: plates params {key}"
+        )
     hint = nearest(key)
     return "no such setting" + (f"; did you mean {hint}?" if hint else ". All of them: plates params")
 
@@ -105,7 +107,7 @@ def _refused(key: str, value: Any) -> list[str]:
 
 
 def _instead(key: str, text: str) -> str:
-    """How to write a refused value so that it is taken: as a list, or as text; else where its meaning stands."""
+    """How to write a refused value so that it is taken: as a list, or as text; else where its meaning is explained."""
     for form in (f"[{text}]", f'"{text}"'):
         try:
             if not _refused(key, read_yaml(form, key)):

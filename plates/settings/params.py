@@ -20,7 +20,7 @@ from plates.settings.yaml_text import read_yaml
 
 
 class SampleParams(Section):
-    """The generated photographs that stand in where `data.root` is not set."""
+    """The photographs that are generated where `data.root` is not set."""
 
     count: int = Field(720, ge=20, description="Number of scenes. 720 train the small default to an mAP50 of 0.99.")
     seed: int = Field(0, ge=0, description="Same seed, same bytes.")
@@ -41,7 +41,7 @@ class DataParams(Section):
 
     root: str | None = Field(
         None,
-        description="Folder of CCPD photographs: CCPD2019, CCPD2020, a subset, both. Only read; null: a sample.",
+        description="Folder of CCPD photographs: CCPD2019, CCPD2020, both, or a subset. Only read; null: a sample.",
     )
     annotations: str | None = Field(
         None,
@@ -75,7 +75,7 @@ class ValidationParams(Section):
         description="Warn when a column's population stability index against the last delivery is over this.",
     )
     max_ks: float = Field(
-        0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
+        0.2, gt=0, le=1, description="Likewise for its two-sample Kolmogorov-Smirnov statistic, 0..1, if significant."
     )
 
 
@@ -95,7 +95,7 @@ class SplitParams(Section):
         description="Warn when a column's population stability index between two splits is over this; 0.25 is usual.",
     )
     max_ks: float = Field(
-        0.2, gt=0, le=1, description="The same of its Kolmogorov-Smirnov statistic, 0..1, where chance is ruled out."
+        0.2, gt=0, le=1, description="Likewise for its two-sample Kolmogorov-Smirnov statistic, 0..1, if significant."
     )
 
 
@@ -107,15 +107,15 @@ class TFRecordParams(Section):
     workers: int | None = Field(
         None,
         ge=1,
-        description="Processes that write; null: one a core. The bytes are the same for any number.",
+        description="Processes that write; null: one per core. The bytes are the same for any number.",
     )
 
 
 class AnchorParams(Section):
     """How anchors are fitted to the training boxes."""
 
-    max_ratios: int = Field(5, ge=1, le=9, description="Most aspect ratios that the fit may choose.")
-    max_scales: int = Field(3, ge=1, le=5, description="Most octave scales that the fit may choose.")
+    max_ratios: int = Field(5, ge=1, le=9, description="The most aspect ratios that the fit may choose.")
+    max_scales: int = Field(3, ge=1, le=5, description="The most octave scales that the fit may choose.")
     min_recall: float = Field(
         0.95,
         ge=0,

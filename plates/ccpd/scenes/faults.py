@@ -37,7 +37,7 @@ def box_degenerate(label: Label) -> Label:
 
 
 def box_off_corners(label: Label) -> Label:
-    """The box is as large as it should be and stands elsewhere: no pixel of it is in the corners' hull."""
+    """The box has the right size in the wrong place: no pixel of it is in the corners' hull."""
     left, top, right, bottom = label.box
     height = bottom - top
     moved = bottom + 10 if bottom + 10 + height <= IMAGE_HEIGHT else top - 10 - height
@@ -65,7 +65,7 @@ def plate_short(label: Label) -> Label:
 
 
 def plate_no_character(label: Label) -> Label:
-    """The symbol for 'no character' stands inside the plate."""
+    """The symbol for 'no character' is inside the plate."""
     return replace(label, plate=label.plate[:3] + NO_CHARACTER + label.plate[4:])
 
 

@@ -17,7 +17,7 @@ class Camera:
 
     centre: tuple[float, float]  # where the origin falls, pixels
     distance: float  # of the origin from the lens, millimetres
-    yaw: float  # degrees; the camera stands to the side
+    yaw: float  # degrees; the camera is to the side
     pitch: float  # degrees; positive: the camera looks down
     roll: float  # degrees; the camera is held askew
 

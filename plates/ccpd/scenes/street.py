@@ -1,4 +1,4 @@
-"""What stands around the car: ground, buildings, trees, signs, other cars."""
+"""What is around the car: ground, buildings, trees, signs, other cars."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont

@@ -16,7 +16,7 @@ from plates.errors import UserError
     [
         ({"images": [IMAGE, {"id": 8}]}, "images without file_name: 1 of 2, at index 1 (id 8)"),
         ({"images": [without(IMAGE, "id")]}, "images without id: 1 of 1, at index 0"),
-        ({"images": [IMAGE, "a.jpg", None]}, "images that are no objects: 2 of 3, at index 1, 2"),
+        ({"images": [IMAGE, "a.jpg", None]}, "images that are not objects: 2 of 3, at index 1, 2"),
         ({"images": [IMAGE | {"id": "7"}]}, "images whose id is not a whole number: 1 of 1, at index 0 (id '7')"),
         ({"images": [IMAGE | {"id": 7.5}]}, "images whose id is not a whole number: 1 of 1, at index 0 (id 7.5)"),
         ({"images": [IMAGE | {"id": True}]}, "images whose id is not a whole number: 1 of 1, at index 0 (id True)"),
@@ -29,11 +29,11 @@ from plates.errors import UserError
         ({"images": [IMAGE | {"subset": 3}]}, "images whose subset is not text: 1 of 1, at index 0 (id 7)"),
         (
             {"images": [IMAGE, IMAGE | {"file_name": "b.jpg"}]},
-            "images whose id stands twice: 2 of 2, at index 0 (id 7), 1 (id 7)",
+            "images whose id occurs twice: 2 of 2, at index 0 (id 7), 1 (id 7)",
         ),
         (
             {"images": [IMAGE, {"id": 8, "file_name": "./street//a.jpg"}]},
-            "images whose file_name stands twice: 2 of 2, at index 0 (file_name 'street/a.jpg'), 1 (file_name './str",
+            "images whose file_name occurs twice: 2 of 2, at index 0 (file_name 'street/a.jpg'), 1 (file_name './str",
         ),
         *(
             (
@@ -42,7 +42,7 @@ from plates.errors import UserError
             )
             for name in ("../a.jpg", "/data/a.jpg", "a/../../b.jpg", "C:\\photos\\a.jpg", "..\\a.jpg")
         ),
-        ({"annotations": [None, []]}, "annotations that are no objects: 2 of 2, at index 0, 1"),
+        ({"annotations": [None, []]}, "annotations that are not objects: 2 of 2, at index 0, 1"),
         ({"annotations": [without(ANNOTATION, "image_id")]}, "annotations without image_id: 1 of 1, at index 0 (id 1)"),
         ({"annotations": [without(ANNOTATION, "category_id")]}, "annotations without category_id: 1 of 1"),
         ({"annotations": [without(ANNOTATION, "bbox")]}, "annotations without bbox: 1 of 1, at index 0 (id 1)"),
@@ -79,7 +79,7 @@ from plates.errors import UserError
             {"annotations": [without(ANNOTATION, "id") | {"category_id": 1}]},
             "annotations of categories that do not exist: 1 of 1, at index 0\n",
         ),
-        ({"annotations": [ANNOTATION] * 2}, "annotations whose id stands twice: 2 of 2, at index 0 (id 1), 1 (id 1)"),
+        ({"annotations": [ANNOTATION] * 2}, "annotations whose id occurs twice: 2 of 2, at index 0 (id 1), 1 (id 1)"),
         (
             {"annotations": [{"id": number} for number in range(1200)]},
             "annotations without image_id: 1,200 of 1,200, "
@@ -88,10 +88,10 @@ from plates.errors import UserError
         ({"categories": [{"id": 3}]}, "categories without name: 1 of 1, at index 0 (id 3)"),
         ({"categories": [{"name": "plate"}]}, "categories without id: 1 of 1, at index 0"),
         ({"categories": [CATEGORY | {"name": None}]}, "categories whose name is not a name: 1 of 1, at index 0 (id 3)"),
-        ({"categories": [CATEGORY, CATEGORY | {"name": "other"}]}, "categories whose id stands twice: 2 of 2"),
+        ({"categories": [CATEGORY, CATEGORY | {"name": "other"}]}, "categories whose id occurs twice: 2 of 2"),
         (
             {"categories": [CATEGORY, CATEGORY | {"id": 4}]},
-            "categories whose name stands twice (rename one, or take out what no annotation has): 2 of 2, "
+            "categories whose name occurs twice (rename one, or take out what no annotation has): 2 of 2, "
             "at index 0 (name 'plate'), 1 (name 'plate')",
         ),
     ],
@@ -106,7 +106,7 @@ def test_every_kind_of_fault_is_in_one_message() -> None:
     with pytest.raises(UserError) as error:
         from_coco(small(images=[{}], annotations=[ANNOTATION | {"bbox": []}], categories=[3]))
 
-    kinds = ("without id", "without file_name", "whose bbox is not", "categories that are no objects", "plates run")
+    kinds = ("without id", "without file_name", "whose bbox is not", "categories that are not objects", "plates run")
     assert all(kind in str(error.value) for kind in kinds)
 
 

@@ -129,7 +129,7 @@ def test_set_takes_back_what_it_wrote(tmp_path: Path) -> None:
     [
         ("train.steps", "write KEY=VALUE"),
         ("train.steps=abc", r"should be a valid integer.* What it takes: plates params train\.steps"),
-        ("data=3", r"data is a section\. Set one of its settings, as data\.root=VALUE; .*plates params data"),
+        ("data=3", r"data is a section\. Set one of its settings, such as data\.root=VALUE; .*plates params data"),
         ("data.sample=3", r"as data\.sample\.count=VALUE"),
         ("traim.steps=3", r"did you mean train\.steps"),
         ("zzz=3", r"no such setting\. All of them: plates params"),
