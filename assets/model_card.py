@@ -1,55 +1,79 @@
-"""Which data, parameters and code produced which mAP: a card for people and a record for `plates lineage`."""
+"""Which data, parameters and code produced which mAP: a card for people and a record for `plates lineage`.
+
+What became of every photograph is in `data/outcomes.parquet`, which the record names by its hash.
+"""
 
 import json
+import os
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from plates.columns import SPLITS
 from plates.files import atomic, write_json
+from plates.hashes import content_hash
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
 from plates.lineage.model_card import render
+from plates.lineage.parents import parents
+from plates.scoring import outcomes
+from stages import lock
 from stages.run import Run
 from stages.stage import Output, asset
 
 
 @asset(
     reads=[
+        "data/raw_images.parquet",
         "data/unparsed.parquet",
         "data/boxes.parquet",
         "data/rejected.parquet",
         "data/splits.parquet",
         "data/detections.parquet",
         "metrics/evaluation.json",
+        "models/checkpoint",
         "models/export/model",
     ],
     writes=[
+        "data/outcomes.parquet",
         Output("models/export/MODEL_CARD.md", cache=False),
         Output("models/export/record.json", cache=False),
         Output(records.FOLDER, cache=False, persist=True),
     ],
     group="model",
-    kinds={"markdown"},
+    kinds={"markdown", "parquet"},
     description=__doc__,
 )
 def model_card(run: Run) -> dict[str, Any]:
-    path = run.project.path
+    path, root = run.project.path, run.project.root
     metrics = json.loads(path("metrics/evaluation.json").read_text(encoding="utf-8"))
-    boxes = pd.read_parquet(path("data/boxes.parquet"), columns=["path", "class"])
-    splits = pd.read_parquet(path("data/splits.parquet"), columns=["split"])
-    counts = {
-        "images": boxes["path"].nunique(),
-        "boxes": int(boxes["class"].notna().sum()),
-        "rejected": len(pd.read_parquet(path("data/rejected.parquet"), columns=["path"])),
-        "unparsed": len(pd.read_parquet(path("data/unparsed.parquet"), columns=["path"])),
-        "splits": {name: int((splits["split"] == name).sum()) for name in SPLITS},
-    }
-    record = records.write(run.project.root, metrics, run.project.all_params.model_dump(mode="json"))
+    detections = pd.read_parquet(path("data/detections.parquet")) if "mAP" in metrics else None
+    became = outcomes.outcomes(run.project, detections, metrics["split"], label_map(run))
+    outcomes.write(path("data/outcomes.parquet"), became)
+    record = records.write(
+        root,
+        metrics,
+        run.project.all_params.model_dump(mode="json"),
+        parents=parents(path("models/checkpoint"), records.read_all(root)),
+        outcomes=content_hash(path("data/outcomes.parquet")),
+        **origin(run),
+    )
     write_json(path("models/export/record.json"), {"record": record.id})
-    card = render(record, counts)
+    card = render(record, outcomes.counts(became))
     with atomic(path("models/export/MODEL_CARD.md")) as temporary:
         temporary.write_text(card, encoding="utf-8")
     figures = {name: metrics[name] for name in METRICS if metrics.get(name) is not None}
     return {"record": record.id, **figures, "card": dg.MetadataValue.md(card)}
+
+
+def label_map(run: Run) -> dict[int, str]:
+    """Class id to name, as the checkpoint has it."""
+    model = json.loads(run.project.path("models/checkpoint/model.json").read_text(encoding="utf-8"))
+    return {int(key): name for key, name in model["label_map"].items()}
+
+
+def origin(run: Run) -> dict[str, Any]:
+    """The door that the run came through, and the ids by which the lock, Dagster and DVC know it."""
+    turn, experiment = lock.holder(run.project.root), os.environ.get("DVC_EXP_NAME")
+    ids = {"turn": turn.id if turn else None, "dagster": run.id, "dvc experiment": experiment}
+    return {"door": turn.door if turn else None, "runs": {name: id for name, id in ids.items() if id}}

@@ -30,6 +30,8 @@ from stages.processes import Process
 SILENT_S = 1.0
 """A wait shorter than this is not worth a word: the other run is just ending."""
 
+RUN = ".plates/run.lock"
+
 Say = Callable[[str], None]
 Check = Callable[[], None]
 
@@ -93,10 +95,15 @@ def work(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterat
         yield found
 
 
+def holder(root: Path) -> Turn | None:
+    """The run that last took the project's lock; None where there was none yet."""
+    return Turn.read(root / RUN) if (root / RUN).exists() else None
+
+
 def _enter(stack: ExitStack, root: Path, door: str, say: Say, check: Check) -> Turn:
     dvc = dvc_process.above()
     mine = Turn.begin(dvc_process.command(dvc), dvc.pid) if dvc else Turn.begin(door, os.getpid())
-    lock, found = _take(stack, root / ".plates/run.lock", mine, say, check, join=True)
+    lock, found = _take(stack, root / RUN, mine, say, check, join=True)
     if dvc and found is mine:
         subprocess.Popen(
             [sys.executable, keeper.__file__, str(dvc.pid)],

@@ -74,11 +74,13 @@ class Run:
 
     Attributes:
         version: the code version, a hash of the asset's code and parameters.
+        id: Dagster's id of the run.
     """
 
-    def __init__(self, project: Project, stage: Stage, version: str, log: dg.DagsterLogManager) -> None:
+    def __init__(self, project: Project, stage: Stage, version: str, log: dg.DagsterLogManager, id: str) -> None:
         self.project = DeclaredProject(project, stage)
         self.params = self.project.params
         self.version = version
+        self.id = id
         self.log = log
         self.progress = Progress(log)

@@ -2,22 +2,26 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from pipelines.cli.app import app, console, note, print_columns
+from pipelines.cli.app import app, complain, console, note, print_columns
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
 from plates.lineage.restore import restore as bring_back
+from plates.lineage.restore import restore_to as bring_back_to
+from plates.lineage.working_tree import tree_hash
 from plates.settings.project import Project
 from stages import lock
+from stages.dvc_fetch import fetcher
 
 commands = typer.Typer(help="Which data produced which mAP.", invoke_without_command=True)
 app.add_typer(commands, name="lineage")
 
-SPARE = ("records", "images", "mAP75", "ccpd_score", "mask_iou", "steps", "time (UTC)", "code", "mAP50", "model")
+SPARE = ("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "steps", "time (UTC)", "code", "mAP50", "model")
 """Columns that a narrow terminal may lack, the first to go first."""
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The beginning of a record's id.")]
@@ -29,13 +33,16 @@ def overview(context: typer.Context) -> None:
     """Lists every evaluation with the data, parameters and code behind it."""
     if context.invoked_subcommand is not None:
         return
-    found = records.read_all(Project.find().root)
+    root = Project.find().root
+    found = records.read_all(root)
+    for unfit in records.unfit(root):
+        complain(f"not believed: {unfit.why}")
     if not found:
         console.print("No evaluation yet. Make one: plates run")
         return
     left_out = print_columns(_columns(found), SPARE)
     say = partial(console.print, highlight=False)
-    say("+ after the code: source files differed from the commit.")
+    say("+ after the code: files of the code differed from the commit; the record keeps the patch.")
     if left_out:
         say(f"no room for {', '.join(left_out)}: plates lineage | less -S")
     say("One of them whole: plates lineage show ID. What changed between two: plates lineage diff ID ID")
@@ -54,7 +61,7 @@ def _columns(found: Sequence[records.Record]) -> dict[str, list[str]]:
         "steps": [f"{record.metrics['steps']:,}" for record in found],
         "images": [f"{record.metrics['images']:,}" for record in found],
         "raw images": [record.outputs["data/raw_images.parquet"][:8] for record in found],
-        "records": [record.outputs["data/tfrecords"][:8] for record in found],
+        "tfrecords": [record.outputs["data/tfrecords"][:8] for record in found],
         "code": [(record.code["commit"] or "no git")[:8] + ("+" if record.code["changed"] else "") for record in found],
     }
 
@@ -79,15 +86,39 @@ def diff(first: RecordId, second: Other) -> None:
 
 
 @commands.command()
-def restore(record: RecordId) -> None:
-    """Bring back the parameters, data and model of a record, from DVC's cache."""
+def restore(
+    record: RecordId,
+    to: Annotated[Path | None, typer.Option(help="A new folder for it, with its code.")] = None,
+) -> None:
+    """Bring back the parameters, data and model of a record, from DVC's cache and remotes; DVC itself is not needed."""
     root = Project.find().root
     found = records.find(root, record)
-    with lock.work(root, "plates lineage restore", note):
-        kept = bring_back(root, found)
-    figures = ", ".join(f"{n} {found.metrics[n]:.3f}" for n in METRICS if found.metrics.get(n) is not None)
-    console.print(
-        f"params.yaml, dvc.lock, data and models are those of {found.id[:8]} ({figures}).\n"
-        "Metrics, reports and plots are still those of the last run: `plates run` makes them anew.\n"
-        f"What was here before: {kept.relative_to(root)}"
+    fetch = fetcher(root)
+    if to is None:
+        with lock.work(root, "plates lineage restore", note):
+            done = bring_back(root, found, fetch)
+    else:
+        done = bring_back_to(root, found, to, fetch)
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say(f"{to or 'Here'}: parameters, data and models are those of {found.short} ({_figures(found)}); hashes checked.")
+    say(f"{len(done.put)} outputs brought back, {len(done.same)} were so already.")
+    if done.not_kept:
+        say(f"Kept nowhere, `plates run` makes them anew: {', '.join(done.not_kept)}")
+    if done.kept is not None:
+        say(f"What was here before: {done.kept.relative_to(root)}")
+        say(_code_advice(root, found))
+
+
+def _figures(record: records.Record) -> str:
+    return ", ".join(f"{name} {record.metrics[name]:.3f}" for name in METRICS if record.metrics.get(name) is not None)
+
+
+def _code_advice(root: Path, record: records.Record) -> str:
+    """Whether the code here is the record's, and how to get that."""
+    if record.code.get("tree") == tree_hash(root):
+        return "The code here is the record's."
+    commit, edited = record.code["commit"], " and edits, which the record keeps" if record.code["changed"] else ""
+    return (
+        f"The code here is not the record's ({'commit ' + commit[:8] if commit else 'outside Git'}{edited}). "
+        f"A folder with all of it: plates lineage restore {record.short} --to FOLDER"
     )

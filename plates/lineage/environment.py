@@ -2,10 +2,12 @@
 
 import os
 import platform
-import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from plates.lineage import working_tree
 
 PACKAGES = (
     "dagster",
@@ -22,15 +24,29 @@ PACKAGES = (
 
 
 def code(root: Path) -> dict[str, Any]:
-    """The Git commit of `root` and the tracked source files that differ from it; nulls outside a Git checkout."""
-    commit = _git(root, "rev-parse", "HEAD")
-    changed = _git(root, "diff", "--name-only", "HEAD", "--", "*.py", "requirements.lock")
-    return {"commit": commit, "changed": changed.splitlines() if changed is not None else None}
+    """Which code lies in `root`.
+
+    `commit` is Git's, `changed` the files of the code that differ from it, `diff` a patch that makes the one of the
+    other; all null outside a Git checkout, and `diff` alone where it is too long to keep. `tree` is the hash of the
+    code itself, with Git or without.
+    """
+    commit = working_tree.git(root, "rev-parse", "HEAD")
+    changed, diff = working_tree.changes(root) or (None, None)
+    return {
+        "commit": commit.strip() if commit else None,
+        "changed": changed,
+        "tree": working_tree.tree_hash(root),
+        "diff": diff,
+    }
 
 
 def packages() -> dict[str, str]:
     """The installed version of each package that can change a figure."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    installed = {}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            installed[name] = metadata.version(name)
+    return installed
 
 
 def machine() -> dict[str, Any]:
@@ -50,8 +66,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None

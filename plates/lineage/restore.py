@@ -1,63 +1,164 @@
-"""Bringing back the data, parameters and model of a record."""
+"""Bringing back the data, parameters and model of a record, from the record and the cache's files alone."""
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
 from plates.errors import UserError
-from plates.files import atomic
-from plates.lineage.record import Record, outputs
+from plates.files import atomic, write_json
+from plates.hashes import content_hash
+from plates.lineage.cache import Cache
+from plates.lineage.code_trees import export_code
+from plates.lineage.record import Record
+
+METRICS = "metrics/evaluation.json"
+Fetch = Callable[[Sequence[str]], None]
 
 
-def restore(root: Path, record: Record) -> Path:
-    """Puts the record's `params.yaml` and `dvc.lock` in place and has DVC check out the data and models they name.
+@dataclass
+class Restored:
+    """What was brought back, what was as it should be already, and what is kept nowhere: figures and pages of a run.
 
-    What DVC does not cache (reports, plots) and what came after the record (its card, the champion) stays as it is.
-    Returns the folder that keeps the two files as they were. `UserError` where DVC's cache lacks a file of the record:
-    both files are then put back as they were.
+    `kept` is the folder that has what was here before; None where nothing was.
     """
-    kept = root / ".plates" / "restored" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    kept.mkdir(parents=True)
-    texts = {"params.yaml": record.params_yaml, "dvc.lock": record.dvc_lock}
+
+    put: list[str] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    not_kept: list[str] = field(default_factory=list)
+    kept: Path | None = None
+
+
+def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
+    """Puts the data, models, parameters and `dvc.lock` of a record in place.
+
+    The code stays as it is, and so does what came after the record (its card, the champion). What lies here and is not
+    in the cache is moved aside, never overwritten.
+
+    Args:
+        root: the project's folder.
+        record: the one to bring back.
+        fetch: asked for the hashes that the cache lacks, where a remote may have them.
+
+    Raises:
+        UserError: something is nowhere to be had. Nothing was changed then.
+    """
+    cache = Cache.of(root)
+    wanted = _wanted(root, record, cache, fetch)
+    done = Restored(kept=root / ".plates/restored" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f"))
+    texts = {"params.yaml": record.params_yaml, "dvc.lock": _lock(root, record)}
+    _put(root, record, wanted, cache, done)
     for name, text in texts.items():
         if (root / name).exists():
-            shutil.copy2(root / name, kept / name)
+            shutil.copyfile(root / name, _aside(done, name))
         with atomic(root / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    done = _checkout(root, record.dvc_lock)
-    if done.returncode != 0:
-        for name in texts:
-            if (kept / name).exists():
-                with atomic(root / name) as temporary:
-                    shutil.copy2(kept / name, temporary)
-        _checkout(root, (root / "dvc.lock").read_text(encoding="utf-8"))
+    return done
+
+
+def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = None, code: bool = True) -> Restored:
+    """Makes a folder of its own of a record: its code, parameters, data and models, ready to run.
+
+    DVC works in it, without Git, on the cache of the project in `root`.
+
+    Args:
+        root: the project's folder.
+        record: the one to bring back.
+        folder: a new or empty one.
+        fetch: as in `restore`.
+        code: whether to write the record's code; else the folder has what the caller put into it.
+
+    Raises:
+        UserError: something is nowhere to be had, or the folder is not empty.
+    """
+    if code and folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty. Name a new folder")
+    cache = Cache.of(root)
+    wanted = _wanted(root, record, cache, fetch)
+    folder.mkdir(parents=True, exist_ok=True)
+    if code:
+        export_code(root, record, folder)
+    done = Restored()
+    (folder / "params.yaml").write_text(record.params_yaml, encoding="utf-8")
+    (folder / "dvc.lock").write_text(record.dvc_lock, encoding="utf-8")
+    _put(folder, record, wanted, cache, done)
+    (folder / ".dvc").mkdir(exist_ok=True)
+    own = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache.folders[0].resolve()}\n"
+    (folder / ".dvc/config.local").write_text(own, encoding="utf-8")
+    return done
+
+
+def _wanted(root: Path, record: Record, cache: Cache, fetch: Fetch | None) -> dict[str, str]:
+    """The outputs of the record that are kept, with their hashes; all of them are in the cache afterwards."""
+    uncached = _uncached(root)
+    wanted = {path: md5 for path, md5 in record.outputs.items() if path not in uncached or not cache.missing(md5)}
+    missing = {path: absent for path, md5 in wanted.items() if (absent := cache.missing(md5))}
+    if missing and fetch and cache.remotes:
+        fetch([wanted[path] for path in missing])
+        missing = {path: absent for path in missing if (absent := cache.missing(wanted[path]))}
+    if missing:
+        lines = [f"  {path}: {_count(wanted[path], absent)}" for path, absent in missing.items()]
+        remotes = ", ".join(cache.remotes)
+        places = ", ".join(str(folder) for folder in cache.folders)
         raise UserError(
-            f"DVC's cache no longer holds all of record {record.id}; nothing was changed.\n{done.stderr.strip()}\n"
-            "If a remote has it: dvc pull. Else make it again: put the record's params in params.yaml and `plates run`."
+            f"{len(missing)} outputs of record {record.short} are not kept here; nothing was changed.\n"
+            + "\n".join(lines)
+            + f"\nLooked in {places}{f' and asked {remotes}' if remotes and fetch else ''}. "
+            + (f"A remote may have them: install DVC and run this again ({remotes}). " if remotes and not fetch else "")
+            + "Another clone may have them: dvc push there, then this again. "
+            + "Or make them anew: put the record's params_yaml into params.yaml and `plates run`."
         )
-    return kept
+    return wanted
 
 
-def _checkout(root: Path, lock: str) -> subprocess.CompletedProcess[str]:
-    targets = sorted(outputs(lock).keys() & _cached(root))
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", "checkout", "--force", *targets],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _put(root: Path, record: Record, wanted: dict[str, str], cache: Cache, done: Restored) -> None:
+    for path, md5 in wanted.items():
+        here = root / path
+        present = content_hash(here) if here.exists() else None
+        if present == md5:
+            done.same.append(path)
+            continue
+        if present and cache.missing(present):
+            here.rename(_aside(done, path))
+        cache.put(md5, here)
+        done.put.append(path)
+    for path in sorted(record.outputs.keys() - wanted.keys()):
+        if path == METRICS:
+            write_json(root / path, record.metrics)
+            done.put.append(path)
+        else:
+            done.not_kept.append(path)
 
 
-def _cached(root: Path) -> set[str]:
-    """The outputs in `dvc.yaml` whose content DVC keeps in its cache."""
+def _aside(done: Restored, path: str) -> Path:
+    assert done.kept is not None
+    place = done.kept / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _lock(root: Path, record: Record) -> str:
+    """The record's `dvc.lock`; of the stages after the record, what holds now."""
+    lock, file = yaml.safe_load(record.dvc_lock), root / "dvc.lock"
+    now = yaml.safe_load(file.read_text(encoding="utf-8"))["stages"] if file.exists() else {}
+    for name in ("model_card", "champion"):
+        lock["stages"].pop(name, None)
+        if name in now:
+            lock["stages"][name] = now[name]
+    return yaml.safe_dump(lock, sort_keys=False, allow_unicode=True)
+
+
+def _uncached(root: Path) -> set[str]:
+    """The outputs in `dvc.yaml` whose content DVC does not keep."""
     stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    plain = {out for out in outs if isinstance(out, str)}
-    return plain | {
-        path for out in outs if isinstance(out, dict) for path, options in out.items() if options.get("cache", True)
+    outs = [out for stage in stages.values() for key in ("outs", "metrics", "plots") for out in stage.get(key, [])]
+    return {
+        path for out in outs if isinstance(out, dict) for path, options in out.items() if not options.get("cache", True)
     }
+
+
+def _count(md5: str, absent: Sequence[str]) -> str:
+    return f"{len(absent)} of its files" if md5.endswith(".dir") and absent != [md5] else f"all of it ({md5})"

@@ -20,29 +20,36 @@ from pipelines.cli.app import console
 from pipelines.cli.model import figures, photographs
 from plates.errors import UserError
 from plates.hashes import content_hash
-from plates.lineage.record import FOLDER, Record
+from plates.lineage.record import FOLDER, Record, read_all, sealed
 from plates.settings import edit
 from plates.settings.params import SampleParams, knobs
 from plates.settings.project import Project
 
-IDS = "49140087a1b2", "7c2f119e03d4"
 HASH = "0123456789abcdef"
 Plates = Callable[..., tuple[int, str, str]]
 
 
-def record(identity: str, **outputs: str) -> Record:
-    return Record(
-        id=identity,
-        time=f"2026-01-02T03:04:0{IDS.index(identity)}+00:00",
-        metrics={"mAP": 0.5123, "mAP50": 0.91, "mAP75": 0.6, "ccpd_score": 0.88, "steps": 12000, "images": 141982},
-        outputs={"data/raw_images.parquet": HASH, "data/tfrecords": f"{HASH}.dir", **outputs},
-        params={"model": {"name": "efficientdet-lite3x"}},
-        code={"commit": "a105f19400000000", "changed": ["a.py"]},
-        packages={},
-        machine={},
-        params_yaml="",
-        dvc_lock="",
+def record(seconds: int, **outputs: str) -> Record:
+    """A record of the first version, made without a run."""
+    return sealed(
+        Record(
+            id="",
+            time=f"2026-01-02T03:04:0{seconds}+00:00",
+            metrics={"mAP": 0.5123, "mAP50": 0.91, "mAP75": 0.6, "ccpd_score": 0.88, "steps": 12000, "images": 141982},
+            outputs={"data/raw_images.parquet": HASH, "data/tfrecords": f"{HASH}.dir", **outputs},
+            params={"model": {"name": "efficientdet-lite3x"}},
+            code={"commit": "a105f19400000000", "changed": ["a.py"]},
+            packages={},
+            machine={},
+            params_yaml="",
+            dvc_lock="",
+        )
     )
+
+
+def listed(root: Path) -> list[str]:
+    """The ids of the project's records, oldest first."""
+    return [found.id for found in read_all(root)]
 
 
 @pytest.fixture
@@ -81,9 +88,10 @@ def evaluated(project: Path) -> Path:
     (model / "saved_model").mkdir(parents=True)
     (model / "saved_model/saved_model.pb").write_bytes(b"no model")
     shutil.copytree(model, project / "models/champion/model")
-    (project / "models/champion.json").write_text(json.dumps({"record": IDS[1]}))
     (project / FOLDER).mkdir(parents=True)
-    for found in (record(IDS[0]), record(IDS[1], **{"models/export/model": content_hash(model)})):
+    second = record(1, **{"models/export/model": content_hash(model)})
+    (project / "models/champion.json").write_text(json.dumps({"record": second.id}))
+    for found in (record(0), second):
         (project / FOLDER / f"{found.id}.json").write_text(found.model_dump_json())
     return project
 
@@ -122,23 +130,23 @@ def test_a_wrong_file_does_not_keep_the_settings_from_being_explained(project: P
     assert "train.steps = 500" in out
 
 
-@pytest.mark.usefixtures("evaluated")
-def test_lineage_in_a_pipe_keeps_every_value(plates: Plates) -> None:
+def test_lineage_in_a_pipe_keeps_every_value(evaluated: Path, plates: Plates) -> None:
     _, out, _ = plates("lineage")
-    row = next(line for line in out.splitlines() if line.startswith("49140087"))
+    first = listed(evaluated)[0][:8]
+    row = next(line for line in out.splitlines() if line.startswith(first))
     figures = ["0.512", "0.910", "0.600", "0.880", "lite3x", "12,000", "141,982", HASH[:8], HASH[:8], "a105f194+"]
-    assert row.split() == ["49140087", "2026-01-02", "03:04", *figures]
+    assert row.split() == [first, "2026-01-02", "03:04", *figures]
 
 
-@pytest.mark.usefixtures("evaluated", "at_80_columns")
-def test_lineage_at_80_columns_drops_columns_and_breaks_none(plates: Plates) -> None:
+@pytest.mark.usefixtures("at_80_columns")
+def test_lineage_at_80_columns_drops_columns_and_breaks_none(evaluated: Path, plates: Plates) -> None:
     _, out, _ = plates("lineage")
     lines = out.splitlines()
     assert max(map(len, lines)) <= 80
-    for identity in IDS:
+    for identity in listed(evaluated):
         row = next(line for line in lines if line.startswith(identity[:8]))
         assert row.split()[1:] == ["2026-01-02", "03:04", "0.512", "0.910", "lite3x", "12,000", HASH[:8], "a105f194+"]
-    assert "no room for records, images, mAP75, ccpd_score: plates lineage | less -S" in out
+    assert "no room for tfrecords, images, mAP75, ccpd_score: plates lineage | less -S" in out
 
 
 def test_lineage_diff_says_what_it_compares(plates: Plates) -> None:
@@ -201,8 +209,9 @@ def test_a_folder_stands_for_its_jpegs(tmp_path: Path, capsys: pytest.CaptureFix
 def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
     for folder in ("models/export/model", "models/champion/model"):
         said = figures(evaluated / folder)
-        assert said == f"mAP 0.512, mAP50 0.910, mAP75 0.600, ccpd_score 0.880 (record {IDS[1][:8]}), the champion"
-    (evaluated / "models/champion.json").write_text(json.dumps({"record": IDS[0]}))
+        known = f"(record {listed(evaluated)[1][:8]}), the champion"
+        assert said == f"mAP 0.512, mAP50 0.910, mAP75 0.600, ccpd_score 0.880 {known}"
+    (evaluated / "models/champion.json").write_text(json.dumps({"record": listed(evaluated)[0]}))
     assert figures(evaluated / "models/export/model").endswith("not the champion")
     (evaluated / "models/export/model/saved_model/saved_model.pb").write_bytes(b"another")
     assert "no record of it" in figures(evaluated / "models/export/model")

@@ -1,81 +1,131 @@
+"""Records are written once, believed only as they were written, and read whatever version they are of."""
+
 import json
+import shutil
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from recorded import make
 
 from plates.errors import UserError
 from plates.lineage import record as records
-from plates.lineage.restore import restore
-
-STAGES = {
-    "made": {"cmd": "true", "outs": ["data/made.txt"]},
-    "model_card": {"cmd": "true", "deps": ["data/made.txt"], "outs": [{"card.md": {"cache": False}}]},
-}
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A Git and DVC repository with one stage whose output is in DVC's cache."""
-    for command in (
-        ["git", "init", "-q"],
-        ["git", "config", "user.email", "test@example.com"],
-        ["git", "config", "user.name", "test"],
-        [sys.executable, "-m", "dvc", "init", "-q"],
-    ):
-        subprocess.run(command, cwd=tmp_path, check=True)
-    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": STAGES}))
-    return tmp_path
-
-
-def make(project: Path, content: str, params: str) -> records.Record:
-    made = project / "data" / "made.txt"
-    made.parent.mkdir(exist_ok=True)
-    made.unlink(missing_ok=True)
-    made.write_text(content)
-    (project / "params.yaml").write_text(params)
-    subprocess.run([sys.executable, "-m", "dvc", "commit", "-f", "-q", "made"], cwd=project, check=True)
-    return records.write(project, {"mAP": len(content) / 10}, {"text": params})
+def file_of(project: Path, record: records.Record) -> Path:
+    return project / records.FOLDER / f"{record.id}.json"
 
 
 def test_the_same_evaluation_is_one_record_and_another_is_another(project: Path) -> None:
     first = make(project, "one", "a: 1\n")
-    assert make(project, "one", "a: 1\n") == first
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "nothing of the code"], cwd=project, check=True)
+    assert make(project, "one", "a: 1\n", door="dvc", runs={"dagster": "2"}) == first
     second = make(project, "three", "a: 1\n")
     assert second.id != first.id
-    assert {record.id for record in records.read_all(project)} == {first.id, second.id}
+    assert second.after == first.id
+    assert [record.id for record in records.read_all(project)] == [first.id, second.id]
     assert first.outputs["data/made.txt"] != second.outputs["data/made.txt"]
     changed = {what for what, _, _ in records.differences(first, second)}
-    assert changed == {"outputs: data/made.txt", "metrics: mAP"}
+    assert changed == {"outputs: data/made.txt", "metrics: mAP", "code: commit"}
 
 
-def test_restore_brings_data_and_parameters_back(project: Path) -> None:
+def test_what_is_read_is_what_was_written(project: Path) -> None:
+    given: dict[str, Any] = {"parents": {"pretrained": "coco"}, "outcomes": "0" * 32, "door": "dagster"}
+    record = make(project, "one", "a: 1\n", runs={"dagster": "1"}, **given)
+    assert records.read(file_of(project, record)) == record
+    assert record.version == records.VERSION
+    assert record.seeds == {"train.seed": 3}
+    assert (record.parents, record.outcomes, record.door) == tuple(given.values())
+
+
+def test_another_edit_of_the_same_file_is_another_record(project: Path) -> None:
+    """Once both had one id: only the names of changed files were kept."""
+    (project / "assets/step.py").write_text("scale = 2\n")
     first = make(project, "one", "a: 1\n")
-    make(project, "three", "a: 2\n")
-    kept = restore(project, records.find(project, first.id[:6]))
-    assert (project / "data/made.txt").read_text() == "one"
-    assert (project / "params.yaml").read_text() == "a: 1\n"
-    assert (kept / "params.yaml").read_text() == "a: 2\n"
+    (project / "assets/step.py").write_text("scale = 3\n")
+    second = make(project, "one", "a: 1\n")
+    assert first.id != second.id
+    assert "+scale = 2" in first.code["diff"]
+    assert "+scale = 3" in second.code["diff"]
 
 
-def test_a_restore_that_the_cache_cannot_serve_changes_nothing(project: Path) -> None:
-    first = make(project, "one", "a: 1\n")
-    make(project, "three", "a: 2\n")
-    digest = first.outputs["data/made.txt"]
-    (project / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).unlink()
-    with pytest.raises(UserError, match="no longer holds"):
-        restore(project, first)
-    assert (project / "data/made.txt").read_text() == "three"
-    assert (project / "params.yaml").read_text() == "a: 2\n"
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("metrics", {"mAP": 0.777}),
+        ("outputs", {"data/made.txt": "0" * 32}),
+        ("params", {}),
+        ("code", {"commit": None, "changed": None, "tree": "0" * 16, "diff": None}),
+        ("time", "2020-01-01T00:00:00+00:00"),
+        ("machine", {"processor": "a faster one"}),
+        ("params_yaml", "a: 2\n"),
+        ("dvc_lock", "stages: {}\n"),
+        ("id", "0" * 12),
+        ("outcomes", "0" * 32),
+        ("seal", None),
+        ("version", 1),
+    ],
+)
+def test_an_edit_by_hand_is_marked_and_hides_no_other_record(project: Path, field: str, value: Any) -> None:
+    good, bad = make(project, "one", "a: 1\n"), make(project, "three", "a: 1\n")
+    path = file_of(project, bad)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, field: value}, indent=2))
+    assert records.read_all(project) == [good]
+    (unfit,) = records.unfit(project)
+    assert unfit.path == path
+    assert "was changed after it was written" in unfit.why
+    with pytest.raises(UserError, match=f"git checkout -- .*{bad.id}"):
+        records.find(project, bad.id)
 
 
-def test_a_damaged_record_is_named(project: Path) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "x"}', '{"version": 99}', "\xff"])
+def test_a_damaged_record_hides_no_other(project: Path, content: str) -> None:
+    good = make(project, "one", "a: 1\n")
+    broken = project / records.FOLDER / "0123456789ab.json"
+    broken.write_bytes(content.encode("latin-1"))
+    assert records.read_all(project) == [good]
+    assert [(unfit.path, "is not a record" in unfit.why) for unfit in records.unfit(project)] == [(broken, True)]
+
+
+def test_layout_of_the_file_does_not_matter(project: Path) -> None:
     record = make(project, "one", "a: 1\n")
-    path = project / records.FOLDER / f"{record.id}.json"
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(UserError, match=record.id):
-        records.read_all(project)
+    path = file_of(project, record)
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    assert records.read(path) == record
+
+
+def test_a_copy_under_another_name_is_not_believed(project: Path) -> None:
+    record = make(project, "one", "a: 1\n")
+    shutil.copy(file_of(project, record), project / records.FOLDER / "copy.json")
+    assert records.read_all(project) == [record]
+    assert [unfit.path.name for unfit in records.unfit(project)] == ["copy.json"]
+
+
+FIRST_VERSION = Path(__file__).with_name("record_of_version_1.json")
+
+
+def test_a_record_of_the_first_version_is_read_and_checked(project: Path) -> None:
+    """The file is one that the first version of the schema wrote."""
+    content = json.loads(FIRST_VERSION.read_text())
+    path = project / records.FOLDER / f"{content['id']}.json"
+    path.parent.mkdir(parents=True)
+    shutil.copy(FIRST_VERSION, path)
+    (record,) = records.read_all(project)
+    assert (record.version, record.outcomes, record.door) == (1, None, None)
+    assert record.metrics == content["metrics"]
+    path.write_text(FIRST_VERSION.read_text().replace('"mAP": 0.', '"mAP": 0.9'))
+    assert records.read_all(project) == []
+
+
+def test_records_keep_their_order_when_the_clock_is_set_back(project: Path) -> None:
+    first, second = make(project, "one", "a: 1\n"), make(project, "three", "a: 1\n")
+    file_of(project, second).unlink()
+    early = records.sealed(second.model_copy(update={"time": "1970-01-01T00:00:00+00:00"}))
+    file_of(project, early).write_text(early.model_dump_json())
+    third = make(project, "fourth", "a: 1\n")
+    assert [record.id for record in records.read_all(project)] == [first.id, second.id, third.id]
 
 
 def test_an_ambiguous_or_unknown_id_is_refused(project: Path) -> None:
