@@ -27,6 +27,7 @@ STEPS = "metrics/history.csv"
     group="model",
     kinds={"tensorflow", "keras"},
     description=__doc__,
+    keeps="the training up to its last saved step",
     pool="gpu",
 )
 def checkpoint(run: Run) -> dict[str, Any]:

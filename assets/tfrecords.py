@@ -24,6 +24,7 @@ from stages.stage import asset
     group="data",
     kinds={"tfrecord"},
     description=__doc__,
+    keeps="the shards that were finished",
 )
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords

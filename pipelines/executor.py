@@ -5,8 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines import tags
 from plates.settings.project import Project
-from stages import lock
+from stages import faults, lock
 
 DOOR = "dagster"
 
@@ -37,10 +38,16 @@ class OneRunAtATime(dg.Executor):
             if run is None or run.status != dg.DagsterRunStatus.STARTED:
                 raise dg.DagsterExecutionInterruptedError("cancelled while it waited for another run")
 
-        with lock.work(self._project.root, DOOR, plan_context.log.info, stop_if_cancelled):
-            if Project(self._project.root).params != self._project.params:
+        root = self._project.root
+        with lock.work(root, DOOR, plan_context.log.info, stop_if_cancelled) as turn:
+            if said := faults.conflicts(root):
+                raise dg.Failure(said)
+            if Project(root).params != self._project.params:
                 raise dg.Failure("params.yaml was edited while this run waited for another. Launch it again.")
-            yield from self._inner.execute(plan_context, execution_plan)
+            instance.add_run_tags(run_id, tags.of(root, turn))
+            for event in self._inner.execute(plan_context, execution_plan):
+                yield event
+                tags.add_record(instance, turn, event)
 
 
 def one_run_at_a_time(inner: dg.ExecutorDefinition, project: Project) -> dg.ExecutorDefinition:

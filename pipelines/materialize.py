@@ -8,8 +8,10 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+import assets
+from pipelines import tags
 from plates.errors import UserError
-from stages import lock
+from stages import faults, lock
 
 PROJECT = "plates/project"
 """The tag of a run of `plates materialize` that names the working copy it works on."""
@@ -20,11 +22,16 @@ TERMINAL: Any = {
 """What is printed goes to the terminal: captured for the UI, it would show no bars."""
 
 
-def materialize(root: Path, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable[[str], None]) -> list[str]:
     """Materializes the named assets in the order of the graph; returns what went wrong, in words, empty if nothing.
 
-    The caller holds the project's lock. A failed check of severity ERROR counts as wrong. `say` takes a line for each
-    asset made and for each warning.
+    A failed check of severity ERROR counts as wrong.
+
+    Args:
+        root: The project's folder, whose lock the caller holds.
+        names: Assets, in any order.
+        turn: The run that this is part of.
+        say: Takes a line for each asset made and for each warning.
     """
     from pipelines.definitions import defs
 
@@ -32,6 +39,8 @@ def materialize(root: Path, names: Sequence[str], say: Callable[[str], None]) ->
     known = {key.to_user_string() for key in graph.get_all_asset_keys()}
     if unknown := sorted(set(names) - known):
         raise UserError(f"no such asset: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
+    if said := faults.conflicts(root):
+        raise UserError(said)
     ref = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=TERMINAL)
     with dg.DagsterInstance.from_ref(ref) as instance:
         end_killed_runs(instance, root)
@@ -39,16 +48,20 @@ def materialize(root: Path, names: Sequence[str], say: Callable[[str], None]) ->
         result = job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
-            tags={PROJECT: lock.project_id(root)},
+            tags={PROJECT: lock.project_id(root), **tags.of(root, turn)},
             asset_selection=[dg.AssetKey(name) for name in names],
             raise_on_error=False,
         )
+        for event in result.all_events:
+            tags.add_record(instance, turn, event)
+    stages = assets.graph()
     failures = []
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             say(_line(event))
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE and event.step_key in names:
-            failures.append(f"{event.step_key}: {_reason(event)}")
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            stage = stages.get(event.step_key or "")
+            failures.append(f"{event.step_key}: {_reason(event, stage.keeps if stage else '')}")
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             said = f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}"
@@ -56,6 +69,8 @@ def materialize(root: Path, names: Sequence[str], say: Callable[[str], None]) ->
                 failures.append(said)
             elif not check.passed:
                 say(f"  warning: {said}")
+    if not result.success and not failures:
+        failures.append("Dagster's run failed before any asset began; the run's page in `plates ui` has the cause")
     return failures
 
 
@@ -87,10 +102,11 @@ def _line(event: dg.DagsterEvent) -> str:
     return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {shown}"
 
 
-def _reason(event: dg.DagsterEvent) -> str:
+def _reason(event: dg.DagsterEvent, keeps: str) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
     if data.error and data.error.cls_name == "DagsterExecutionInterruptedError":
-        return "interrupted. What is finished of it is kept: the same command goes on from there"
+        kept = f"Kept: {keeps}, from where" if keeps else "Its files are as they were before;"
+        return f"interrupted. {kept} the same command {'goes on' if keeps else 'begins it again'}"
     return data.error.to_string() if data.error else event.message or "failed"

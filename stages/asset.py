@@ -12,7 +12,7 @@ from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
-from stages import snapshot
+from stages import faults, snapshot
 from stages.dvc_commit import commit
 from stages.run import Run
 from stages.stage import Stage
@@ -52,6 +52,10 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
                 commit(project.root, stage.name, before)
         except UserError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
+        except Exception as error:
+            if words := faults.in_words(error, project.root):
+                raise dg.Failure(description=words) from error
+            raise
         finally:
             run.progress.close()
         metadata["seconds"] = round(time.monotonic() - started, 1)

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 from plates.errors import UserError
 from plates.files import atomic
 from plates.settings.params import Params
+from stages import faults
 from stages.snapshot import Snapshot
 
-LOCKED = "Unable to acquire lock"
+LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
 PATIENCE_S = 120.0
 
 
@@ -41,9 +42,9 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
         )
         if done.returncode == 0:
             break
-        if LOCKED not in done.stderr or time.monotonic() > deadline:
+        if not any(busy in done.stderr for busy in LOCKED) or time.monotonic() > deadline:
             raise UserError(
-                f"`dvc commit {stage}` failed: {done.stderr.strip()}\nThe files are written. Try `plates doctor`."
+                f"the files are written, and `dvc commit {stage}` failed: {faults.dvc_in_words(done.stderr, root)}"
             )
         time.sleep(0.5)
     if edited := _differences(yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"][stage], began):

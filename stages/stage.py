@@ -47,6 +47,7 @@ class Stage:
     description: str
     pool: str | None
     always: bool
+    keeps: str
 
     @property
     def versioned(self) -> list[str]:
@@ -75,6 +76,7 @@ def asset(
     params: Sequence[str] = (),
     pool: str | None = None,
     always: bool = False,
+    keeps: str = "",
 ) -> Callable[[Body], Stage]:
     """Declares the function below it as the asset of that name.
 
@@ -87,6 +89,7 @@ def asset(
         params: the keys of `params.yaml` that it reads, as `validation` or `data.root`.
         pool: Dagster's pool that limits how many run at once.
         always: runs every time, because it reads what lies outside the project.
+        keeps: what a run of it that is stopped leaves for the next to go on from; empty where that begins again.
     """
 
     def declare(body: Body) -> Stage:
@@ -102,6 +105,7 @@ def asset(
             (description or "").strip(),
             pool,
             always,
+            keeps,
         )
 
     return declare

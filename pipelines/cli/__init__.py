@@ -1,18 +1,31 @@
 """The `plates` command. Each module adds the commands of one subject; heavy imports wait inside them."""
 
 import sys
+from pathlib import Path
 
 from pipelines.cli import data, lineage, machine, model, run
 from pipelines.cli.app import app, complain
 from plates.errors import UserError
+from plates.settings.project import Project
+from stages.faults import in_words
 
 __all__ = ["app", "data", "lineage", "machine", "main", "model", "run"]
 
 
 def main() -> None:
-    """Runs the command; what the user can mend is printed in words, without a traceback."""
+    """Runs the command; what the user can fix is printed in words, without a traceback."""
     try:
         app()
-    except UserError as error:
-        complain(str(error))
+    except Exception as error:
+        words = in_words(error, _root())
+        if words is None:
+            raise
+        complain(words)
         sys.exit(1)
+
+
+def _root() -> Path:
+    try:
+        return Project.find().root
+    except UserError:
+        return Path.cwd()

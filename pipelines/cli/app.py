@@ -29,8 +29,13 @@ def complain(message: str) -> None:
     Console(stderr=True, soft_wrap=True).print(f"error: {message}", style="red", markup=False, highlight=False)
 
 
+def say(line: str) -> None:
+    """Prints a line as it is, whatever its length and its brackets."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def note(message: str) -> None:
-    """Prints a word to people on standard error, where standard output is for programs."""
+    """Prints a note to stderr; stdout is for programs."""
     Console(stderr=True, soft_wrap=True).print(message, style="dim", markup=False, highlight=False)
 
 

@@ -15,14 +15,14 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipelines import inputs
-from pipelines.cli.app import app, complain, console, note
+from pipelines.cli.app import app, complain, console, note, say
 from pipelines.resources import use_instance
 from plates.errors import UserError
 from plates.settings import automl_overrides as hparams
 from plates.settings import edit
 from plates.settings.params import Params, alike, knobs
 from plates.settings.project import Project
-from stages import lock
+from stages import faults, lock
 from stages.code import require_own_code
 
 
@@ -48,6 +48,8 @@ def run(
         if overrides.left_out:
             note(overrides.left_out)
     with lock.turn(project.root, "plates run", note):
+        if said := faults.conflicts(project.root):
+            raise UserError(said)
         edit.write(project.root / "params.yaml", changes, partial(inputs.require, project))
         if changes:
             said = ", ".join(f"{key} = {value}" for key, value in changes.items())
@@ -85,12 +87,10 @@ def materialize(
     project = Project.find()
     os.chdir(project.root)
     use_instance(project)
-    with lock.work(project.root, f"plates materialize {' '.join(names)}", note):
+    with lock.work(project.root, f"plates materialize {' '.join(names)}", note) as turn:
         from pipelines.materialize import materialize as run_assets
 
-        failures = run_assets(
-            project.root, names, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
-        )
+        failures = run_assets(project.root, names, turn, say)
     for failure in failures:
         complain(failure)
     if failures:

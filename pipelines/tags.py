@@ -1,0 +1,40 @@
+"""What a run in Dagster is tagged with, so that the list of runs can be filtered by it."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from plates.lineage import environment
+from stages import lock
+
+RUN = "plates/run"
+"""One pipeline run: `plates run` and `dvc repro` make a run in Dagster for each stage, all with the same value."""
+
+DOOR = "plates/door"
+COMMIT = "plates/commit"
+EXPERIMENT = "plates/experiment"
+"""The name of DVC's experiment."""
+
+RECORD = "plates/record"
+"""The id of the record that came of it."""
+
+
+def of(root: Path, turn: lock.Turn) -> dict[str, str]:
+    """The tags of a run that begins now."""
+    found = {
+        RUN: turn.id,
+        DOOR: turn.door.partition(" --")[0],
+        COMMIT: environment.code(root)["commit"],
+        EXPERIMENT: os.environ.get("DVC_EXP_NAME"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def add_record(instance: dg.DagsterInstance, turn: lock.Turn, event: dg.DagsterEvent) -> None:
+    """Tags every run of the turn with the record, where `event` is the model card that names it."""
+    if event.event_type != dg.DagsterEventType.ASSET_MATERIALIZATION or event.step_key != "model_card":
+        return
+    record = event.step_materialization_data.materialization.metadata["record"].value
+    for run in instance.get_runs(filters=dg.RunsFilter(tags={RUN: turn.id})):
+        instance.add_run_tags(run.run_id, {RECORD: str(record)})

@@ -1,0 +1,172 @@
+"""What a failure of disk, memory, database or DVC means: what, where, how much is missing, what to run next."""
+
+import errno
+import getpass
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from plates.errors import UserError
+
+NEEDED = 5 * 2**30
+"""Bytes that a run may need at the least."""
+
+FULL = 100 * 2**20
+"""A disk with fewer bytes free is named as the full one."""
+
+AGAIN = "run the same command again"
+
+MERGED = ("dvc.lock", "dvc.yaml", "params.yaml")
+MARK = re.compile(r"^(<{7}|={7}|>{7})( |$)")
+TEXTS = {code: os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)}
+"""How libraries pass on what the system said, where they pass on no number."""
+
+
+def in_words(error: BaseException, root: Path) -> str | None:
+    """What `error` means for whoever runs the project in `root`; None for a fault of the code itself."""
+    for cause in _chain(error):
+        if isinstance(cause, UserError):
+            return str(cause)
+        if (code := _code(cause)) is not None:
+            return _storage(code, cause, root)
+        if isinstance(cause, sqlite3.Error) or type(cause).__module__.split(".")[0] in ("sqlalchemy", "psycopg2"):
+            return _database(str(cause), root)
+        if isinstance(cause, MemoryError):
+            memory = psutil.virtual_memory()
+            return (
+                f"out of memory: {_size(memory.available)} of {_size(memory.total)} are free. End other programs, or "
+                f"lower train.batch_size, evaluation.batch_size or tfrecords.workers, then {AGAIN}"
+            )
+        if isinstance(cause, OSError):
+            return f"{cause}. When that is put right, {AGAIN}"
+    return None
+
+
+def dvc_in_words(said: str, root: Path) -> str:
+    """What DVC's own words mean for the project in `root`."""
+    if found := conflicts(root):
+        return found
+    if "not a git repository" in said:
+        return (
+            f"DVC works in a Git repository, and {root} is none (a ZIP download?). Make it one: git init && git add "
+            "--all && git commit -m start. Or work without: dvc config --local core.no_scm true"
+        )
+    for code, text in TEXTS.items():
+        if text in said:
+            return f"{_storage(code, OSError(code, text), root)} (DVC said: {said.strip()})"
+    return f"DVC said: {said.strip()}"
+
+
+def conflicts(root: Path) -> str | None:
+    """Which file of the project holds the marks of a merge that was not finished, and how to finish it."""
+    for name in MERGED:
+        file = root / name
+        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        lines = [str(number) for number, line in enumerate(text.splitlines(), 1) if MARK.match(line)]
+        if lines:
+            remake = "rm dvc.lock" if name == "dvc.lock" else f"git checkout HEAD -- {name}"
+            return (
+                f"{name} holds the marks of an unfinished merge (lines {', '.join(lines[:6])}). Take one side: git "
+                f"checkout --ours {name}, or --theirs; or {remake}. Then: plates run, which makes what is not current"
+            )
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """`error` and what it came from, nearest first."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _code(error: BaseException) -> int | None:
+    """The system's number for a fault of storage; also from the text of a library that keeps only that."""
+    if isinstance(error, OSError):
+        return error.errno if error.errno in (*TEXTS, errno.EPERM, errno.EMFILE) else None
+    if isinstance(error, (sqlite3.Error, UnicodeError)):
+        return errno.ENOSPC if "disk is full" in str(error) else None
+    return next((code for code, text in TEXTS.items() if text in str(error)), None)
+
+
+def _storage(code: int, error: BaseException, root: Path) -> str:
+    file = getattr(error, "filename", None)
+    detail = file if isinstance(error, OSError) else str(error).partition("\n")[0]
+    named = f" ({detail})" if detail else ""
+    if code == errno.ENOSPC:
+        place, free = _fullest(root, file)
+        return (
+            f"the disk of {place} is full{named}: {_size(free)} are free, a run may need {_size(NEEDED)}, so "
+            f"{_size(max(NEEDED - free, 0))} are missing. What was finished before is kept. Make room, then {AGAIN}; "
+            "`plates doctor` says what may go"
+        )
+    if code == errno.EDQUOT:
+        return (
+            f"your quota on the disk of {root} is used up{named}. What was finished before is kept. Remove files of "
+            f"yours there, or ask for more, then {AGAIN}"
+        )
+    if code == errno.EROFS:
+        return (
+            f"{file or root} lies on a file system that is mounted read-only. Nothing was changed. Mount it writable, "
+            f"or clone the project elsewhere, then {AGAIN}"
+        )
+    if code == errno.EIO:
+        return (
+            f"the disk failed to read or write{named}: {os.strerror(code)}. Look at `dmesg`, save what matters, and on "
+            f"a sound disk {AGAIN}"
+        )
+    if code == errno.EMFILE:
+        return f"too many files are open{named}. Allow more: ulimit -n 4096, then {AGAIN}"
+    return (
+        f"{detail or 'a file'} may not be read or written by {_user()}. Allow it: chmod -R u+rwX, or chown to "
+        f"{_user()} what another user made in {root}; then {AGAIN}"
+    )
+
+
+def _database(said: str, root: Path) -> str:
+    folder = root / ".dagster"
+    safe = "Data, models and records are not in it"
+    if "locked" in said:
+        return (
+            f"Dagster's history in {folder} stayed locked by another process. End that one (a backup, a hanging "
+            f"`plates ui`), then {AGAIN}. {safe}"
+        )
+    if "readonly" in said or "unable to open" in said:
+        return (
+            f"Dagster's history in {folder} cannot be written. Make it writable: chmod -R u+rwX {folder}; then "
+            f"{AGAIN}. {safe}"
+        )
+    if any(word in said for word in ("not a database", "malformed", "no such table", "no such column", "corrupt")):
+        return (
+            f"Dagster's history in {folder} is damaged. {safe}: the list of runs and what the sensor remembers are. "
+            f"Set it aside: mv {folder} {folder}.damaged; then {AGAIN}"
+        )
+    return f"Dagster's history cannot be used: {said.splitlines()[0]}. {safe}. `plates doctor` looks for the cause"
+
+
+def _fullest(root: Path, file: object) -> tuple[Path, int]:
+    """The place among those that a run writes to whose disk is full, and the bytes that are free there."""
+    named = [Path(os.fspath(file)).parent] if isinstance(file, str | os.PathLike) else []
+    places = [place for place in (*named, root, Path(tempfile.gettempdir())) if place.is_dir()]
+    free = {place: shutil.disk_usage(place).free for place in places}
+    full = next((place for place, bytes_free in free.items() if bytes_free < FULL), places[0])
+    return full, free[full]
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
