@@ -10,12 +10,13 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pipelines.cli.app import app, console, note
+from pipelines.cli.app import app, complain, console, note
+from plates.efficientdet.inference.predict import predict as predictions
 from plates.errors import UserError
 from plates.files import atomic
-from plates.hashes import content_hash
-from plates.lineage import record as records
 from plates.lineage.gate import METRICS
+from plates.lineage.record import Record
+from plates.lineage.vouch import records_of
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
 
@@ -29,29 +30,55 @@ JPEG = (".jpg", ".jpeg")
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Photographs (JPEG), or folders of them.")],
     draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the boxes drawn.")] = None,
-    score: Annotated[float, typer.Option(min=0, max=1, help="Least score shown.")] = 0.3,
+    score: Annotated[float, typer.Option(min=0, max=1, help="Minimum score to show.")] = 0.3,
     model: Annotated[
         Path | None,
-        typer.Option(help="Exported model, as models/champion/model; the project's newest where not given."),
+        typer.Option(help="Exported model, such as models/champion/model; default: the project's newest."),
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Load a model that no record of this project vouches for.")
+    ] = False,
 ) -> None:
-    """Find plates with the exported model: JSON on standard output, pictures with --draw."""
+    """Find plates with the exported model: JSON on standard output, pictures with --draw.
+
+    A file that cannot be answered is one line of error, the others go on; the exit code is then 1.
+    """
     folder = model or Project.find().path("models/export/model")
     if not any(folder.glob("*/saved_model.pb")):
         raise UserError(
             f"no exported model in {folder}. `plates run` makes one, in models/export/model; the champion's is in "
             "models/champion/model"
         )
-    chosen = photographs(images)
-    note(f"model {folder}: {figures(folder)}")
-    _start_tensorflow()
-    from plates.efficientdet.inference import exported
+    known = vouching(folder)
+    if not known and not trust:
+        raise UserError(
+            f"no record of this project vouches for {folder}, and a SavedModel can read and write files while it runs. "
+            "If it is this project's own: plates materialize model_card. If you trust where it is from: add --trust"
+        )
+    note(f"model {folder}: {figures(known)}")
 
-    for found in exported.ExportedModel(folder).predict(chosen, min_score=score):
+    def load() -> Any:
+        _start_tensorflow()
+        from plates.efficientdet.inference.exported import ExportedModel
+
+        return ExportedModel(folder)
+
+    failed = 0
+    for found in predictions(photographs(images), load, score):
+        if "error" in found:
+            complain(found["error"])
+            failed += 1
+            continue
+        if found.get("exif_orientation"):
+            note(f"{found['image']}: turned upright as EXIF says; boxes are in pixels of the turned picture")
         print(json.dumps(found, ensure_ascii=False))
         if draw:
+            from plates.efficientdet.inference import exported
+
             draw.mkdir(parents=True, exist_ok=True)
             exported.draw(found, draw / Path(found["image"]).name)
+    if failed:
+        raise typer.Exit(1)
 
 
 def photographs(given: Sequence[Path]) -> list[Path]:
@@ -69,28 +96,31 @@ def photographs(given: Sequence[Path]) -> list[Path]:
                 f"sub-folder they are in: plates predict FOLDER"
             )
         if others := len(files) - len(jpegs):
-            note(f"{path}: {others:,} files that are no .jpg or .jpeg are left out")
+            note(f"{path}: {others:,} files that are not .jpg or .jpeg are left out")
         found += jpegs
     return found
 
 
-def figures(model: Path) -> str:
-    """What the project's records say of the exported model with this content: its figures, whether it is in service."""
+def vouching(model: Path) -> list[Record]:
+    """The records of the project around here that scored the exported model with this content, oldest first."""
     try:
-        root = Project.find().root
-        version = content_hash(model)
-        found = [record for record in records.read_all(root) if record.outputs.get("models/export/model") == version]
+        return records_of(Project.find().root, model)
     except UserError as error:
-        return f"not known here: {error}"
-    if not found:
+        note(f"no records: {error}")
+        return []
+
+
+def figures(known: Sequence[Record]) -> str:
+    """What the newest record says of a model: its figures, and whether it is in service."""
+    if not known:
         return "no record of it in lineage/records, so its mAP is not known"
-    newest = found[-1]
+    newest = known[-1]
     measured = ", ".join(
         f"{name} {newest.metrics[name]:.3f}" for name in METRICS if newest.metrics.get(name) is not None
     )
-    champion = root / "models/champion.json"
+    champion = Project.find().path("models/champion.json")
     serving = json.loads(champion.read_text(encoding="utf-8"))["record"] if champion.exists() else None
-    role = "the champion" if serving in {record.id for record in found} else "not the champion"
+    role = "the champion" if serving in {record.id for record in known} else "not the champion"
     return f"{measured} (record {newest.id[:8]}), {role}"
 
 

@@ -17,7 +17,7 @@ from clones import ROOT, Command
 
 from pipelines import cli, doctor, inputs
 from pipelines.cli.app import console
-from pipelines.cli.model import figures, photographs
+from pipelines.cli.model import figures, photographs, vouching
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.lineage.record import FOLDER, Record, read_all, sealed
@@ -201,20 +201,40 @@ def test_a_folder_stands_for_its_jpegs(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "deeper").mkdir()
     other = Path("other.jpg")
     assert photographs([other, tmp_path]) == [other, tmp_path / "a.JPEG", tmp_path / "b.jpg"]
-    assert "2 files that are no .jpg or .jpeg are left out" in capsys.readouterr().err
+    assert "2 files that are not .jpg or .jpeg are left out" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"no \.jpg or \.jpeg among the 0 files"):
         photographs([tmp_path / "deeper"])
 
 
 def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
     for folder in ("models/export/model", "models/champion/model"):
-        said = figures(evaluated / folder)
+        said = figures(vouching(evaluated / folder))
         known = f"(record {listed(evaluated)[1][:8]}), the champion"
         assert said == f"mAP 0.512, mAP50 0.910, mAP75 0.600, ccpd_score 0.880 {known}"
     (evaluated / "models/champion.json").write_text(json.dumps({"record": listed(evaluated)[0]}))
-    assert figures(evaluated / "models/export/model").endswith("not the champion")
+    assert figures(vouching(evaluated / "models/export/model")).endswith("not the champion")
     (evaluated / "models/export/model/saved_model/saved_model.pb").write_bytes(b"another")
-    assert "no record of it" in figures(evaluated / "models/export/model")
+    assert "no record of it" in figures(vouching(evaluated / "models/export/model"))
+
+
+def test_a_model_that_no_record_vouches_for_is_not_loaded(evaluated: Path, plates: Plates) -> None:
+    """A SavedModel runs what is in it; this one is not even a model, which shows that nothing looked into it."""
+    (evaluated / "models/export/model/saved_model/saved_model.pb").write_bytes(b"another")
+    code, out, err = plates("predict", "x.jpg")
+    assert (code, out) == (1, "")
+    assert "no record of this project vouches for" in err
+    assert "--trust" in err
+
+
+def test_files_are_looked_at_before_tensorflow_starts(
+    evaluated: Path, plates: Plates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.model, "import_tensorflow", lambda: pytest.fail("TensorFlow was started"))
+    (evaluated / "text.jpg").write_text("not a picture")
+    code, out, err = plates("predict", "gone.jpg", "text.jpg")
+    assert (code, out) == (1, "")
+    assert "error: gone.jpg cannot be read: No such file or directory" in err
+    assert "error: text.jpg is not a JPEG" in err
 
 
 @pytest.mark.slow

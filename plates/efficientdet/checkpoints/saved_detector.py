@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+from plates.efficientdet.checkpoints.keras_files import require_plain
 from plates.efficientdet.model import network as networks
 from plates.efficientdet.model.family import Spec
 from plates.errors import UserError
@@ -51,31 +52,40 @@ def save_weights(network: keras.Model, path: Path) -> None:
         network.save_weights(temporary)
 
 
-def load(folder: Path, weights: str = BEST) -> SavedDetector:
+def load(folder: str | Path, weights: str = BEST) -> SavedDetector:
     """Rebuilds the network of a checkpoint folder.
 
     Raises:
         UserError: no such folder or file, or weights that are damaged or of another network.
     """
+    folder = Path(folder)
     for name in (MODEL, weights):
         if not (folder / name).is_file():
             raise UserError(
                 f"No trained detector at {folder}: {name} is missing. Train one: `plates materialize checkpoint`."
             )
-    content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
-    spec = Spec.from_json(content["spec"])
+    try:
+        content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        spec = Spec.from_json(content["spec"])
+        label_map = {int(key): name for key, name in content["label_map"].items()}
+        run = content["run"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder / MODEL} is damaged or of another version ({type(error).__name__}: {error}). Train again: "
+            "`plates materialize checkpoint`."
+        ) from error
     network = networks.build(spec)
     load_weights(network, folder / weights)
-    label_map = {int(key): name for key, name in content["label_map"].items()}
-    return SavedDetector(network, spec, label_map, content["run"])
+    return SavedDetector(network, spec, label_map, run)
 
 
 def load_weights(network: keras.Model, path: Path) -> None:
     """Loads weights of exactly this network.
 
     Raises:
-        UserError: the file is damaged or of another network.
+        UserError: the file is damaged, of another network, or not safe to read.
     """
+    require_plain(path)
     try:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:

@@ -29,7 +29,7 @@ def random_window(
     wanted = tf.cast(tf.cast(tf.constant(size), tf.float32) * factor, tf.int32)
     scale, scaled_height, scaled_width = fit(height, width, wanted[0], wanted[1])
     ratio = decode_ratio(height, width, scale) if ratio is None else ratio
-    scaled = tf.maximum(tf.stack([scaled_height, scaled_width]), 1)
+    scaled = tf.stack([scaled_height, scaled_width])
     canvas = tf.constant(size)
     out = tf.minimum(scaled, canvas)
     offset = tf.cast(draw[1:3] * tf.cast(scaled - out, tf.float32), tf.int32)

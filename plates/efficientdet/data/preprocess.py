@@ -37,10 +37,13 @@ class Window(NamedTuple):
 
 
 def fit(height: tf.Tensor, width: tf.Tensor, out_height: tf.Tensor, out_width: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """(scale, scaled height, scaled width) that fit a picture of `height` x `width` px into the given size."""
+    """(scale, scaled height, scaled width) that fit a picture of `height` x `width` px into the given size.
+
+    A side that would vanish stays one pixel long: pictures of 4,000 x 10 px are answered, too.
+    """
     sides = tf.cast(tf.stack([height, width]), tf.float32)
     scale = tf.reduce_min(tf.cast(tf.stack([out_height, out_width]), tf.float32) / sides)
-    scaled = tf.cast(sides * scale, tf.int32)
+    scaled = tf.maximum(tf.cast(sides * scale, tf.int32), 1)
     return scale, scaled[0], scaled[1]
 
 

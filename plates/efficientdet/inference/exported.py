@@ -3,64 +3,81 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from pycocotools import mask as rle
 
 from plates.efficientdet.inference.export import DESCRIPTION, SAVED_MODEL
+from plates.efficientdet.inference.photograph import UPRIGHT, Photograph
+from plates.efficientdet.inference.predict import Prediction, predict
 from plates.errors import UserError
 from plates.files import atomic
 
-BATCH = 8
 COLOUR = (255, 140, 0)
 OPACITY = 110
 
 
 class ExportedModel:
-    """An exported folder, loaded.
+    """An exported folder, loaded. Loading runs what is in the folder: load what you trust.
 
     Raises:
-        UserError: no SavedModel there.
+        UserError: no SavedModel there, or a description that is not one of an exported model.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
         if not (folder / SAVED_MODEL / "saved_model.pb").is_file():
             raise UserError(f"No exported SavedModel in {folder}. Make one: `plates materialize exported_model`.")
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        self.label_map = {int(key): name for key, name in description["label_map"].items()}
-        self.score_threshold: float = description["score_threshold"]
-        self._loaded = tf.saved_model.load(str(folder / SAVED_MODEL))
-        self._serve = self._loaded.signatures["serving_default"]
+        try:
+            description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            self.label_map = {int(key): str(name) for key, name in description["label_map"].items()}
+            self.score_threshold = float(description["score_threshold"])
+            self._loaded = tf.saved_model.load(str(folder / SAVED_MODEL))
+            self._serve = self._loaded.signatures["serving_default"]
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"The exported model in {folder} is damaged or not of this project ({type(error).__name__}: {reason}). "
+                "Make it again: `plates materialize exported_model`."
+            ) from error
 
-    def predict(self, files: Sequence[Path], min_score: float = 0.0) -> Iterator[dict[str, Any]]:
-        """What is in each file, in their order, as `json` takes it.
+    def predict(self, files: Iterable[str | Path], min_score: float = 0.0) -> Iterator[Prediction]:
+        """Answers for each file, in their order: see `predict`."""
+        return predict(files, lambda: self, min_score)
 
-        Yields {"image", "detections": [{"class", "name", "score", "xmin", "ymin", "xmax", "ymax"}, ...]}, best first,
-        in pixels of the file; scores under the exported threshold or `min_score` are left out. A model with masks adds
-        "masks": [{"class", "name", "size", "counts"}, ...], one for each class found, as COCO's run lengths in pixels
-        of the file (`pycocotools.mask.decode`). A head that the model does not have gives no entry.
+    def answer(self, photographs: Sequence[Photograph], min_score: float = 0.0) -> list[Prediction]:
+        """What is in each photograph; all are computed at once.
 
         Raises:
-            UserError: a file that cannot be read or is no JPEG.
+            UserError: TensorFlow cannot compute one of them.
         """
-        remaining = iter(files)
-        while batch := list(islice(remaining, BATCH)):
-            found = {name: value.numpy() for name, value in self._serve(images=_read(batch)).items()}
-            for index, file in enumerate(batch):
-                prediction: dict[str, Any] = {"image": str(file)}
-                if "boxes" in found:
-                    prediction["detections"] = self._detections(found, index, min_score)
-                if "masks" in found:
-                    with Image.open(file) as image:
-                        size = image.height, image.width
-                    prediction["masks"] = self._masks(found["masks"][index], float(found["mask_scale"][index]), size)
-                yield prediction
+        jpegs = tf.constant([photograph.jpeg for photograph in photographs])
+        try:
+            found = {name: value.numpy() for name, value in self._serve(images=jpegs).items()}
+        except tf.errors.OpError as error:
+            names = ", ".join(photograph.path for photograph in photographs)
+            raise UserError(f"{names} cannot be computed: {error.message.strip().splitlines()[0]}") from error
+        answers = []
+        for index, photograph in enumerate(photographs):
+            prediction: Prediction = {
+                "image": photograph.path,
+                "width": photograph.width,
+                "height": photograph.height,
+            }
+            if photograph.orientation != UPRIGHT:
+                prediction["exif_orientation"] = photograph.orientation
+            if "boxes" in found:
+                prediction["detections"] = self._detections(found, index, min_score)
+            if "masks" in found:
+                size = photograph.height, photograph.width
+                prediction["masks"] = self._masks(found["masks"][index], float(found["mask_scale"][index]), size)
+            answers.append(prediction)
+        return answers
 
     def _detections(self, found: dict[str, np.ndarray], index: int, min_score: float) -> list[dict[str, Any]]:
         count = int(found["valid_len"][index])
@@ -97,7 +114,7 @@ class ExportedModel:
 def draw(prediction: dict[str, Any], target: Path) -> None:
     """Writes the picture of a prediction with boxes, names, scores and masks, in the format of `target`'s suffix."""
     with Image.open(prediction["image"]) as opened:
-        image = opened.convert("RGB")
+        image = ImageOps.exif_transpose(opened).convert("RGB")
     for mask in prediction.get("masks", []):
         shade = Image.fromarray(rle.decode({key: mask[key] for key in ("size", "counts")}) * OPACITY)
         image.paste(COLOUR, mask=shade)
@@ -111,17 +128,3 @@ def draw(prediction: dict[str, Any], target: Path) -> None:
         pen.text((corner[0], max(0, corner[1] - 1.2 * size)), label, fill=COLOUR, font=font)
     with atomic(target) as temporary:
         image.save(temporary)
-
-
-def _read(files: Sequence[Path]) -> tf.Tensor:
-    contents = []
-    for file in files:
-        try:
-            content = file.read_bytes()
-            tf.io.extract_jpeg_shape(content)
-        except OSError as error:
-            raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-        except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"{file} is no JPEG. Convert it, as the exported model takes JPEG files only.") from error
-        contents.append(content)
-    return tf.constant(contents)

@@ -1,12 +1,16 @@
 """Our own .weights.h5, and the ImageNet backbones of keras.applications."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from plates.efficientdet.checkpoints import load_pretrained
+from plates.efficientdet.checkpoints.keras_files import read_keras
 from plates.efficientdet.checkpoints.names import keras_layers
 from plates.efficientdet.checkpoints.weights_file import KERAS_BACKBONE
 from plates.efficientdet.config import ModelConfig
@@ -94,3 +98,67 @@ def test_coco_for_a_variant_that_nobody_published_is_refused(tmp_path):
     config = ModelConfig(**TINY, pretrained="coco")
     with pytest.raises(UserError, match="no detector trained on COCO is published for efficientdet-tiny"):
         load_pretrained(network.build(resolve(config)), config, tmp_path)
+
+
+@contextmanager
+def layer(path: Path) -> Iterator[h5py.Group]:
+    """The group of one layer in a new file as Keras lays it out, still without its array "0"."""
+    with h5py.File(path, "w") as file:
+        yield file.create_group("layers/conv/vars")
+
+
+def external(path: Path) -> str:
+    secret = path.with_name("secret.bin")
+    secret.write_bytes(np.arange(4, dtype="float32").tobytes())
+    with layer(path) as group:
+        group.create_dataset("0", (4,), "float32", external=[(str(secret), 0, 16)])
+    return r"layers/conv/vars/0 is in another file, .*secret\.bin"
+
+
+def external_link(path: Path) -> str:
+    with h5py.File(path.with_name("other.h5"), "w") as other:
+        other["array"] = np.zeros(4, "float32")
+    with layer(path) as group:
+        group["0"] = h5py.ExternalLink("other.h5", "/array")
+    return r"layers/conv/vars/0 is in another file, other\.h5"
+
+
+def virtual(path: Path) -> str:
+    layout = h5py.VirtualLayout((4,), "float32")
+    layout[:] = h5py.VirtualSource("other.h5", "array", (4,))
+    with layer(path) as group:
+        group.create_virtual_dataset("0", layout)
+    return "layers/conv/vars/0 is made of other files"
+
+
+def huge(path: Path) -> str:
+    with layer(path) as group:
+        group.create_dataset("0", (10**12,), "float32", chunks=(1024,))
+    return "layers/conv/vars/0 claims 1,000,000,000,000 numbers; no detector has so many"
+
+
+def unwritten(path: Path) -> str:
+    with layer(path) as group:
+        group.create_dataset("0", (1000,), "float32", chunks=(1000,))
+    return "layers/conv/vars/0 claims 1,000 numbers, and the file holds none of them"
+
+
+def round_and_round(path: Path) -> str:
+    with layer(path) as group:
+        group["again"] = group.file["/"]
+    return "holds no Keras weights"
+
+
+def missing_name(path: Path) -> str:
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = ["conv"]
+        file.create_group("conv").attrs["weight_names"] = ["conv/kernel:0"]
+    return "it names conv/conv/kernel:0, which is not in it"
+
+
+@pytest.mark.parametrize("made", [external, external_link, virtual, huge, unwritten, round_and_round, missing_name])
+def test_files_that_would_take_more_than_they_hold_are_refused(made, tmp_path):
+    path = tmp_path / "made.weights.h5"
+    expected = made(path)
+    with pytest.raises(UserError, match=expected):
+        read_keras(path)

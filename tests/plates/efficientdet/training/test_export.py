@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.inference.export import agreement, export
 from plates.efficientdet.inference.exported import COLOUR, ExportedModel, draw
+from plates.efficientdet.inference.photograph import ORIENTATION, Photograph
+from plates.efficientdet.inference.predict import _answers
 from plates.efficientdet.inference.predictor import Predictor, detect
 from plates.errors import UserError
 from plates.hashes import content_hash
@@ -42,6 +45,13 @@ def exported(detector, tmp_path_factory) -> Path:
     config = ExportConfig(formats=["saved_model", "onnx", "litert"], score_threshold=0.05)
     export(detector, NMS, config, folder)
     return folder
+
+
+def png(encoded: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(encoded)) as image:
+        image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def examples(scale: int = 1) -> list[Example]:
@@ -147,12 +157,69 @@ def test_predicting_files_gives_json_and_pictures(exported, tmp_path):
         assert (np.asarray(drawn) == COLOUR).all(axis=-1).any()
 
 
-def test_what_is_no_jpeg_is_named(exported, tmp_path):
-    (tmp_path / "text.jpg").write_text("no picture")
+def test_every_file_has_an_answer_or_one_line_of_error(exported, tmp_path):
+    """The files of a batch that cannot be answered do not take the others with them."""
+    whole = examples(3)[0].encoded
+    contents = {"whole.jpg": whole, "cut.jpg": whole[: len(whole) // 2], "text.jpg": b"no picture", "empty.jpg": b""}
+    contents["wide.jpg"] = jpeg(np.full((10, 4000, 3), 90, np.uint8))
+    contents["tall.jpg"] = jpeg(np.full((3000, 8, 3), 90, np.uint8))
+    contents["png.jpg"] = png(examples(1)[0].encoded)
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "pipe.jpg").mkdir()
+    names = ["gone.jpg", *contents, "pipe.jpg"]
+    found = list(ExportedModel(str(exported)).predict([str(tmp_path / name) for name in names]))
+    answers = {Path(one["image"]).name: one for one in found}
+    assert list(answers) == names
+    errors = {name: one["error"] for name, one in answers.items() if "error" in one}
+    assert errors.keys() == {"gone.jpg", "cut.jpg", "text.jpg", "empty.jpg", "png.jpg", "pipe.jpg"}
+    assert all(name in error and "\n" not in error for name, error in errors.items())
+    assert "No such file" in errors["gone.jpg"]
+    assert "is damaged" in errors["cut.jpg"]
+    assert "is not a JPEG but a PNG" in errors["png.jpg"]
+    assert len(answers["whole.jpg"]["detections"]) >= 1
+    assert (answers["wide.jpg"]["width"], answers["wide.jpg"]["height"]) == (4000, 10)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_turned_photographs_are_answered_as_a_viewer_shows_them(exported, tmp_path, orientation):
+    """The picture is stored as each EXIF orientation asks: the answer is that of the upright one, and says so."""
+    example = examples(3)[0]
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the Transpose that undoes what a viewer does
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    with Image.open(io.BytesIO(example.encoded)) as upright:
+        stored = upright.transpose(Image.Transpose(back[orientation]))
+        stored.save(tmp_path / "turned.jpg", quality=100, subsampling=0, exif=exif)
+    (tmp_path / "upright.jpg").write_bytes(example.encoded)
     model = ExportedModel(exported)
-    with pytest.raises(UserError, match=r"text\.jpg is no JPEG"):
-        list(model.predict([tmp_path / "text.jpg"]))
-    with pytest.raises(UserError, match=r"gone\.jpg cannot be read"):
-        list(model.predict([tmp_path / "gone.jpg"]))
+    turned, expected = model.predict([tmp_path / "turned.jpg", tmp_path / "upright.jpg"])
+    assert turned["exif_orientation"] == orientation
+    assert "exif_orientation" not in expected
+    ours, theirs = (list(one["detections"][0].values())[2:] for one in (turned, expected))
+    assert ours == pytest.approx(theirs, abs=2)
+
+
+def test_a_batch_that_tensorflow_refuses_is_answered_one_by_one():
+    class Model:
+        def answer(self, photographs, min_score):
+            if any(photograph.path == "bad.jpg" for photograph in photographs):
+                raise UserError("bad.jpg cannot be computed")
+            return [{"image": photograph.path} for photograph in photographs]
+
+    photographs = [Photograph(name, b"", 1, 1) for name in ("a.jpg", "bad.jpg", "c.jpg")]
+    found = _answers(Model(), photographs, 0)
+    assert found == [
+        {"image": "a.jpg"},
+        {"image": "bad.jpg", "error": "bad.jpg cannot be computed"},
+        {"image": "c.jpg"},
+    ]
+
+
+def test_a_folder_that_is_not_an_exported_model_is_named(exported, tmp_path):
     with pytest.raises(UserError, match="No exported SavedModel"):
         ExportedModel(tmp_path)
+    shutil.copytree(exported, tmp_path / "model")
+    (tmp_path / "model/saved_model/saved_model.pb").write_bytes(b"half a graph")
+    with pytest.raises(UserError, match="is damaged or not of this project"):
+        ExportedModel(tmp_path / "model")
