@@ -61,7 +61,7 @@ class ExportedModel:
             found = {name: value.numpy() for name, value in self._serve(images=jpegs).items()}
         except tf.errors.OpError as error:
             names = ", ".join(photograph.path for photograph in photographs)
-            raise UserError(f"{names} cannot be computed: {error.message.strip().splitlines()[0]}") from error
+            raise UserError(f"{names} cannot be computed: {_reason(error.message)}") from error
         answers = []
         for index, photograph in enumerate(photographs):
             prediction: Prediction = {
@@ -109,6 +109,14 @@ class ExportedModel:
                 {"class": label, "name": name, "size": list(size), "counts": encoded["counts"].decode("ascii")}
             )
         return masks
+
+
+def _reason(message: str) -> str:
+    """The line of a message of TensorFlow that says what is wrong, without the nodes and traces around it."""
+    around = ("Graph execution error", "Detected at node", "<stack traces")
+    lines = [line.strip() for line in message.splitlines()]
+    said = [line for line in lines if line and not line.startswith(around) and not line.startswith("[[")]
+    return said[0] if said else "TensorFlow gives no reason"
 
 
 def draw(prediction: dict[str, Any], target: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_truncated_file_is_said_to_be_damaged(tmp_path):
     model = network.build(resolve(config))
     model.save_weights(tmp_path / "whole.weights.h5")
     (tmp_path / "cut.weights.h5").write_bytes((tmp_path / "whole.weights.h5").read_bytes()[:100_000])
-    with pytest.raises(UserError, match="damaged or no HDF5 file"):
+    with pytest.raises(UserError, match="damaged or not an HDF5 file"):
         load_pretrained(model, config, tmp_path)
 
 
