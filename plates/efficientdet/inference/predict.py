@@ -38,7 +38,7 @@ def predict(
         photographs = [read for read in batch if isinstance(read, Photograph)]
         if photographs and loaded is None:
             loaded = model()
-        answers = iter(_answers(loaded, photographs, min_score) if loaded else ())
+        answers = iter(_answers(loaded, photographs, min_score) if loaded and photographs else ())
         for read in batch:
             yield next(answers) if isinstance(read, Photograph) else {"image": read.path, "error": read.error}
 

@@ -19,7 +19,7 @@ from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.inference.export import agreement, export
 from plates.efficientdet.inference.exported import COLOUR, ExportedModel, draw
 from plates.efficientdet.inference.photograph import ORIENTATION, Photograph
-from plates.efficientdet.inference.predict import _answers
+from plates.efficientdet.inference.predict import _answers, predict
 from plates.efficientdet.inference.predictor import Predictor, detect
 from plates.errors import UserError
 from plates.hashes import content_hash
@@ -198,6 +198,20 @@ def test_turned_photographs_are_answered_as_a_viewer_shows_them(exported, tmp_pa
     assert "exif_orientation" not in expected
     ours, theirs = (list(one["detections"][0].values())[2:] for one in (turned, expected))
     assert ours == pytest.approx(theirs, abs=2)
+
+
+def test_a_batch_of_unusable_files_asks_the_model_nothing(tmp_path):
+    """Neither before the model is loaded nor after."""
+    (tmp_path / "whole.jpg").write_bytes(examples(1)[0].encoded)
+
+    class Model:
+        def answer(self, photographs, min_score):
+            assert photographs
+            return [{"image": photograph.path} for photograph in photographs]
+
+    files = [tmp_path / name for name in ("gone.jpg", "whole.jpg", "also_gone.jpg")]
+    found = list(predict(files, Model, batch_size=1))
+    assert ["error" in one for one in found] == [True, False, True]
 
 
 def test_a_batch_that_tensorflow_refuses_is_answered_one_by_one():
