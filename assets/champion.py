@@ -1,18 +1,28 @@
-"""The model in service. It moves only through the gate: a challenger that scores too low leaves it where it is."""
+"""The model in service. It moves only through the gate.
+
+A challenger that is worse than the best model that ever was in service, by more than chance and `gate.margin`, leaves
+it where it is. Both are scored on the same photographs, over all and slice by slice. A challenger is judged once; every
+decision is kept in `lineage/decisions` with its evidence.
+"""
 
 import json
-import shutil
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from plates.files import atomic, put_back, write_json
-from plates.lineage.gate import decide
+from plates.errors import UserError
+from plates.lineage import champion as champions
+from plates.lineage import gate
+from plates.lineage import record as records
+from plates.lineage.champion import InService
+from plates.lineage.record import Record
 from plates.quiet import import_tensorflow
+from plates.scoring.compare import compare
 from plates.scoring.detections import detections
-from plates.scoring.scores import scores
-from plates.scoring.truth import truth
+from plates.scoring.truth import identity, truth
 from stages.run import Run
 from stages.stage import Output, asset
+
+BY_FIGURE = "mask_iou"
 
 
 @asset(
@@ -20,55 +30,105 @@ from stages.stage import Output, asset
         "data/boxes.parquet",
         "data/splits.parquet",
         "data/tfrecords",
+        "data/detections.parquet",
         "models/checkpoint",
         "models/export/model",
         "models/export/record.json",
-        "metrics/evaluation.json",
     ],
     params=["nms", "evaluation", "gate"],
     writes=[
-        Output("models/champion", persist=True),
-        Output("models/champion.json", cache=False, persist=True),
+        Output(champions.FOLDER, persist=True),
+        Output(champions.POINTER, cache=False, persist=True),
+        Output(champions.DECISIONS, cache=False, persist=True),
     ],
     group="model",
     kinds={"json"},
     description=__doc__,
 )
 def champion(run: Run) -> dict[str, Any]:
-    path, gate = run.project.path, run.params.gate
-    file, folder = path("models/champion.json"), path("models/champion")
-    current = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    current = current if current and current["record"] else None
-    metrics = json.loads(path("metrics/evaluation.json").read_text(encoding="utf-8"))
-    record = json.loads(path("models/export/record.json").read_text(encoding="utf-8"))["record"]
-    challenger = {"record": record, "metrics": metrics, "test_set": metrics["test_set"]}
-    put_back(folder)
-    if current and current["record"] == record:
-        reason = "this very model is in service"
-        write_json(file, {**current, "decision": {"promoted": True, "reason": reason, "challenger": record}})
-        return {"reason": reason, "promoted": True, gate.metric: metrics.get(gate.metric, "not measured")}
+    root, metric = run.project.root, run.params.gate.metric
+    record = records.find(root, _json(run.project.path("models/export/record.json"))["record"])
+    service = in_service(run)
+    judged = next((one for one in champions.decisions(root) if one.challenger == record.id), None)
+    if judged is None:
+        decision, scored, test_set = judge(run, record, service)
+        judged = champions.verdict(
+            root,
+            "gate",
+            record.id,
+            service,
+            promoted=decision.promoted,
+            reason=decision.reason,
+            evidence=list(decision.evidence),
+            test_set=test_set,
+        )
+        if decision.promoted:
+            best = service.best if service and not better(decision) else None
+            champions.put_in_service(root, record, judged, best, scored if best else None, test_set)
+        else:
+            champions.keep_in_service(root, service, judged)
+    else:
+        champions.point(root, service, champions.decisions(root)[-1])
+    return {
+        "reason": judged.reason,
+        "promoted": judged.promoted,
+        metric: record.metrics.get(metric, "not measured"),
+        "decision": judged.id,
+    }
 
-    def rescore() -> Mapping[str, Any]:
-        import_tensorflow()
-        split = run.params.evaluation.split
-        file = run.project.scratch / "champion_detections.parquet"
-        found = detections(run.project, folder / "checkpoint", split, file, run.progress(f"{split} photographs"))
-        return scores(found, truth(run.project, split), run.params.evaluation.max_detections)[0]
 
-    decision = decide(
-        challenger,
-        current,
-        metric=gate.metric,
-        min_value=gate.min_value,
-        tolerance=gate.tolerance,
-        rescore=rescore,
-    )
-    verdict = {"promoted": decision.promoted, "reason": decision.reason, "challenger": record}
-    if decision.promoted:
-        with atomic(folder) as temporary:
-            shutil.copytree(path("models/export/model"), temporary / "model")
-            shutil.copytree(path("models/checkpoint"), temporary / "checkpoint")
-        current = challenger
-    folder.mkdir(parents=True, exist_ok=True)  # DVC asks for it, with a champion in it or not
-    write_json(file, {**(current or {"record": None}), "decision": verdict})
-    return {"reason": decision.reason, "promoted": decision.promoted, gate.metric: decision.challenger}
+def in_service(run: Run) -> InService | None:
+    """The model in service; where its folder is gone or damaged it is brought back from the cache, and that is said."""
+    try:
+        return champions.settled(run.project.root)
+    except UserError as error:
+        back = champions.repair(run.project.root)
+        run.progress.say(f"{error} Done: record {back[:8]} is back from the cache.")
+        return champions.settled(run.project.root)
+
+
+def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Decision, Path | None, str | None]:
+    """The gate's decision, and the detections of the best model with the test set they are on, if scored anew."""
+    limits, path = run.params.gate, run.project.path
+    rule = gate.Rule(limits.metric, limits.min_value, limits.margin)
+    if limits.metric == BY_FIGURE:
+        best = records.find(run.project.root, service.best).metrics if service else None
+        return gate.decide_by_figure(record.metrics, best, rule), None, None
+    table, scored, test_set = None, None, record.metrics["test_set"]
+    if service is not None:
+        expected = truth(run.project, run.params.evaluation.split)
+        labels = same_classes(run, service)
+        scored = path(champions.FOLDER) / "best" / "detections.parquet"
+        if service.test_set != identity(expected):
+            import_tensorflow()
+            scored = run.project.scratch / "best_detections.parquet"
+            progress = run.progress(f"{run.params.evaluation.split} photographs, by the best model")
+            folder = path(champions.FOLDER) / "best" / "checkpoint"
+            detections(run.project, folder, run.params.evaluation.split, scored, progress)
+        size = _json(path("models/checkpoint") / "model.json")["spec"]["image_size"]
+        most = run.params.evaluation.max_detections
+        table = compare(scored, path("data/detections.parquet"), expected, labels, size, most)
+    agreement = _json(path("models/export/model") / "agreement.json")
+    called = f"record {service.best[:8]}" if service else None
+    return gate.decide(record.metrics, table, rule, best=called, agrees=agreement["agrees"]), scored, test_set
+
+
+def same_classes(run: Run, service: InService) -> dict[int, str]:
+    """Class id to name; `UserError` where the best model in service knows others."""
+    ours = champions.label_map(run.project.path("models/checkpoint"))
+    theirs = champions.label_map(run.project.path(champions.FOLDER) / "best" / "checkpoint")
+    if ours != theirs:
+        raise UserError(
+            f"the best model in service finds {theirs}, the new one {ours}: no figure compares them. To put the new "
+            "one in service: plates promote ID --because 'other classes' (plates lineage lists the ids)"
+        )
+    return dict(ours)
+
+
+def better(decision: gate.Decision) -> bool:
+    """Whether the challenger raises the bar: its figure is above the best one's on the same photographs."""
+    return not decision.evidence or decision.evidence[0]["difference"] > 0
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))

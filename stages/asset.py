@@ -40,7 +40,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
     def materialize(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult:
         started = time.monotonic()
         before = snapshot.take(project, stage)
-        run = Run(project, stage, before.version, context.log, context.run_id)
+        run = Run(project, stage, before.version, context.log, context.run.run_id)
         try:
             require(project, stage)
             if stage.tensorflow:

@@ -1,65 +1,146 @@
-"""The gate between a freshly scored model and the one in service."""
+"""The gate between a freshly scored model and service: refused is what is worse than the best by more than chance."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
+from scipy import stats
 
 from plates.errors import UserError
 
 METRICS = ("mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou")
+WHOLE = "all"
+CONFIDENCE = 0.95
+FEWEST = 100
+"""Groups of photographs (plates) from which on a slice is judged."""
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the challenger takes the champion's place, and why, in words with figures."""
+    """Whether the challenger takes the champion's place, why, in words with figures, and on what evidence.
+
+    `evidence` are rows of `plates.scoring.by_slice.paired` for the figure that decides, with `least_loss`: what
+    remains of the difference when chance is given its due.
+    """
 
     promoted: bool
     reason: str
-    challenger: float
-    champion: float | None
+    evidence: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the gate goes by.
+
+    Attributes:
+        metric: the figure that decides, larger is better.
+        min_value: below it nothing is promoted.
+        margin: how much worse than the best model a challenger may be.
+    """
+
+    metric: str
+    min_value: float
+    margin: float
 
 
 def decide(
-    challenger: Mapping[str, Any],
-    champion: Mapping[str, Any] | None,
-    *,
-    metric: str,
-    min_value: float,
-    tolerance: float,
-    rescore: Callable[[], Mapping[str, Any]],
+    challenger: Mapping[str, Any], paired: pd.DataFrame | None, rule: Rule, *, best: str | None, agrees: bool
 ) -> Decision:
-    """Compares two evaluations on the challenger's test set.
+    """Judges a challenger against the best model that was in service.
+
+    It is refused where it is worse by more than the margin beyond chance, one-sided at 95%: over all photographs, or in
+    a slice with at least `FEWEST` plates. The draws of a difference are taken as normal.
 
     Args:
-        challenger: `metrics` and `test_set` (a hash of the test photographs and boxes) of the new model.
-        champion: the same of the one in service; None where there is none.
-        metric: the figure that decides, larger is better.
-        min_value: below it nothing is promoted.
-        tolerance: how far below the champion the challenger may be.
-        rescore: gives the champion's metrics on the challenger's test set; called only where the champion was scored
-            on another one, since figures of two test sets say nothing about each other.
+        challenger: its metrics.
+        paired: `plates.scoring.by_slice.paired` of best and challenger on the same photographs; None where none is in
+            service.
+        rule: the figure and the limits.
+        best: what to call the best model in words.
+        agrees: whether the export gives the checkpoint's numbers.
 
     Raises:
-        UserError: one of the two was not measured by `metric`, as mAP without a detection head.
+        UserError: the challenger was not measured by that figure, such as mAP without a detection head.
     """
-    new = _figure(challenger["metrics"], metric, "the new model")
-    if new < min_value:
-        return Decision(False, f"{metric} {new:.3f} is below the least allowed, {min_value:.3f}", new, None)
-    if champion is None:
-        return Decision(True, f"{metric} {new:.3f}; the first model in service", new, None)
-    same = champion["test_set"] == challenger["test_set"]
-    old = _figure(champion["metrics"] if same else rescore(), metric, "the champion")
-    on = "the same test set" if same else "this test set, where the champion was scored again"
-    if new < old - tolerance:
-        return Decision(False, f"{metric} {new:.3f} against the champion's {old:.3f} on {on}", new, old)
-    return Decision(True, f"{metric} {new:.3f} against the champion's {old:.3f} on {on}", new, old)
+    if not agrees:
+        return Decision(False, "the exported model does not give the checkpoint's numbers")
+    if (short := _short(challenger, rule)) or paired is None:
+        return short or Decision(
+            True, f"{rule.metric} {figure(challenger, rule.metric):.3f}; the first model in service"
+        )
+    rows = evidence(paired, rule.metric)
+    whole = rows.iloc[0]
+    against = (
+        f"{rule.metric} {whole['second']:.3f} against {whole['first']:.3f} of {best} on the same {whole['images']:,} "
+        f"photographs, a difference of {whole['difference']:+.3f} ({whole['low']:+.3f} to {whole['high']:+.3f})"
+    )
+    lost = rows[rows["least_loss"] < -rule.margin]
+    if lost.empty:
+        return Decision(True, against, _records(rows))
+    where = "; ".join(
+        f"over all by at least {-row['least_loss']:.3f}"
+        if row["dimension"] == WHOLE
+        else f"where {row['dimension']} is {row['slice']} by at least {-row['least_loss']:.3f} "
+        f"({row['second']:.3f} against {row['first']:.3f}, {row['images']:,} photographs)"
+        for _, row in lost.head(_SHOWN).iterrows()
+    )
+    more = f" and in {len(lost) - _SHOWN} more slices" if len(lost) > _SHOWN else ""
+    return Decision(
+        False, f"{against}; worse beyond chance and gate.margin {rule.margin:g}: {where}{more}", _records(rows)
+    )
 
 
-def _figure(metrics: Mapping[str, Any], metric: str, whose: str) -> float:
+def evidence(paired: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of `paired` that are judged, the whole first, with `least_loss`: the one-sided bound nearest to 0.
+
+    A difference whose draws do not vary is taken as it is.
+    """
+    rows = paired[(paired["figure"] == metric) & paired["difference"].notna()]
+    rows = rows[(rows["dimension"] == WHOLE) | (rows["groups"] >= FEWEST)].reset_index(drop=True)
+    deviation = (rows["high"] - rows["low"]).fillna(0) / (2 * stats.norm.ppf(0.975))
+    return rows.assign(least_loss=rows["difference"] + stats.norm.ppf(CONFIDENCE) * deviation)
+
+
+def decide_by_figure(challenger: Mapping[str, Any], best: Mapping[str, Any] | None, rule: Rule) -> Decision:
+    """The same for a figure without detections to draw from: the IoU of masks. Only the margin allows for chance."""
+    new = figure(challenger, rule.metric)
+    if (short := _short(challenger, rule)) or best is None:
+        return short or Decision(True, _first(challenger, rule))
+    old = figure(best, rule.metric)
+    said = f"{rule.metric} {new:.3f} against the {old:.3f} of the best model in service"
+    return Decision(new >= old - rule.margin, said)
+
+
+def _first(challenger: Mapping[str, Any], rule: Rule) -> str:
+    return f"{rule.metric} {figure(challenger, rule.metric):.3f}; the first model in service"
+
+
+def _short(challenger: Mapping[str, Any], rule: Rule) -> Decision | None:
+    """The refusal of a model that is below what any model must reach."""
+    new = figure(challenger, rule.metric)
+    if new >= rule.min_value:
+        return None
+    return Decision(False, f"{rule.metric} {new:.3f} is below gate.min_value, {rule.min_value:.3f}")
+
+
+def figure(metrics: Mapping[str, Any], metric: str) -> float:
+    """The figure that decides; `UserError` where the model was not measured by it."""
     if metrics.get(metric) is None:
         known = [name for name in METRICS if metrics.get(name) is not None]
         raise UserError(
-            f"gate.metric is {metric}, and {whose} has none: it was measured by {', '.join(known) or 'nothing'}. Set "
-            "gate.metric to a figure that both models have, or remove models/champion.json to start anew"
+            f"gate.metric is {metric}, and the model was measured by {', '.join(known) or 'nothing'}. Set gate.metric "
+            "to a figure that it has: plates run --set gate.metric=NAME"
         )
     return float(metrics[metric])
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    shown = rows[
+        ["dimension", "slice", "images", "groups", "first", "second", "difference", "low", "high", "least_loss"]
+    ]
+    return [
+        {key: None if isinstance(value, float) and value != value else value for key, value in row.items()}
+        for row in shown.astype(object).to_dict("records")
+    ]

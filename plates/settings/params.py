@@ -159,11 +159,12 @@ class GateParams(Section):
         "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
     )
     min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
-    tolerance: float = Field(
-        0.005,
+    margin: float = Field(
+        0.01,
         ge=0,
         le=1,
-        description="A challenger this much below the champion still passes: the noise of a run.",
+        description="How much worse than the best model that was in service a challenger may be, beyond "
+        "chance. Smaller refuses more.",
     )
 
 

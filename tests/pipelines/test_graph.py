@@ -55,7 +55,7 @@ def test_dvc_keeps_in_place_only_what_it_does_not_make_anew() -> None:
     import assets
 
     kept = {out.path for stage in assets.graph().values() for out in stage.writes if out.persist}
-    assert kept == {"lineage/records", "models/champion", "models/champion.json"}
+    assert kept == {"lineage/records", "lineage/decisions", "models/champion", "models/champion.json"}
 
 
 def test_every_asset_says_what_it_is(graph: dict[str, set[str]]) -> None:

@@ -90,7 +90,7 @@ def settings(root: Path, seed: int) -> None:
 
 def run(root: Path, stage: Stage) -> None:
     project = Project(root)
-    stage.body(Run(project, stage, snapshot.take(project, stage).version, logging.getLogger("test")))
+    stage.body(Run(project, stage, snapshot.take(project, stage).version, logging.getLogger("test"), "run"))
 
 
 def outcome(root: Path, stage: Stage) -> str | None:

@@ -128,7 +128,7 @@ def test_a_file_that_is_not_declared_cannot_be_read(root: Path) -> None:
 
 
 def test_a_parameter_that_is_not_declared_cannot_be_read(root: Path) -> None:
-    run = Run(Project(root), stage_of(lambda run: None), "version", None)
+    run = Run(Project(root), stage_of(lambda run: None), "version", None, "run")
     assert run.params.split.seed == 0
     with pytest.raises(UndeclaredError, match="parameter gate:"):
         print(run.params.gate.min_value)

@@ -1,52 +1,85 @@
-from typing import Any
-
+import pandas as pd
 import pytest
 
 from plates.errors import UserError
-from plates.lineage.gate import Decision, decide
+from plates.lineage.gate import Decision, Rule, decide, decide_by_figure, evidence
+
+RULE = Rule("mAP", min_value=0.1, margin=0.01)
 
 
-def scored(value: float, test_set: str = "one") -> dict[str, Any]:
-    return {"metrics": {"mAP": value}, "test_set": test_set}
+def row(first: float, second: float, spread: float, where: tuple[str, str] = ("all", "all"), groups: int = 120) -> dict:
+    """A row of `plates.scoring.by_slice.paired` whose 95% interval is `spread` to either side."""
+    difference = second - first
+    between = {"low": difference - spread, "high": difference + spread}
+    dimension, name = where
+    return {
+        **{"dimension": dimension, "slice": name, "images": groups, "groups": groups, "figure": "mAP"},
+        **{"first": first, "second": second, "difference": difference, **between},
+    }
 
 
-def ask(challenger: dict[str, Any], champion: dict[str, Any] | None, rescored: float | None = None) -> Decision:
-    def rescore() -> dict[str, float]:
-        if rescored is None:
-            pytest.fail("the champion was scored again on the very test set it was scored on")
-        return {"mAP": rescored}
+def ask(*rows: dict, figure: float = 0.5, agrees: bool = True) -> Decision:
+    table = pd.DataFrame(rows) if rows else None
+    return decide({"mAP": figure}, table, RULE, best="record abcd", agrees=agrees)
 
-    return decide(challenger, champion, metric="mAP", min_value=0.1, tolerance=0.01, rescore=rescore)
+
+def test_the_first_model_goes_into_service() -> None:
+    assert ask() == Decision(True, "mAP 0.500; the first model in service")
+
+
+def test_nothing_below_the_least_goes_into_service() -> None:
+    decision = ask(figure=0.05)
+    assert not decision.promoted
+    assert "gate.min_value" in decision.reason
+
+
+def test_a_model_whose_export_differs_never_goes_into_service() -> None:
+    assert not ask(row(0.5, 0.9, 0.01), figure=0.9, agrees=False).promoted
 
 
 @pytest.mark.parametrize(
-    ("challenger", "champion", "promoted"),
+    ("first", "second", "spread", "promoted"),
     [
-        (0.5, None, True),
-        (0.05, None, False),
-        (0.6, 0.5, True),
-        (0.495, 0.5, True),
-        (0.48, 0.5, False),
-        (0.05, 0.01, False),
+        (0.500, 0.600, 0.05, True),
+        (0.500, 0.480, 0.05, True),  # a loss that chance explains
+        (0.500, 0.480, 0.001, False),  # the same loss, certain
+        (0.500, 0.495, 0.001, True),  # a certain loss within the margin
+        (0.500, 0.300, 0.05, False),
     ],
 )
-def test_on_one_test_set(challenger: float, champion: float | None, promoted: bool) -> None:
-    decision = ask(scored(challenger), None if champion is None else scored(champion))
+def test_refused_is_what_is_worse_by_more_than_chance_and_the_margin(first, second, spread, promoted) -> None:
+    decision = ask(row(first, second, spread), figure=second)
     assert decision.promoted is promoted
-    assert f"{challenger:.3f}" in decision.reason
+    assert f"{first:.3f}" in decision.reason
+    assert f"{second:.3f}" in decision.reason
 
 
-def test_on_another_test_set_the_champion_is_scored_again_there() -> None:
-    """Its old 0.9 was on easier photographs: on the challenger's it gets 0.4."""
-    assert ask(scored(0.5, "two"), scored(0.9), rescored=0.4).promoted
-    refused = ask(scored(0.5, "two"), scored(0.1), rescored=0.7)
-    assert not refused.promoted
-    assert "0.700" in refused.reason
+def test_a_slice_that_is_worse_is_named() -> None:
+    dark = ("brightness", "under 50")
+    decision = ask(row(0.5, 0.5, 0.02), row(0.6, 0.4, 0.05, dark))
+    assert not decision.promoted
+    assert "where brightness is under 50" in decision.reason
+    assert "0.400 against 0.600" in decision.reason
 
 
-def test_a_figure_that_was_not_measured_decides_nothing() -> None:
-    masks = {"metrics": {"mask_iou": 0.5}, "test_set": "one"}
-    with pytest.raises(UserError, match=r"gate.metric is mAP, and the new model has none: .* by mask_iou"):
-        ask(masks, None)
-    with pytest.raises(UserError, match=r"the champion has none"):
-        ask(scored(0.5), masks)
+def test_a_slice_of_few_plates_decides_nothing() -> None:
+    assert ask(row(0.5, 0.5, 0.02), row(0.6, 0.1, 0.05, ("tilt", "30 and more"), groups=40)).promoted
+
+
+def test_the_evidence_is_kept_ready_for_json() -> None:
+    decision = ask(row(0.5, 0.49, 0.02))
+    (kept,) = decision.evidence
+    assert kept["dimension"] == "all"
+    assert kept["least_loss"] == pytest.approx(0.49 - 0.5 + 1.645 * 0.02 / 1.96, abs=1e-4)
+    assert evidence(pd.DataFrame([row(0.5, 0.49, float("nan"))]), "mAP")["least_loss"].item() == pytest.approx(-0.01)
+
+
+def test_masks_are_judged_by_their_figure_and_the_margin() -> None:
+    rule = Rule("mask_iou", 0.1, 0.01)
+    assert decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.505}, rule).promoted
+    assert not decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.52}, rule).promoted
+
+
+def test_a_model_that_was_not_measured_is_not_judged() -> None:
+    with pytest.raises(UserError, match="measured by mask_iou"):
+        decide({"mask_iou": 0.9}, None, RULE, best=None, agrees=True)

@@ -1,0 +1,42 @@
+"""Two detectors on the same photographs: what the second gains over the first, over all and slice by slice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from plates.efficientdet.evaluation.bootstrap import DRAWS, Draws
+from plates.errors import UserError
+from plates.scoring.by_slice import paired
+from plates.scoring.detections import parts
+from plates.scoring.slices import slices
+from plates.scoring.tally import Tally, groups
+
+
+def compare(
+    first: Path,
+    second: Path,
+    truth: pd.DataFrame,
+    label_map: Mapping[int, str],
+    image_size: Sequence[int],
+    max_detections: int,
+    draws: int = DRAWS,
+) -> pd.DataFrame:
+    """The table of `plates.scoring.by_slice.paired`, the draws taken plate by plate.
+
+    Args:
+        first: detections on the photographs of `truth`, as `plates.scoring.detections` writes them.
+        second: the same of the other detector.
+        truth: a table of `plates.scoring.truth`.
+        label_map: class id to name of both.
+        image_size: (height, width) of the network's input, for the slices by plate height.
+        max_detections: of each photograph and class so many count.
+        draws: of the bootstrap.
+
+    Raises:
+        UserError: there is nothing to score.
+    """
+    if truth["class"].notna().sum() == 0:
+        raise UserError(f"none of the {truth['path'].nunique():,} photographs has a plate: nothing can be compared")
+    old, new = (Tally.of(parts(file), truth, label_map, max_detections) for file in (first, second))
+    return paired(old, new, slices(truth, image_size), Draws.of(groups(truth), draws))

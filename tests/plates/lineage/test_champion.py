@@ -1,0 +1,191 @@
+"""The model in service is what its record made, whatever happens to the files."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from plates.errors import UserError
+from plates.files import write_json
+from plates.hashes import content_hash
+from plates.lineage import champion
+from plates.lineage.record import FOLDER, Record, find, sealed
+
+
+def make(root: Path, name: str, mAP: float) -> Record:
+    """A model with its record, as a run leaves them, and its files in DVC's cache."""
+    for path, file in ((champion.MODEL, "saved_model.pb"), (champion.CHECKPOINT, "best.weights.h5")):
+        shutil.rmtree(root / path, ignore_errors=True)
+        (root / path).mkdir(parents=True)
+        (root / path / file).write_text(f"{name} {file}")
+    (root / "data").mkdir(exist_ok=True)
+    (root / champion.DETECTIONS).write_text(f"detections of {name}")
+    paths = (champion.MODEL, champion.CHECKPOINT, champion.DETECTIONS)
+    for path in paths:
+        cache(root, root / path)
+    hashes = {path: content_hash(root / path) for path in paths}
+    record = sealed(
+        Record(
+            **{"version": 2, "id": "", "time": "2026-11-28T10:00:00+00:00", "params": {"name": name}},
+            **{
+                "metrics": {"mAP": mAP, "test_set": "t"},
+                "outputs": hashes,
+            },
+            **{"code": {"tree": name}, "packages": {}, "machine": {}, "params_yaml": "", "dvc_lock": ""},
+        )
+    )
+    write_json(root / FOLDER / f"{record.id}.json", record.model_dump())
+    return record
+
+
+def cache(root: Path, place: Path) -> None:
+    """What `dvc commit` does: each file by its MD5, and a folder's list by its own."""
+
+    def keep(md5: str, data: bytes) -> None:
+        target = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    if place.is_dir():
+        files = sorted(file for file in place.rglob("*") if file.is_file())
+        entries = [{"md5": content_hash(file), "relpath": file.relative_to(place).as_posix()} for file in files]
+        keep(content_hash(place), json.dumps(entries, sort_keys=True).encode())
+        for file in files:
+            keep(content_hash(file), file.read_bytes())
+    else:
+        keep(content_hash(place), place.read_bytes())
+
+
+def serve(root: Path, record: Record, best: str | None = None) -> champion.Verdict:
+    verdict = champion.verdict(root, "gate", record.id, champion.settled(root), promoted=True, reason="better")
+    champion.put_in_service(root, record, verdict, best)
+    return verdict
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with model `one` in service."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+    serve(tmp_path, make(tmp_path, "one", 0.5))
+    return tmp_path
+
+
+def pointer(root: Path) -> dict:
+    return json.loads((root / champion.POINTER).read_text())
+
+
+def test_the_folder_is_its_records(root: Path) -> None:
+    service = champion.settled(root)
+    record = find(root, service.record)
+    assert content_hash(root / champion.FOLDER / "model") == record.outputs[champion.MODEL]
+    assert content_hash(root / champion.FOLDER / "best/checkpoint") == record.outputs[champion.CHECKPOINT]
+    assert pointer(root)["record"] == service.record == service.best
+
+
+def test_a_folder_that_is_gone_is_named_with_the_command_that_brings_it_back(root: Path) -> None:
+    before = content_hash(root / champion.FOLDER)
+    record = champion.settled(root).record
+    shutil.rmtree(root / champion.FOLDER)
+    shutil.rmtree(root / champion.MODEL)  # the project went on: only the cache has it
+    with pytest.raises(UserError, match=f"{record[:8]} is in service. Bring it back: plates champions --repair"):
+        champion.settled(root)
+    assert champion.repair(root) == record
+    assert content_hash(root / champion.FOLDER) == before
+
+
+@pytest.mark.parametrize(
+    "part", ["model/saved_model.pb", "checkpoint/best.weights.h5", "best/checkpoint/best.weights.h5"]
+)
+def test_a_folder_that_was_changed_is_not_believed(root: Path, part: str) -> None:
+    (root / champion.FOLDER / part).write_text("another")
+    with pytest.raises(UserError, match="differs"):
+        champion.settled(root)
+    champion.repair(root)
+    assert champion.settled(root) is not None
+
+
+def test_a_pointer_edited_by_hand_or_cut_off_follows_the_folder_again(root: Path) -> None:
+    for text in ('{"record": "zzz", "metrics": {"mAP": 0.99}}', '{"rec', ""):
+        (root / champion.POINTER).write_text(text)
+        service = champion.settled(root)
+        assert pointer(root)["record"] == service.record
+
+
+def test_a_folder_that_names_another_record_is_not_believed(root: Path) -> None:
+    other = make(root, "two", 0.9)
+    file = root / champion.FOLDER / "champion.json"
+    file.write_text(file.read_text().replace(champion.settled(root).record, other.id))
+    with pytest.raises(UserError, match="differs"):
+        champion.settled(root)
+
+
+def test_a_kill_between_the_folder_and_what_follows_from_it_is_put_right(root: Path) -> None:
+    two = make(root, "two", 0.9)
+    verdict = serve(root, two)
+    (root / champion.DECISIONS / f"{verdict.id}.json").unlink()
+    (root / champion.POINTER).write_text('{"record": "the one before"}')
+    assert champion.settled(root).record == two.id
+    assert pointer(root)["record"] == two.id
+    assert champion.decisions(root)[-1].id == verdict.id
+
+
+def test_a_decision_edited_by_hand_is_refused(root: Path) -> None:
+    (file,) = (root / champion.DECISIONS).glob("*.json")
+    file.write_text(file.read_text().replace("better", "a lot better"))
+    with pytest.raises(UserError, match="git checkout"):
+        champion.decisions(root)
+
+
+def test_rollback_goes_to_the_one_before_and_says_so(root: Path) -> None:
+    one = champion.settled(root).record
+    two = make(root, "two", 0.9)
+    serve(root, two)
+    verdict = champion.rollback(root, None, "blurred at night")
+    assert champion.settled(root).record == one
+    assert (verdict.kind, verdict.before, verdict.after, verdict.because) == (
+        "rollback",
+        two.id,
+        one,
+        "blurred at night",
+    )
+    assert champion.settled(root).best == one, "what was taken out of service is no bar"
+
+
+def test_there_is_nothing_to_go_back_to_before_the_first(root: Path) -> None:
+    with pytest.raises(UserError, match="no earlier champion"):
+        champion.rollback(root, None, None)
+
+
+def test_promotion_by_name_does_not_lower_the_bar(root: Path) -> None:
+    one = champion.settled(root).record
+    worse = make(root, "worse", 0.2)
+    champion.promote(root, worse.id[:6], "the customer wants it")
+    service = champion.settled(root)
+    assert (service.record, service.best) == (worse.id, one)
+    assert content_hash(root / champion.FOLDER / "best/checkpoint") == find(root, one).outputs[champion.CHECKPOINT]
+
+
+def test_decisions_follow_each_other_whatever_the_clock_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import datetime
+
+    class Early(datetime):
+        @classmethod
+        def now(cls, tz=None):  # type: ignore[no-untyped-def]
+            return datetime(2001, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(champion, "datetime", Early)
+    two = make(root, "two", 0.9)
+    verdict = serve(root, two)
+    assert champion.decisions(root)[-1] == verdict
+
+
+def test_a_model_whose_files_are_nowhere_is_not_put_in_service(root: Path) -> None:
+    two = make(root, "two", 0.9)
+    make(root, "three", 0.1)
+    shutil.rmtree(root / ".dvc/cache")
+    before = content_hash(root / champion.FOLDER)
+    with pytest.raises(UserError, match="dvc pull"):
+        champion.promote(root, two.id, "it was good")
+    assert content_hash(root / champion.FOLDER) == before
