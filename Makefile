@@ -26,11 +26,11 @@ run: export FOLDER := $(value DATA)
 run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCPD2019 for real photographs
 	@$(BIN)/plates run $${FOLDER:+--data "$$FOLDER"}
 
-test: $(READY) ## run the tests
-	@$(BIN)/pytest
+test: $(READY) ## run the tests, in two processes
+	@$(BIN)/pytest -n 2 --dist loadscope
 
-test-long: $(READY) ## run the tests outside CI's time: the UI in a browser, kills and segmentation on whole runs (about 25 minutes)
-	@$(BIN)/pytest tests/pipelines -m long
+test-long: $(READY) ## run the tests that guard rare things: the UI in a browser, kills, segmentation, many devices (about 30 minutes)
+	@$(BIN)/pytest -m long
 
 test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 15 minutes)
 	@$(BIN)/pytest tests/real -m real -s

@@ -35,7 +35,7 @@ def clone(folder: Path) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "records_*", "*.json"))
         else:
             shutil.copy2(source, target)
-    (folder / ".env").write_text(f"DAGSTER_HOME={folder}\n")
+    home(folder)
     for command in (
         ["init", "--quiet"],
         ["config", "user.email", "test@example.com"],
@@ -45,6 +45,11 @@ def clone(folder: Path) -> Path:
     ):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
+
+
+def home(folder: Path) -> None:
+    """Makes the folder the home of its own Dagster instance, as `make setup` does."""
+    (folder / ".env").write_text(f"DAGSTER_HOME={folder}\n")
 
 
 def commands(folder: Path) -> Command:
@@ -57,7 +62,7 @@ def commands(folder: Path) -> Command:
     }
 
     def call(
-        *words: str, check: bool = True, timeout: float = 600, cwd: Path = folder
+        *words: str, check: bool = True, timeout: float = 1000, cwd: Path = folder
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
