@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from clones import Command, clone, commands
 
 from plates.ccpd.scenes import generate
 from plates.ccpd.table import label_map, parse_labels
@@ -110,12 +111,22 @@ def test_another_data_set_with_coco_annotations(fresh, scenes: Path, tmp_path: P
     assert (root / "data/raw_images.parquet").read_bytes() != before
 
 
-@pytest.mark.parametrize("class_by", ["province", "plate_type"])
-def test_classes_by_province_and_by_type_reach_the_records(fresh, scenes: Path, class_by: str) -> None:
-    root, call = fresh
-    edit.write(root / "params.yaml", {"data.root": str(scenes), "data.class_by": class_by})
+@pytest.fixture(scope="module")
+def scanned(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Command]:
+    """A project that has seen the photographs."""
+    root = clone(tmp_path_factory.mktemp("scanned") / "project")
+    call = commands(root)
+    edit.write(root / "params.yaml", {"data.root": str(scenes)})
+    call("plates", "materialize", "raw_images")
+    return root, call
 
-    said = call("plates", "materialize", "raw_images", "labels", "boxes", "splits", "tfrecords").stdout
+
+@pytest.mark.parametrize("class_by", ["province", "plate_type"])
+def test_classes_by_province_and_by_type_reach_the_tfrecords(scanned, class_by: str) -> None:
+    root, call = scanned
+    edit.write(root / "params.yaml", {"data.class_by": class_by})
+
+    said = call("plates", "materialize", "labels", "boxes", "splits", "tfrecords").stdout
 
     manifest = tfrecords.read_manifest(root / "data/tfrecords")
     assert manifest.label_map == label_map(class_by)
