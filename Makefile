@@ -27,7 +27,7 @@ run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCP
 	@$(BIN)/plates run $${FOLDER:+--data "$$FOLDER"}
 
 test: $(READY) ## run the tests, in two processes
-	@$(BIN)/pytest -n 2 --dist loadscope
+	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-long: $(READY) ## run the tests that guard rare things: the UI in a browser, kills, segmentation, many devices (about 30 minutes)
 	@$(BIN)/pytest -m long

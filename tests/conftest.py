@@ -67,3 +67,15 @@ def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     shutil.copytree(first_run, folder, symlinks=True)
     home(folder)
     return folder, commands(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that take long come first, so that two processes end together.
+
+    The one that makes `first_run` is followed by those that do without it: the other process has no need to wait.
+    """
+    waiting = {item.path for item in items if "first_run" in getattr(item, "fixturenames", ())}
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    first = next((item.path for item in items if item.path in waiting), None)
+    items.sort(key=lambda item: (item.path != first, item.path not in slow - waiting, item.path not in waiting))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,7 +35,8 @@ print(json.dumps([keras.backend.backend(), "tensorflow" in sys.modules]))
 
 
 @pytest.fixture(scope="module")
-def filled(published):
+def found(published) -> dict[str, Any]:
+    """The logits, and the pyramid before (`in`) and after (`out`) BiFPN, of the network with the published weights."""
     size = published.image_size[0]
     spec = resolve(ModelConfig(name="efficientdet-d0", image_size=size, num_classes=CLASSES[size]))
     model = network.build(spec, normalized_input=True)
@@ -42,25 +44,23 @@ def filled(published):
     assert {variable_name(v) for v in model.weights} == set(weights)
     for variable in model.weights:
         variable.assign(weights[variable_name(variable)])
-    return model
+    cells = [layer for layer in model.layers if layer.name.startswith("fpn_cells.")]
+    everything = keras.Model(model.input, {**model.output, "in": cells[0].input, "out": cells[-1].output})
+    return everything.predict(published.arrays("dataloader_eval")["images"], verbose=0)
 
 
-def test_logits_of_every_level(filled, published):
-    found = filled.predict(published.arrays("dataloader_eval")["images"], verbose=0)
+def test_logits_of_every_level(found, published):
     for name, expected in published.outputs.items():
         assert found[name].shape == expected.shape
         np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-3)
 
 
-def test_pyramid_before_and_after_bifpn(filled, published):
-    cells = [layer for layer in filled.layers if layer.name.startswith("fpn_cells.")]
-    outputs = {"in": cells[0].input, "out": cells[-1].output}
-    found = keras.Model(filled.input, outputs).predict(published.arrays("dataloader_eval")["images"], verbose=0)
+def test_pyramid_before_and_after_bifpn(found, published):
     expected = published.arrays("intermediates")
-    for side in ("in", "out"):
-        for level, feature in zip(range(3, 8), found[side], strict=True):
+    for end in ("in", "out"):
+        for level, feature in zip(range(3, 8), found[end], strict=True):
             steps = [max(1, length // 8) for length in feature.shape[1:3]]
-            key = f"fpn_{side}_P{level}"
+            key = f"fpn_{end}_P{level}"
             sampled = feature[:, :: steps[0], :: steps[1]]
             np.testing.assert_allclose(sampled, expected[f"{key}_sub"], rtol=0, atol=1e-3)
             np.testing.assert_allclose(feature.mean((0, 1, 2)), expected[f"{key}_mean_c"], rtol=0, atol=1e-3)
