@@ -12,7 +12,7 @@ from once import once
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SMALL = (
-    *("data.sample.count=60", "model.image_size=96x160", "anchors.min_recall=0.5"),
+    *("data.sample.count=80", "model.image_size=96x160", "anchors.min_recall=0.5"),
     *("train.steps=12", "train.batch_size=4", "gate.min_value=0"),
 )
 """Settings of a run of a minute or two."""
