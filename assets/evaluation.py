@@ -10,16 +10,22 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from plates.ccpd.score import AUTHORS
+from plates.ccpd.subsets import TESTING
+from plates.efficientdet.evaluation import report
 from plates.efficientdet.evaluation.matching import match
+from plates.efficientdet.evaluation.report import pictures
 from plates.efficientdet.evaluation.thresholds import Ranked
 from plates.files import atomic, write_json
 from plates.lineage.gate import METRICS
+from plates.pages import plots, sheets
+from plates.pages.pictures import Picture
 from plates.photographs.content import Photographs
 from plates.photographs.looks import looks
 from plates.scoring.detections import Found, detections, parts
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
-from plates.scoring.truth import identity, truth
+from plates.scoring.truth import identity, shared_plates, truth
 from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
 from stages.run import Run
 from stages.stage import Output, asset
@@ -52,6 +58,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     figures, boxes = scores(found, expected, params.max_detections, measured(run, expected))
     history = pd.read_csv(path("models/checkpoint/history.csv"))
     metrics = figures | {"split": params.split, "steps": int(history["step"].max()), "test_set": identity(expected)}
+    metrics["plates_in_train_too"] = shared_plates(truth(run.project, "train"), expected)
     chosen = {}
     if boxes and found.file and found_on_val.file:
         labels, most = found.label_map, params.max_detections
@@ -63,11 +70,32 @@ def evaluation(run: Run) -> dict[str, Any]:
             "calibration": calibration(boxes.tally.matches),
             "errors": mistakes(found.file, expected, labels, most, chosen.get(BEST_F1, 0.0)),
         }
+    tables = curves(boxes, metrics, history)
+    for name, table in tables.items():
+        with atomic(path(f"plots/{name}.csv")) as temporary:
+            table.to_csv(temporary, index=False)
+    drawn = worst(run, boxes, expected)
+    report.write(
+        path("reports/evaluation.html"),
+        title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
+        metrics=metrics,
+        published=AUTHORS if set(expected["subset"]) & set(TESTING) else {},
+        facts={
+            "photographs": "the generated sample" if run.project.draws_sample else str(run.project.photographs),
+            "training": f"{metrics['steps']:,} steps of {run.params.train.batch_size}",
+            "test set": metrics["test_set"],
+            "which data made it": "plates lineage",
+        },
+        tables=tables,
+        thresholds=chosen,
+        worst=drawn,
+    )
     write_json(path("metrics/thresholds.json"), chosen)
-    curves(run, boxes, history)
-    report(run, metrics, boxes, expected, history)
     write_json(path("metrics/evaluation.json"), metrics)
-    return said(metrics) | {"report": dg.MetadataValue.path(str(path("reports/evaluation.html")))}
+    return said(metrics) | {
+        **shown(tables, chosen, drawn),
+        "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),
+    }
 
 
 def found_on(run: Run, split: str, file: str) -> Found:
@@ -85,20 +113,39 @@ def measured(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
     return looks(photographs, images, run.progress("photographs measured"))
 
 
-def curves(run: Run, boxes: Boxes | None, history: pd.DataFrame) -> None:
-    """What `dvc plots` shows; without rows where there are no boxes."""
+def curves(boxes: Boxes | None, metrics: dict[str, Any], history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What the report and `dvc plots` show, by name; without rows where there are no boxes."""
     at_50 = pd.DataFrame(columns=["recall", "precision", "score"])
     f1 = pd.DataFrame(columns=["score", "precision", "recall", "f1"])
-    bins = pd.DataFrame(columns=["score", "right", "count"])
     if boxes:
-        matches = boxes.tally.matches
         whole = boxes.evaluation.curves
         at_50 = whole[whole["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
-        f1, bins = Ranked.of(matches).curve(), pd.DataFrame(calibration(matches)["bins"], columns=bins.columns)
-    training = history[["step", "loss", "cls", "box", "seg", "learning_rate"]]
-    for name, table in {"precision_recall": at_50, "f1": f1, "reliability": bins, "loss": training}.items():
-        with atomic(run.project.path(f"plots/{name}.csv")) as temporary:
-            table.to_csv(temporary, index=False)
+        f1 = Ranked.of(boxes.tally.matches).curve()
+    return {
+        "precision_recall": at_50,
+        "f1": f1,
+        "reliability": pd.DataFrame(
+            metrics.get("calibration", {}).get("bins", []), columns=["score", "right", "count"]
+        ),
+        "loss": history[["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]],
+    }
+
+
+def worst(run: Run, boxes: Boxes | None, expected: pd.DataFrame) -> list[Picture]:
+    """The worst photographs, with truth and detection."""
+    if boxes is None:
+        return []
+    rows = pictures.worst(boxes.tally.best, run.params.evaluation.pictures)
+    ids = [("image_id", "in", rows["image_id"].tolist())]
+    found = pd.read_parquet(run.project.path("data/detections.parquet"), filters=ids)
+    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
+    drawn = []
+    for row in rows.itertuples():
+        plates = expected[(expected["image_id"] == row.image_id) & expected["class"].notna()]
+        file = photographs.file(row.path, plates["sha256"].iloc[0])
+        best = found[found["image_id"] == row.image_id].nlargest(1, "score")
+        drawn.append(pictures.draw(file, plates, best, f"{row.subset}, IoU {row.iou:.2f}, score {row.score:.2f}"))
+    return drawn
 
 
 def said(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -117,46 +164,9 @@ def said(metrics: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def report(
-    run: Run, metrics: dict[str, Any], boxes: Boxes | None, expected: pd.DataFrame, history: pd.DataFrame
-) -> None:
-    """Writes the page with the curves and the most telling photographs."""
-    from plates.efficientdet.evaluation.report import pictures, write
-
-    outcomes = boxes.tally.best if boxes else pd.DataFrame(columns=["iou", "score"])
-    worst, best = pictures.extremes(outcomes, run.params.evaluation.pictures)
-    file = run.project.path("data/detections.parquet")
-
-    def drawn(chosen: pd.DataFrame) -> list[pictures.Picture]:
-        if chosen.empty:
-            return []
-        found = pd.read_parquet(file, filters=[("image_id", "in", chosen["image_id"].tolist())])
-        return [
-            pictures.draw(
-                run.project.photographs / row.path,
-                expected[(expected["path"] == row.path) & expected["class"].notna()],
-                found[found["image_id"] == row.image_id].nlargest(1, "score"),
-                f"{row.subset}, IoU {row.iou:.2f}, score {row.score:.2f}",
-            )
-            for row in chosen.itertuples()
-        ]
-
-    at_50 = None
-    if boxes:
-        whole = boxes.evaluation.curves
-        at_50 = whole[whole["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
-    write(
-        run.project.path("reports/evaluation.html"),
-        title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
-        metrics=metrics,
-        facts={
-            "photographs": "the generated sample" if run.project.draws_sample else str(run.project.photographs),
-            "training": f"{metrics['steps']:,} steps of {run.params.train.batch_size}",
-            "test set": metrics["test_set"],
-            "which data made it": "plates lineage",
-        },
-        precision_recall=at_50,
-        history=history,
-        worst=drawn(worst),
-        best=drawn(best),
-    )
+def shown(tables: dict[str, pd.DataFrame], chosen: dict[str, float], drawn: list[Picture]) -> dict[str, Any]:
+    """The report's pictures for Dagster."""
+    with plots.text_as_pixels():
+        figures = [plots.picture(figure, title) for title, figure in report.figures(tables, chosen).items()]
+    curves = {figure.caption: dg.MetadataValue.md(sheets.markdown_plot(figure)) for figure in figures}
+    return curves | {"worst": dg.MetadataValue.md(sheets.markdown(drawn))}

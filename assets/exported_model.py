@@ -22,7 +22,7 @@ MASK_TOLERANCE = 1e-3
 
 
 @asset(
-    reads=["data/tfrecords", "models/checkpoint"],
+    reads=["data/tfrecords", "models/checkpoint", "metrics/thresholds.json"],
     params=["nms", "evaluation.split", "export"],
     writes=["models/export/model"],
     group="model",
@@ -37,8 +37,15 @@ def exported_model(run: Run) -> dict[str, Any]:
     path = run.project.path
     model = saved_detector.load(path("models/checkpoint"))
     photographs = list(islice(jpegs(run), COMPARED))
+    thresholds = json.loads(path("metrics/thresholds.json").read_text(encoding="utf-8"))
+    for name, threshold in thresholds.items():
+        if threshold < run.params.export.score_threshold:
+            run.progress.say(
+                f"threshold {name} is {threshold:.3f}, and under export.score_threshold "
+                f"({run.params.export.score_threshold:g}) the model does not answer: lower that to act on {name}"
+            )
     with atomic(path("models/export/model")) as folder:
-        export.export(model, run.params.nms, run.params.export, folder)
+        export.export(model, run.params.nms, run.params.export, folder, thresholds)
         differences = export.agreement(model, folder, photographs)
         largest = {
             f"{form} {output}": value for form, outputs in differences.items() for output, value in outputs.items()

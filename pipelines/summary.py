@@ -24,6 +24,8 @@ def show(project: Project, console: Console) -> None:
     use_instance(project)
     with dg.DagsterInstance.get() as instance:
         console.print(_seconds(project, instance))
+    if "worst_slice" in metrics:
+        console.print(metrics["worst_slice"], markup=False, highlight=False, soft_wrap=True)
     for sentence in warnings(project):
         console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     champion = json.loads(project.path("models/champion.json").read_text(encoding="utf-8"))
@@ -69,6 +71,10 @@ def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
     for column in ("images", "rejected", *(titles.get(name, name) for name in known)):
         table.add_column(column, justify="right")
     table.add_row(f"{len(splits):,}", f"{rejected:,}", *(f"{metrics[name]:.3f}" for name in known))
+    between = metrics.get("intervals", {})
+    if between:
+        ends = ("{:.3f}–{:.3f}".format(*between[name]) if between.get(name) else "" for name in known)
+        table.add_row("95%", "", *ends, style="dim")
     return table
 
 

@@ -25,17 +25,18 @@ def by_slice(tally: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
         draws: of the same photographs.
 
     Returns:
-        A row a slice, the whole first: dimension, slice, images, `FIGURES`, `low` and `high` (95% of the draws) of the
-        mAP, and `worse`: whether the mAP is below the whole's by more than chance, allowing for the number of slices
-        that were looked at (Bonferroni).
+        A row a slice, the whole first: dimension, slice, images, `FIGURES`, `low` and `high` of the mAP (95% of the
+        draws; null of under `FEWEST` groups), and `worse`: whether the mAP is below the whole's by more than chance,
+        allowing for the number of slices that were looked at (Bonferroni).
     """
     whole, rows, falls = tally.draws(draws)["mAP"], [], []
     for dimension, name, keep in _parts(slices):
         drawn = whole if dimension == WHOLE else tally.draws(draws, keep)["mAP"]
-        between = interval(drawn)
+        groups = len(np.unique(draws.groups[keep]))
+        between = interval(drawn) if groups >= FEWEST else None
         ends = {"low": between and between.low, "high": between and between.high}
         rows.append({"dimension": dimension, "slice": name, "images": keep.sum(), **tally.figures(keep), **ends})
-        falls.append(_fall(drawn - whole, len(np.unique(draws.groups[keep]))))
+        falls.append(_fall(drawn - whole, groups))
     rare = stats.norm.ppf(1 - (1 - CONFIDENCE) / max(len(rows) - 1, 1))
     return pd.DataFrame(rows).assign(worse=np.array(falls) > rare)
 
@@ -46,7 +47,7 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws) -> p
     Returns:
         A row a slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
         together), figure, first, second, difference (second - first), and `low` and `high`, which 95% of the draws of
-        the difference are between; null where a slice has nothing to score.
+        the difference are between; null where a slice has nothing to score, or under `FEWEST` groups.
     """
     rows = []
     for dimension, name, keep in _parts(slices):
@@ -58,7 +59,8 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws) -> p
             *(tally.draws(draws, keep) for tally in (first, second)),
         )
         for figure in FIGURES:
-            between = interval(of_new[figure] - of_old[figure])
+            enough = where["groups"] >= FEWEST
+            between = interval(of_new[figure] - of_old[figure]) if enough else None
             rows.append(
                 {
                     **where,

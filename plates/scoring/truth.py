@@ -26,6 +26,11 @@ def truth(project: Project, split: str | None = None) -> pd.DataFrame:
     return table.sort_values(["image_id", "xmin", "ymin"], kind="stable", ignore_index=True)
 
 
+def shared_plates(first: pd.DataFrame, second: pd.DataFrame) -> int:
+    """How many plates are in both tables: of train and of what is scored, a fair split has none."""
+    return len(set(first["plate"].dropna()) & set(second["plate"].dropna()))
+
+
 def identity(table: pd.DataFrame) -> str:
     """A hash of the photographs and boxes of a table from `truth`: two scores compare only where it is the same."""
     columns = table[["sha256", "class", *BOX]]

@@ -46,8 +46,9 @@ class Ranked:
         return cls(scores[order], right[order], boxes, len(matches.photographs))
 
     def curve(self) -> pd.DataFrame:
-        """score, precision, recall, f1 at up to `POINTS` thresholds, the highest first."""
-        ends = np.unique(np.linspace(0, len(self.scores) - 1, min(POINTS, len(self.scores))).round().astype(int))
+        """score, precision, recall, f1 at up to `POINTS` thresholds, evenly from 1 to 0, that detections reach."""
+        ends = np.searchsorted(-self.scores, -np.linspace(1, 0, POINTS), side="right") - 1
+        ends = np.unique(ends[ends >= 0])
         found, count = np.cumsum(self.right)[ends], ends + 1
         columns = {
             "score": self.scores[ends],

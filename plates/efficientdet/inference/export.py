@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,17 @@ SAVED_MODEL, DESCRIPTION = "saved_model", "export.json"
 FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
 
-def export(detector: SavedDetector, nms: NmsConfig, config: ExportConfig, folder: Path) -> None:
+def export(
+    detector: SavedDetector,
+    nms: NmsConfig,
+    config: ExportConfig,
+    folder: Path,
+    thresholds: Mapping[str, float] | None = None,
+) -> None:
     """Writes the formats of `config` into `folder`, which must not exist.
 
-    Detections under `config.score_threshold` are left out, which is all that differs from the evaluation.
+    Detections under `config.score_threshold` are left out, which is all that differs from the evaluation. `thresholds`,
+    scores by name that an evaluation chose to act on, are in the description.
     """
     folder.mkdir(parents=True)
     threshold = max(nms.score_thresh, config.score_threshold)
@@ -49,6 +56,7 @@ def export(detector: SavedDetector, nms: NmsConfig, config: ExportConfig, folder
         "label_map": {str(key): name for key, name in detector.label_map.items()},
         "image_size": list(detector.spec.image_size),
         "score_threshold": threshold,
+        "thresholds": dict(thresholds or {}),
         "nms": nms.model_dump(mode="json"),
         "formats": sorted(config.formats),
         "spec": detector.spec.to_json(),

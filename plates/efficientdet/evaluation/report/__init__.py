@@ -1,5 +1,5 @@
 """The evaluation as one HTML page: figures, curves, and the pictures that say why."""
 
-from plates.efficientdet.evaluation.report.page import write
+from plates.efficientdet.evaluation.report.page import figures, write
 
-__all__ = ["write"]
+__all__ = ["figures", "write"]

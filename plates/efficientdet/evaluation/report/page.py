@@ -7,8 +7,26 @@ from typing import Any
 import pandas as pd
 
 from plates.efficientdet.evaluation.report import curves
+from plates.efficientdet.evaluation.report.advice import advice
 from plates.pages import page, plots
 from plates.pages.pictures import Picture
+
+
+def figures(tables: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """The matplotlib figures of an evaluation, by title.
+
+    Args:
+        tables: `loss`, and where there are boxes `precision_recall`, `f1` and `reliability`, as `curves` draws them.
+        thresholds: by name.
+    """
+    of_boxes = {}
+    if len(tables["f1"]):
+        of_boxes = {
+            "precision over recall": curves.precision_recall(tables["precision_recall"]),
+            "F1 over the least score": curves.f1(tables["f1"], thresholds),
+            "reliability": curves.reliability(tables["reliability"]),
+        }
+    return of_boxes | {"training": curves.loss(tables["loss"])}
 
 
 def write(
@@ -16,28 +34,35 @@ def write(
     *,
     title: str,
     metrics: Mapping[str, Any],
+    published: Mapping[str, Mapping[str, float]],
     facts: Mapping[str, str],
-    precision_recall: pd.DataFrame | None,
-    history: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    thresholds: Mapping[str, float],
     worst: Sequence[Picture],
-    best: Sequence[Picture],
 ) -> None:
     """Writes the report: no file beside it is needed to read it.
 
-    `metrics` holds the headline figures (`mAP`, `mAP50`, `mAP75`, `ccpd_score`, `mask_iou`), `by_subset`, a list of
-    rows, and `mask_iou_by_class`: those of the heads that the model has.
+    Args:
+        path: of the page.
+        title: its heading.
+        metrics: the content of `metrics/evaluation.json`; what the model has no head for is absent.
+        published: scores of other detectors on CCPD's subsets, `all` among them, by detector; none for other data.
+        facts: where the figures came from.
+        tables: of `figures`.
+        thresholds: by name.
+        worst: photographs.
     """
     with plots.text_as_svg():
-        drawn = [] if precision_recall is None else [curves.precision_recall(precision_recall)]
-        svgs = [plots.svg(figure) for figure in (*drawn, curves.loss(history))]
+        svgs = [plots.svg(figure) for figure in figures(tables, thresholds).values()]
     page.write(
         path,
         "plates.efficientdet.evaluation.report",
         "page.html.j2",
         title=title,
         metrics=metrics,
+        next_step=advice(metrics) if "mAP" in metrics else None,
+        published=published,
         facts=facts,
         curves=svgs,
         worst=worst,
-        best=best,
     )
