@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup run test test-long test-real ui lint bench clean lock docs
+.PHONY: help setup run test test-long test-real ui tensorboard lint bench clean lock docs
 
 help: ## explain the commands
 	@printf 'plates: retrain a license-plate detector and know which data produced which mAP\n\n'
@@ -37,6 +37,10 @@ test-real: $(READY) ## train on the real photographs in ../shared and hold the s
 
 ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000; PORT=3001 for another port
 	@$(BIN)/plates ui $(if $(PORT),--port $(PORT))
+
+tensorboard: $(READY) ## watch a training run at http://127.0.0.1:6006 (once: .venv/bin/pip install tensorboard)
+	@test -x $(BIN)/tensorboard || { echo 'error: TensorBoard is not installed: $(BIN)/pip install tensorboard'; exit 1; }
+	@$(BIN)/tensorboard --logdir .plates/tensorboard
 
 lint: $(READY) ## check formatting, lint and types
 	@$(BIN)/ruff format --check .

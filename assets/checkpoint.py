@@ -64,6 +64,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         say=run.progress.say,
         on_row=lambda row, steps: bar(row.step, steps),
         step_log=run.project.root / STEPS,
+        tensorboard=run.project.scratch / "tensorboard",
     )
     for warning in result.warnings:
         run.log.warning(warning)

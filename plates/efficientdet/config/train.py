@@ -123,6 +123,11 @@ class TrainConfig(Section):
         ge=1,
         description="Steps between evaluations on val, which choose the best weights. None: five in the run.",
     )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Evaluations without a new best after which the run stops early. None: it goes to its end.",
+    )
     checkpoint_every: int | None = Field(
         None,
         ge=1,
@@ -135,6 +140,10 @@ class TrainConfig(Section):
     )
     balanced_sampling: bool = Field(
         False, description="Draw images so that each class is seen equally often. For unbalanced classes."
+    )
+    deterministic: bool = Field(
+        False,
+        description="Equal weights from equal runs on one machine, GPUs included; slower there. CPUs give them anyway.",
     )
     reference: bool = Field(
         False,

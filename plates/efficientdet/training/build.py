@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 
@@ -15,7 +16,15 @@ from plates.efficientdet.training.data import Data
 from plates.efficientdet.training.detector import Detector
 
 
-def build(spec: Spec, config: TrainConfig, data: Data, steps: int, *, synchronized: bool = False) -> Detector:
+def build(
+    spec: Spec,
+    config: TrainConfig,
+    data: Data,
+    steps: int,
+    *,
+    rates: Any = None,
+    synchronized: bool = False,
+) -> Detector:
     """Builds a detector: frozen as asked, compiled, with its optimizer built.
 
     Building the optimizer here instead of in the first step halves what Keras and TensorFlow trace.
@@ -23,6 +32,7 @@ def build(spec: Spec, config: TrainConfig, data: Data, steps: int, *, synchroniz
     Args:
         data: its number of images and its class counts are used.
         steps: length of the run.
+        rates: learning rate or schedule; None: the run's own (`schedule.build`).
         synchronized: batch norm takes its statistics over all replicas.
     """
     keras.utils.set_random_seed(config.seed)
@@ -30,10 +40,15 @@ def build(spec: Spec, config: TrainConfig, data: Data, steps: int, *, synchroniz
     freeze.apply(network, config)
     weights = class_weights(data.class_counts, config.class_weights) if config.class_weights else None
     detector = Detector(network, spec, config, weights)
-    rates = schedule.build(config, max(1.0, data.images / config.batch_size), steps)
+    rates = rates_of(config, data, steps) if rates is None else rates
     detector.compile(optimizer=optimizer.build(config, rates), jit_compile=devices.jit_compile())
     detector.optimizer.build(detector.trainable_variables)
     return detector
+
+
+def rates_of(config: TrainConfig, data: Data, steps: int) -> schedule.WarmupDecay:
+    """The learning rates of a run of `steps` steps on `data`."""
+    return schedule.build(config, max(1.0, data.images / config.batch_size), steps)
 
 
 def number_of_steps(config: TrainConfig, images: int) -> int:

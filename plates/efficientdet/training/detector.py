@@ -20,7 +20,7 @@ from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, losses, matching, optimizer
 
 TERMS = ("cls", "box", "iou", "seg", "l2")
-COUNTS = ("positives", "boxes", "ignored")
+COUNTS = ("positives", "boxes", "ignored", "top_score")
 
 
 class Detector(keras.Model):
@@ -33,7 +33,7 @@ class Detector(keras.Model):
 
     Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou" and "seg" before their weights;
     "l2" where the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
-    (anchors), "boxes" and "ignored" (boxes too small to learn).
+    (anchors), "boxes", "ignored" (boxes too small to learn) and "top_score" (its highest class score).
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Detector(keras.Model):
             self.means["positives"].update_state(targets.num_positives)
             self.means["boxes"].update_state(_per_image(y["gt_classes"] > 0))
             self.means["ignored"].update_state(_per_image(y["gt_classes"] < 0))
+            self.means["top_score"].update_state(ops.sigmoid(ops.max(y_pred["class"], axis=(1, 2))))
         if "segmentation" in y_pred:
             terms["seg"] = segmentation_loss(y["mask"], y_pred["segmentation"]) / replicas
             total = total + terms["seg"]

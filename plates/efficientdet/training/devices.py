@@ -91,6 +91,14 @@ def skip_graph_optimisation() -> None:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
+def be_deterministic() -> None:
+    """Makes TensorFlow choose kernels that give the same numbers every time, for the rest of the process."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
 def replicas() -> int:
     """Number of replicas that the step being traced runs on."""
     if keras.backend.backend() == "tensorflow":

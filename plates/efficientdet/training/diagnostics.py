@@ -1,7 +1,8 @@
-"""Warnings named after their causes, each with the numbers that show it and the knob that mends it."""
+"""Warnings named after their causes, each with the numbers that show it and the knob that fixes it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from plates.efficientdet.config import TrainConfig
@@ -12,11 +13,15 @@ from plates.efficientdet.training.history import Row
 
 Say = Callable[[str], None]
 USUAL_PEAK = {"sgd": (1e-4, 0.5), "adam": (1e-5, 0.01), "adamw": (1e-5, 0.01)}
-LOOK_AFTER = 50
+LOOK_AFTER = 50  # steps
+RECENT = 20  # steps that a mean is taken over
+PRIOR = 0.01  # class score of a fresh head
+DROWNED = 30.0  # times
+STALE = 3  # evaluations
 
 
 def learning_rate(train: TrainConfig, say: Say) -> None:
-    """Warns of a peak rate outside of what the optimizer usually stands, after scaling by the batch."""
+    """Warns of a peak rate outside of what the optimizer usually works with, after scaling by the batch."""
     peak = train.learning_rate * train.batch_size / 64
     low, high = USUAL_PEAK[train.optimizer]
     if not low <= peak <= high:
@@ -65,19 +70,92 @@ def early(rows: Sequence[Row], spec: Spec, anchors: int, say: Say) -> None:
         ignored_boxes(rows, say)
 
 
-def batch_norm(detector: Detector, batch: Batch, row: Row, momentum: float, say: Say) -> None:
-    """Warns where batch norm's running statistics have not settled, so that inference is worse than training.
+def after_warmup(rows: Sequence[Row], warmup: int, train: TrainConfig, say: Say) -> None:
+    """What shows once the rate has reached its peak; call after each step."""
+    if len(rows) == max(warmup, LOOK_AFTER) + RECENT:
+        dead_class_head(rows[-RECENT:], say)
+        drowning(rows[-RECENT:], train, say)
 
-    Compares the loss of the last batch in training mode (its row) with that of inference mode, same weights but for
-    one update.
+
+def dead_class_head(rows: Sequence[Row], say: Say) -> None:
+    """Warns where no picture of these steps has a class score over the prior of 0.01."""
+    best = max(row.top_score for row in rows)
+    if best < PRIOR:
+        say(
+            f"Warning: dead class head: after warm-up the highest class score of a picture is {best:.2g} (over "
+            f"{len(rows)} steps), under the prior of {PRIOR}: everything is called background. Raise train.alpha or "
+            "lower train.learning_rate; reports/dataset_card.html shows whether the boxes are on the plates."
+        )
+
+
+def drowning(rows: Sequence[Row], train: TrainConfig, say: Say) -> None:
+    """Warns where one term of the loss, with its weight, is over 30 times the other."""
+    classes = sum(row.cls for row in rows) / len(rows)
+    boxes = sum(train.box_loss_weight * row.box + train.iou_loss_weight * row.iou for row in rows) / len(rows)
+    if not classes or not boxes or max(classes, boxes) <= DROWNED * min(classes, boxes):
+        return
+    loud, quiet = ("box", "class") if boxes > classes else ("class", "box")
+    turn = "Lower" if boxes > classes else "Raise"
+    say(
+        f"Warning: one term drowns the other: over {len(rows)} steps the class loss is {classes:.3g} and the weighted "
+        f"box loss {boxes:.3g}: the {quiet} loss hardly moves the weights beside the {loud} loss. {turn} "
+        f"train.box_loss_weight (now {train.box_loss_weight:g})."
+    )
+
+
+def overfitting(rows: Sequence[Row], figure: str, say: Say) -> bool:
+    """Warns where validation has fallen well below its best while the training loss went on falling; whether it did.
+
+    The last two evaluations must both be under the best by over 0.05 and over a tenth of it.
+    """
+    scores = [row for row in rows if not math.isnan(row.validation)]
+    best = max(scores, key=lambda row: row.validation, default=None)
+    if best is None or best in scores[-2:]:
+        return False
+    limit = best.validation - max(0.05, 0.1 * best.validation)
+    before = [row.loss for row in rows[max(0, best.step - RECENT) : best.step]]
+    now = [row.loss for row in rows[-RECENT:]]
+    if max(row.validation for row in scores[-2:]) > limit or sum(now) / len(now) >= sum(before) / len(before):
+        return False
+    say(
+        f"Warning: over-fitting: validation {figure} was {best.validation:.3f} after step {best.step} and is "
+        f"{scores[-1].validation:.3f}, while the training loss fell from {sum(before) / len(before):.3g} to "
+        f"{sum(now) / len(now):.3g}. The best weights are kept. Raise train.weight_decay or the augmentation, freeze "
+        "more (train.var_freeze_expr), stop earlier (train.patience), or add photographs."
+    )
+    return True
+
+
+def plateau(rows: Sequence[Row], figure: str, say: Say) -> bool:
+    """Says where the last three evaluations brought nothing new; whether they did not."""
+    scores = [row for row in rows if not math.isnan(row.validation)]
+    if len(scores) <= STALE:
+        return False
+    earlier, late = (max(row.validation for row in part) for part in (scores[:-STALE], scores[-STALE:]))
+    if late > earlier + 0.002:
+        return False
+    say(
+        f"Plateau: validation {figure} has not risen over {earlier:.3f} in the last {STALE} evaluations. More steps "
+        "bring little; train.patience stops a run here."
+    )
+    return True
+
+
+def batch_norm(detector: Detector, batch: Batch, row: Row, momentum: float, say: Say) -> bool:
+    """Warns where batch norm's running statistics are away from the batch's, so that inference is worse than training.
+
+    Compares the loss of a batch in training mode (its row) with that of inference mode, same weights but for one
+    update. Returns whether it warned.
     """
     images, targets = batch
     # Keras gives the outputs of the whole batch once for each replica.
     outputs = {name: value[: len(images)] for name, value in detector.predict_on_batch(images).items()}
     inference = float(detector.compute_loss(images, targets, outputs, training=False))
-    if inference > 2.0 * row.loss + 0.2:
-        say(
-            f"Warning: batch norm: on the last batch the loss is {row.loss:.3g} in training mode and {inference:.3g} "
-            f"in inference mode: the running statistics (momentum {momentum:.3g}) have not settled. Lower "
-            "train.batch_norm_momentum, train for more steps, or use larger batches."
-        )
+    if inference <= 2.0 * row.loss + 0.2:
+        return False
+    say(
+        f"Warning: batch norm: on the batch of step {row.step} the loss is {row.loss:.3g} in training mode and "
+        f"{inference:.3g} in inference mode: the running statistics (momentum {momentum:.3g}) have not settled. Lower "
+        "train.batch_norm_momentum, train for more steps, or use larger batches."
+    )
+    return True

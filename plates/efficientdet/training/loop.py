@@ -7,7 +7,9 @@ its batch. `Detector.fit` trains the same; this adds resuming, evaluation, guard
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -26,12 +28,15 @@ from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.image_size import image_size_advice
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, diagnostics, guards, resume, validation
-from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps
+from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps, rates_of
 from plates.efficientdet.training.data import TARGETS, Batch, Data
 from plates.efficientdet.training.detector import COUNTS, TERMS
 from plates.efficientdet.training.history import Cost, Row, StepLog
+from plates.efficientdet.training.interrupt import noticing_sigterm
 from plates.efficientdet.training.optimizer import averaged_weights
 from plates.efficientdet.training.resume import Progress
+from plates.efficientdet.training.tensorboard import EventFile
+from plates.errors import UserError
 from plates.files import atomic, write_json
 
 EVALUATIONS = 5
@@ -74,6 +79,7 @@ def train(
     say: Say = print,
     on_row: OnRow = lambda row, steps: None,
     step_log: Path | None = None,
+    tensorboard: Path | None = None,
 ) -> Result:
     """Trains `spec` on `data` and writes the checkpoint folder (see `trained`).
 
@@ -88,20 +94,21 @@ def train(
         say: takes progress and warnings, a line at a time.
         on_row: called after each step with its row and the number of steps, to drive a progress bar.
         step_log: CSV that grows by a line a step, with the clock times that the checkpoint must not hold.
+        tensorboard: folder of an event file with the same, for `make tensorboard`.
 
     Raises:
         TrainingDiverged: the loss is NaN or explodes; the last good state stays in `work_dir`.
         NothingMatched: no boxes, or anchors that fit none of them.
-        UserError: devices that are not there; a state, weights or a freeze that do not fit.
+        UserError: devices that are not there; a state, weights or a freeze that do not fit; SIGTERM, after saving.
     """
     begin = time.monotonic()
     training = Training(spec, config, data, work_dir, fingerprint or {}, say, on_row, initialise)
-    training.run(step_log)
+    training.run(step_log, tensorboard)
     training.write(checkpoint_dir)
     progress = training.progress
     return Result(
         checkpoint_dir,
-        training.steps,
+        progress.step,
         progress.best,
         progress.best_step,
         progress.history.frame(),
@@ -132,6 +139,7 @@ class Training:
         self.eval_every = config.eval_every or math.ceil(self.steps / EVALUATIONS)
         self.checkpoint_every = config.checkpoint_every or self.eval_every
         self.momentum = batch_norm_momentum(config, self.steps)
+        self.rates = rates_of(config, data, self.steps)
         self.fingerprint = {
             "spec": spec.to_json(),
             "train": config.model_dump(mode="json"),
@@ -141,10 +149,13 @@ class Training:
         }
         self.distribution = devices.strategy(config.strategy)
         devices.skip_graph_optimisation()
+        if config.deterministic:
+            devices.be_deterministic()
         self.progress = resume.load(work_dir, self.fingerprint, say) or Progress()
         scope = self.distribution.scope() if self.distribution else nullcontext()
         with devices.precision(config.mixed_precision), scope:
-            self.detector = build(spec, config, data, self.steps, synchronized=self.distribution is not None)
+            many = self.distribution is not None
+            self.detector = build(spec, config, data, self.steps, rates=self.rates, synchronized=many)
             if self.progress.step:
                 resume.restore(work_dir, self.detector)
                 say(f"Going on after step {self.progress.step} of {self.steps}.")
@@ -156,36 +167,46 @@ class Training:
         self.progress.notes.append(line)
         self.say(line)
 
-    def run(self, step_log: Path | None = None) -> None:
-        """Takes the steps that are left."""
-        progress = self.progress
-        log = StepLog(step_log, progress.step)
+    def run(self, step_log: Path | None = None, tensorboard: Path | None = None) -> None:
+        """Takes the steps that are left, or fewer where `train.patience` is over."""
+        resumed = self.progress.step > 0
+        log, events = StepLog(step_log, self.progress.step), EventFile(tensorboard, resumed)
         clock = time.monotonic()
-        for batch in self._batches():
-            row = self._step(batch)
-            cost = self._cost(time.monotonic() - clock)
-            if row.step % self.eval_every == 0 or row.step == self.steps:
-                row = self._evaluate(row)
-            progress.history.rows.append(row)
-            progress.step = row.step
-            log.append(row, cost)
-            guards.check_matches(progress.history.rows, self.note, self.steps)
-            diagnostics.early(progress.history.rows, self.spec, len(self.detector.anchors), self.note)
-            self.on_row(row, self.steps)
-            if row.step == 1 or row.step % math.ceil(self.steps / LINES) == 0 or not math.isnan(row.validation):
-                self.say(self._line(row, cost))
-            if row.step == self.steps:
-                diagnostics.batch_norm(self.detector, self._local(batch), row, self.momentum, self.note)
-                break
-            if row.step % self.checkpoint_every == 0:
-                resume.save(self.work_dir, resume.collect(self.detector), progress, self.fingerprint)
-            clock = time.monotonic()
+        with noticing_sigterm() as asked_to_stop:
+            for batch in self._batches():
+                row = self._step(batch)
+                cost = self._cost(time.monotonic() - clock)
+                evaluated = row.step % self.eval_every == 0 or row.step == self.steps
+                if evaluated:
+                    row = self._evaluate(row)
+                self.progress.history.rows.append(row)
+                self.progress.step = row.step
+                log.append(row, cost)
+                events.append(row.step, {f"train/{name}": value for name, value in (vars(row) | vars(cost)).items()})
+                self._look(row, batch, evaluated)
+                self.on_row(row, self.steps)
+                if row.step == 1 or row.step % math.ceil(self.steps / LINES) == 0 or evaluated:
+                    self.say(self._line(row, cost))
+                if row.step == self.steps or (evaluated and self._patience_is_over()):
+                    return
+                if asked_to_stop() or row.step % self.checkpoint_every == 0:
+                    resume.save(self.work_dir, resume.collect(self.detector), self.progress, self.fingerprint)
+                if asked_to_stop():
+                    break
+                clock = time.monotonic()
+        stopped = (
+            f"Stopped by SIGTERM after step {self.progress.step} of {self.steps}. The state is saved in "
+            f"{self.work_dir}: run again to go on from there."
+        )
+        self.say(stopped)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise UserError(stopped)
 
     def write(self, checkpoint_dir: Path) -> None:
         """Writes the checkpoint folder of the finished run, and removes `work_dir`."""
         progress = self.progress
         run = {
-            "steps": self.steps,
+            "steps": progress.step,
             "best_step": progress.best_step,
             "best_validation": {validation.figure(self.spec): progress.best},
             "batch_norm_momentum": self.momentum,
@@ -243,6 +264,40 @@ class Training:
         )
         guards.check_step(row, self.progress.history.rows, target, self.spec, self.config, self._kept())
         return row
+
+    def _look(self, row: Row, batch: Batch, evaluated: bool) -> None:
+        """Stops what cannot come to anything, and names what goes wrong, each thing once."""
+        rows = self.progress.history.rows
+        guards.check_matches(rows, self.note, self.steps)
+        if "object_detection" in self.spec.heads:
+            diagnostics.early(rows, self.spec, len(self.detector.anchors), self.note)
+            diagnostics.after_warmup(rows, self.rates.warmup_steps, self.config, self.note)
+        if not evaluated:
+            return
+        figure = validation.figure(self.spec)
+        looks: dict[str, Callable[[], bool]] = {
+            "over-fitting": lambda: diagnostics.overfitting(rows, figure, self.note),
+            "plateau": lambda: diagnostics.plateau(rows, figure, self.say),
+        }
+        if 2 * row.step > self.steps:  # statistics need a while to settle
+            looks["batch norm"] = lambda: diagnostics.batch_norm(
+                self.detector, self._local(batch), row, self.momentum, self.note
+            )
+        self.progress.named += [name for name, look in looks.items() if name not in self.progress.named and look()]
+
+    def _patience_is_over(self) -> bool:
+        """Whether `train.patience` evaluations came after the best one."""
+        if self.config.patience is None or self.progress.best is None:
+            return False
+        later = [row for row in self.progress.history.rows[self.progress.best_step :] if not math.isnan(row.validation)]
+        if len(later) < self.config.patience:
+            return False
+        self.note(
+            f"Stopped after step {self.progress.step} of {self.steps}: validation {validation.figure(self.spec)} has "
+            f"not risen over {self.progress.best:.3f} (step {self.progress.best_step}) in {len(later)} evaluations "
+            "(train.patience)."
+        )
+        return True
 
     def _cost(self, seconds: float) -> Cost:
         return Cost(seconds, self.config.batch_size / seconds, psutil.Process().memory_info().rss / 2**20)

@@ -27,8 +27,11 @@ STATE = "state"
 class Progress:
     """How far a run is.
 
-    `best` and `best_step`: the highest evaluation so far, and the step it was made after. `loaded`: the `LoadReport` of
-    the weights that it started from, in JSON's types.
+    Attributes:
+        best: the highest evaluation so far, made after `best_step`.
+        notes: what was warned of.
+        loaded: the `LoadReport` of the weights that it started from, in JSON's types.
+        named: findings that are named once in a run.
     """
 
     step: int = 0
@@ -37,6 +40,7 @@ class Progress:
     history: History = field(default_factory=History)
     notes: list[str] = field(default_factory=list)
     loaded: dict[str, Any] | None = None
+    named: list[str] = field(default_factory=list)
 
 
 def collect(detector: keras.Model) -> dict[str, np.ndarray]:
@@ -56,6 +60,7 @@ def save(work_dir: Path, arrays: dict[str, np.ndarray], progress: Progress, fing
             "best_step": progress.best_step,
             "notes": progress.notes,
             "loaded": progress.loaded,
+            "named": progress.named,
             "fingerprint": fingerprint,
         }
         write_json(folder / "state.json", content)
@@ -79,12 +84,13 @@ def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]
         work_dir.rename(aside)
         say(
             f"The unfinished run at step {content['step']} in {work_dir} is of another configuration "
-            f"({', '.join(differing[:5])}): starting anew. The old one was moved to {aside}."
+            f"({', '.join(differing[:5])}{f' and {len(differing) - 5} more' if len(differing) > 5 else ''}): starting "
+            f"anew. The old one was moved to {aside}."
         )
         return None
     history = History.read(folder / "history.csv")
     best = content["best"], content["best_step"]
-    return Progress(content["step"], *best, history, content["notes"], content.get("loaded"))
+    return Progress(content["step"], *best, history, content["notes"], content["loaded"], content["named"])
 
 
 def restore(work_dir: Path, detector: keras.Model) -> None:
@@ -117,11 +123,14 @@ def _variables(detector: keras.Model) -> dict[str, keras.Variable]:
 
 
 def _differences(ours: Any, theirs: Any, name: str = "") -> list[str]:
-    """Dotted names of the entries in which two nested dictionaries differ."""
+    """Dotted names of the entries in which two nested dictionaries differ, with both values where these are short."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return [
             difference
             for key in sorted(ours.keys() | theirs.keys())
             for difference in _differences(ours.get(key), theirs.get(key), f"{name}.{key}" if name else key)
         ]
-    return [] if ours == theirs else [name]
+    if ours == theirs:
+        return []
+    short = all(not isinstance(value, dict | list) and len(str(value)) <= 12 for value in (ours, theirs))
+    return [f"{name}: {ours} before, {theirs} now" if short else name]

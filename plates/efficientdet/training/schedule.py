@@ -55,6 +55,11 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             "reference": reference,
         }
 
+    @property
+    def warmup_steps(self) -> int:
+        c: dict[str, Any] = self.config
+        return c["warmup_steps"]
+
     def __call__(self, step: Any) -> Any:
         """Rate at `step`, a float32 scalar (steps count from 0)."""
         step = ops.cast(step, "float32")

@@ -20,6 +20,7 @@ from plates.efficientdet.model.family import resolve
 from plates.efficientdet.training import devices, freeze, losses, matching, optimizer, schedule
 from plates.efficientdet.training.build import build, number_of_steps
 from plates.efficientdet.training.data import Data, from_tfrecords
+from plates.efficientdet.training.history import Row
 from plates.efficientdet.training.loop import Training
 from plates.errors import UserError
 from plates.photographs.content import Photographs
@@ -93,9 +94,35 @@ def length(values: dict[str, Any]) -> int:
 
 def cadence(values: dict[str, Any]) -> tuple[int, int]:
     """Steps between evaluations, and between saved states."""
-    data = Data(lambda start: [], 8)
-    run = Training(resolve(ModelConfig(**SMALL)), TrainConfig(steps=100, **values), data, Path("none"), {})
+    run = training(values)
     return run.eval_every, run.checkpoint_every
+
+
+def training(values: dict[str, Any]) -> Training:
+    data = Data(lambda start: [], 8)
+    return Training(resolve(ModelConfig(**SMALL)), TrainConfig(steps=100, **values), data, Path("none"), {}, str)
+
+
+def early_stop(values: dict[str, Any]) -> bool:
+    """Whether a run ends whose third evaluation is its best, at its fifth."""
+    run = training(values)
+    figures = dict.fromkeys(("loss", "cls", "box", "iou", "seg", "l2", "gradient_norm"), 1.0)
+    counts = dict.fromkeys(("positives", "boxes", "ignored", "learning_rate"), 1.0)
+    scores = (0.1, 0.2, 0.5, 0.4, 0.3)
+    run.progress.history.rows = [
+        Row(step=step, validation=score, **figures, **counts) for step, score in enumerate(scores, start=1)
+    ]
+    run.progress.step, run.progress.best, run.progress.best_step = 5, 0.5, 3
+    return run._patience_is_over()
+
+
+def determinism(values: dict[str, Any]) -> int:
+    """How often TensorFlow is asked for it; not really, since it holds for the rest of the process."""
+    asked: list[bool] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "be_deterministic", lambda: asked.append(True))
+        training(values)
+    return len(asked)
 
 
 def weights_after(values: dict[str, Any]) -> list[float]:
@@ -229,9 +256,11 @@ TRAIN = {
     "strategy": (devices_for, {"strategy": "multiworker"}),
     "seed": (built, {"seed": 1}),
     "eval_every": (cadence, {"eval_every": 3}),
+    "patience": (early_stop, {"patience": 2}),
     "checkpoint_every": (cadence, {"checkpoint_every": 3}),
     "class_weights": (built, {"class_weights": "inverse"}),
     "balanced_sampling": (batches, {"balanced_sampling": True}),
+    "deterministic": (determinism, {"deterministic": True}),
     "reference": (loss, {"reference": True}),
 }
 AUGMENT = {

@@ -4,6 +4,7 @@ python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed wei
 python run_toy.py resumed FOLDER                      `train` on two logical devices, whole and stopped; prints both
 python run_toy.py trained FOLDER STOP                  `train` as TF_CONFIG says, stopped after step STOP or whole (0)
 python run_toy.py killed FOLDER STEP                 `toy.train_both` in FOLDER, killing itself after STEP
+python run_toy.py told FOLDER STEP                   the same, sending itself SIGTERM
 """
 
 import contextlib
@@ -104,12 +105,12 @@ def distribute(distribution, batches, batch_size):
     return distribution.experimental_distribute_dataset(dataset)
 
 
-def killed(folder: Path, step: int) -> None:
+def killed(folder: Path, step: int, number: int = signal.SIGKILL) -> None:
     def kill(row, total):
         if row.step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
-    toy.train_both(folder, on_row=kill)
+    toy.train_both(folder, say=lambda line: print(line, flush=True), on_row=kill)
 
 
 if __name__ == "__main__":
@@ -120,4 +121,4 @@ if __name__ == "__main__":
     elif sys.argv[1] == "trained":
         print(json.dumps(trained(Path(sys.argv[2]), "multiworker", int(sys.argv[3]))))
     else:
-        killed(Path(sys.argv[2]), int(sys.argv[3]))
+        killed(Path(sys.argv[2]), int(sys.argv[3]), signal.SIGTERM if sys.argv[1] == "told" else signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""Each usual cause of a bad run is warned of by its name, with the knob that mends it; a good run is not."""
+"""Each usual cause of a bad run is warned of by its name, with the knob that fixes it; a good run is not."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,3 +66,68 @@ def test_batch_norm_that_has_not_settled(inference, warned):
     diagnostics.batch_norm(Detector(), ([], {}), row(loss=1.0), 0.99, said.append)
     assert bool(said) == warned
     assert all("train.batch_norm_momentum" in line for line in said)
+
+
+@pytest.mark.parametrize(("score", "warned"), [(0.3, False), (0.02, False), (0.004, True)])
+def test_a_class_head_that_calls_everything_background(score, warned):
+    said = []
+    rows = [row(top_score=score)] * (diagnostics.LOOK_AFTER + diagnostics.RECENT)
+    diagnostics.after_warmup(rows, 10, toy.train_config(), said.append)
+    assert bool(said) == warned
+    assert all("dead class head" in line and "train.alpha" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("terms", "turn"),
+    [
+        ({"cls": 0.5, "box": 0.01}, None),  # weighted by 50, the box loss is 0.5
+        ({"cls": 0.01, "box": 0.02}, "Lower train.box_loss_weight"),
+        ({"cls": 9.0, "box": 0.001}, "Raise train.box_loss_weight"),
+        ({"cls": 9.0, "box": 0.0}, None),  # switched off
+    ],
+)
+def test_a_term_that_drowns_the_other(terms, turn):
+    said = []
+    diagnostics.drowning([row(**terms)] * 20, toy.train_config(), said.append)
+    assert bool(said) == bool(turn)
+    assert all(turn in line for line in said)
+
+
+def run_of(scores: list[float], losses: list[float]) -> list[Row]:
+    """A row for every hundredth step, each evaluated, with the 99 steps before it."""
+    rows = []
+    for score, loss in zip(scores, losses, strict=True):
+        rows += [replace(row(loss=loss), step=len(rows) + 1 + index) for index in range(99)]
+        rows.append(replace(row(loss=loss, validation=score), step=len(rows) + 1))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("scores", "losses", "named"),
+    [
+        ([0.3, 0.6, 0.65, 0.66], [1.0, 0.5, 0.3, 0.2], False),  # a healthy run
+        ([0.3, 0.65, 0.62, 0.64], [1.0, 0.5, 0.3, 0.2], False),  # the noise of evaluations
+        ([0.3, 0.65, 0.5, 0.45], [1.0, 0.5, 0.3, 0.2], True),
+        ([0.3, 0.65, 0.5, 0.45], [1.0, 0.5, 0.7, 0.9], False),  # both get worse: not what over-fitting does
+        ([0.3, 0.65, 0.5, 0.64], [1.0, 0.5, 0.3, 0.2], False),  # it comes back
+    ],
+)
+def test_over_fitting(scores, losses, named):
+    said = []
+    assert diagnostics.overfitting(run_of(scores, losses), "mAP", said.append) == named
+    assert all("over-fitting: validation mAP was 0.650 after step 200" in line for line in said)
+    assert len(said) == named
+
+
+@pytest.mark.parametrize(
+    ("scores", "named"),
+    [
+        ([0.3, 0.6, 0.65], False),
+        ([0.3, 0.6, 0.65, 0.66, 0.67], False),
+        ([0.3, 0.6, 0.65, 0.64, 0.651, 0.63], True),
+    ],
+)
+def test_a_plateau(scores, named):
+    said = []
+    assert diagnostics.plateau(run_of(scores, [1.0] * len(scores)), "mAP", said.append) == named
+    assert all("has not risen over 0.650 in the last 3 evaluations" in line for line in said)

@@ -17,16 +17,19 @@ import run_toy as toy_steps
 import toy
 
 from plates.efficientdet.checkpoints import saved_detector
+from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.training import devices, guards, resume
 from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps
 from plates.efficientdet.training.class_weights import class_weights
-from plates.efficientdet.training.data import from_batches
+from plates.efficientdet.training.data import from_batches, from_tfrecords
 from plates.efficientdet.training.history import Cost, History, Row, StepLog
 from plates.efficientdet.training.loop import train
 from plates.efficientdet.training.resume import Progress
 from plates.errors import UserError
 from plates.hashes import content_hash
+from plates.photographs.content import Photographs
 
 HERE = Path(__file__).parent
 
@@ -139,6 +142,84 @@ def test_killed_run_goes_on_as_if_it_had_not_been(run, tmp_path):
             np.testing.assert_allclose(array, whole[key], rtol=1e-3, atol=1e-4)
 
 
+class Killed(BaseException):
+    """In place of signal 9, which takes a process each time: nothing of the run is used after it."""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopped_at_random_steps_a_run_has_the_same_losses_to_the_last_bit(examples, tmp_path, optimizer):
+    """Five times each, with averages, augmentation and evaluations; the state is saved every third step."""
+    spec, rate = toy.spec(), 0.01 if optimizer == "sgd" else 0.002
+    config = toy.train_config(
+        steps=14, batch_size=4, eval_every=5, checkpoint_every=3, optimizer=optimizer, learning_rate=rate
+    )
+    data = from_tfrecords(examples, spec, config, AugmentConfig(jitter_min=0.5, jitter_max=1.5))
+
+    def go_on(name: str, stop: int = 0) -> History:
+        def kill(row, steps):
+            if row.step == stop:
+                raise Killed
+
+        folder = tmp_path / name
+        log = folder / "steps.csv"
+        train(spec, config, data, folder / "checkpoint", folder / "work", say=str, on_row=kill, step_log=log)
+        return History.read(folder / "checkpoint/history.csv")
+
+    whole = go_on("whole").frame()
+    for stop in sorted(np.random.default_rng(len(optimizer)).choice(np.arange(1, 14), 5, replace=False)):
+        with pytest.raises(Killed):
+            go_on("stopped", int(stop))
+    pd.testing.assert_frame_equal(go_on("stopped").frame(), whole, check_exact=True)
+    assert content_hash(tmp_path / "stopped/checkpoint") == content_hash(tmp_path / "whole/checkpoint")
+    assert pd.read_csv(tmp_path / "stopped/steps.csv")["step"].tolist() == list(range(1, 15))
+
+
+@pytest.fixture
+def examples(photographs, tmp_path) -> Path:
+    """TFRecords of twelve photographs."""
+    root, boxes, splits = photographs(12)
+    write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "tfrecords", workers=1)
+    return tmp_path / "tfrecords"
+
+
+def test_sigterm_saves_first(tmp_path):
+    """Told to end after step 5, where no state is due, a run saves and goes on from there."""
+    process = run_toy("told", str(tmp_path), "5")
+    out, error = process.communicate(timeout=500)
+    assert process.returncode == -signal.SIGTERM, error[-2000:]
+    assert "Stopped by SIGTERM after step 5 of 120" in out
+    assert json.loads((tmp_path / "work/state/state.json").read_text())["step"] == 5
+
+
+def test_patience_ends_a_run_whose_validation_does_not_rise(tmp_path):
+    """Validated on pictures without what it learns to find, no evaluation is better than the first."""
+    noise = toy.batches(1, seed=1)
+    for _, targets in noise:
+        targets["gt_boxes"][:, 0] = [0.0, 0.0, 4.0, 4.0]
+    data = from_batches(toy.batches(2), validation=noise, label_map={1: "plate"})
+    config = toy.train_config(steps=40, eval_every=2, patience=3)
+    result = train(toy.spec(), config, data, tmp_path / "checkpoint", tmp_path / "work", say=str)
+    assert result.steps == result.best_step + 6
+    assert len(result.history) == result.steps
+    assert any("Stopped after step" in line and "train.patience" in line for line in result.warnings)
+
+
+def test_tensorboard_shows_every_step(tmp_path):
+    import tensorflow as tf
+    from tensorflow.core.util.event_pb2 import Event
+
+    config = toy.train_config(steps=3, eval_every=3)
+    folder = tmp_path / "tensorboard"
+    train(toy.spec(), config, toy.data(1), tmp_path / "c", tmp_path / "w", say=str, tensorboard=folder)
+    (file,) = folder.iterdir()
+    events = [Event.FromString(raw.numpy()) for raw in tf.data.TFRecordDataset(str(file))]
+    assert events[0].file_version == "brain.Event:2"
+    assert [event.step for event in events[1:]] == [1, 2, 3]
+    tags = [{value.tag: value.simple_value for value in event.summary.value} for event in events[1:]]
+    assert {"train/loss", "train/cls", "train/gradient_norm", "train/images_per_second"} <= tags[0].keys()
+    assert ["train/validation" in found for found in tags] == [False, False, True]
+
+
 def test_divergence_stops_the_run_and_names_batch_term_and_cause(tmp_path):
     config = toy.train_config(learning_rate=1e6, checkpoint_every=2, lr_warmup_epoch=3.0)
     with pytest.raises(guards.TrainingDiverged) as caught:
@@ -213,7 +294,7 @@ def test_state_of_another_configuration_is_moved_aside(tmp_path):
     assert (same.history.rows[1].loss, same.history.rows[1].validation) == (1.0, 0.5)
     said = []
     assert resume.load(work, {"train": {"steps": 6}, "data": "x"}, said.append) is None
-    assert "train.steps" in said[0]
+    assert "train.steps: 5 before, 6 now" in said[0]
     assert (tmp_path / "work.stale-1" / "state" / "state.json").is_file()
     assert not work.exists()
 
