@@ -13,6 +13,7 @@ import dagster as dg
 from plates.efficientdet.config import ModelConfig
 from plates.errors import UserError
 from plates.hashes import content_hash
+from plates.settings.project import Project
 from stages.run import Run
 from stages.stage import asset
 
@@ -33,21 +34,16 @@ STEPS = "metrics/history.csv"
 def checkpoint(run: Run) -> dict[str, Any]:
     from plates.efficientdet.data.tfrecords import read_manifest
     from plates.efficientdet.evaluation.report import curves
-    from plates.efficientdet.model.family import resolve
     from plates.efficientdet.training import devices
     from plates.efficientdet.training.class_weights import effective_distribution
-    from plates.efficientdet.training.data import from_tfrecords
     from plates.efficientdet.training.loop import train
     from plates.pages import plots
     from plates.pages.sheets import markdown_plot
 
     path, params = run.project.path, run.params
     devices.strategy(params.train.strategy)
-    fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
     manifest = read_manifest(path("data/tfrecords"))
-    check_classes(params.model.label_map, params.model.num_classes, manifest.label_map)
-    spec = resolve(params.model, num_classes=max(manifest.label_map), aspect_ratios=fitted["aspect_ratios"])
-    data = from_tfrecords(path("data/tfrecords"), spec, params.train, params.augment)
+    spec, data = prepared(run.project)
     bar = run.progress("training steps")
     result = train(
         spec,
@@ -82,6 +78,20 @@ def checkpoint(run: Run) -> dict[str, Any]:
         ),
         "warnings": dg.MetadataValue.md("\n".join(f"- {warning}" for warning in result.warnings) or "none"),
     }
+
+
+def prepared(project: Project) -> tuple[Any, Any]:
+    """The `Spec` that the project trains, and the `Data` that it is trained on."""
+    from plates.efficientdet.data.tfrecords import read_manifest
+    from plates.efficientdet.model.family import resolve
+    from plates.efficientdet.training.data import from_tfrecords
+
+    path, params = project.path, project.params
+    fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
+    label_map = read_manifest(path("data/tfrecords")).label_map
+    check_classes(params.model.label_map, params.model.num_classes, label_map)
+    spec = resolve(params.model, num_classes=max(label_map), aspect_ratios=fitted["aspect_ratios"])
+    return spec, from_tfrecords(path("data/tfrecords"), spec, params.train, params.augment)
 
 
 def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:

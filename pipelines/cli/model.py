@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -176,6 +177,48 @@ def anchors(
     console.print(
         f"{found.fit.boxes:,} training boxes at {found.fit.spec.image_size[1]} x {found.fit.spec.image_size[0]} px. "
         f"Take the fitted ratios: plates run --set model.aspect_ratios=auto\nboxes over anchors  {target}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def lr_range(
+    steps: Annotated[int, typer.Option(min=10, help="Training steps, each at a higher rate.")] = 100,
+    picture: Annotated[Path, typer.Option(help="Where the picture of loss by rate goes; PNG or SVG.")] = Path(
+        "reports/lr_range.png"
+    ),
+) -> None:
+    """Train a few steps at rising learning rates, draw the loss and suggest a rate. Changes nothing."""
+    from assets.checkpoint import checkpoint as stage
+    from assets.checkpoint import initialiser, prepared
+    from stages.asset import require
+
+    project = Project.find()
+    require(project, stage)
+    _start_tensorflow()
+    from plates.efficientdet.training import lr_range as test
+
+    params = project.params
+    spec, data = prepared(project)
+    with typer.progressbar(length=steps, label="steps", file=sys.stderr) as bar:
+        found = test.lr_range(
+            spec,
+            params.train,
+            data,
+            initialise=initialiser(params.model, project.scratch / "weights"),
+            steps=steps,
+            on_step=lambda done, total: bar.update(1),
+        )
+    target = project.path(str(picture))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
+        test.plot(found, params.train.learning_rate, temporary)
+    console.print(
+        f"The loss was lowest at a rate of {found.suggestion * test.MARGIN:.2g}; a tenth of it is safe: "
+        f"plates run --set train.learning_rate={found.suggestion:.2g} (now {params.train.learning_rate:g})\n"
+        f"loss by rate  {target}",
         highlight=False,
         markup=False,
         soft_wrap=True,
