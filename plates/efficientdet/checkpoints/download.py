@@ -16,10 +16,16 @@ TIMEOUT_SECONDS = 60
 
 
 def fetch(url: str, folder: Path, digest: str | None = None, algorithm: Literal["sha256", "md5"] = "sha256") -> Path:
-    """The file behind `url`, in `folder` under its own name; taken from there if it was fetched before.
+    """Downloads the file behind `url` into `folder` under its own name; a file that is there already is taken.
 
-    A part of an earlier try is continued (HTTP Range). With a `digest` (hex) the content must have it. Beside the file
-    stands NAME.json with the URL and the digest found. Raises `UserError` without a connection, or for other content.
+    What an earlier try left is continued (HTTP Range). NAME.json beside the file has the URL and the digest found.
+
+    Args:
+        digest: hex digest that the content must have; None: any content is taken.
+        algorithm: of the digest.
+
+    Raises:
+        UserError: there is no connection, or the content has another digest.
     """
     name = url.rsplit("/", 1)[1]
     target, part = folder / name, folder / f".{name}.part"

@@ -34,7 +34,7 @@ def require_plain(path: Path) -> None:
     """Refuses an HDF5 file that has its numbers elsewhere, or more of them than it can hold.
 
     HDF5 can take an array from another file of the machine (external storage, external links, virtual datasets), and
-    can claim numbers that nobody wrote. Keras does neither.
+    can claim numbers that were never written. Keras does neither.
 
     Raises:
         UserError: with the name of the array.
@@ -49,7 +49,7 @@ def require_plain(path: Path) -> None:
 
 
 def _problems(file: h5py.File) -> Iterator[str]:
-    """What is wrong with a file, in words."""
+    """What is wrong with a file, one sentence each."""
     claimed = 0
     groups: list[h5py.Group] = [file]
     seen: set[int] = set()  # a group can hold itself

@@ -18,9 +18,13 @@ PREDICTIONS = ("class_net/class-predict/", "box_net/box-predict/")
 
 
 def load_pretrained(network: Any, model: ModelConfig, cache: Path) -> LoadReport:
-    """Fills `network` with `model.pretrained`; downloads are kept in the folder `cache`.
+    """Fills `network` with `model.pretrained`.
 
-    Raises `UserError` where the weights are missing, damaged, not those pinned, or fill less than the whole backbone.
+    Args:
+        cache: folder that downloads are kept in.
+
+    Raises:
+        UserError: the weights are missing, damaged, not those pinned, or fill less than the whole backbone.
     """
     base = variant(model.name)
     table = backbone_table(model.backbone or base.backbone)

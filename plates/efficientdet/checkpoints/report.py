@@ -39,7 +39,7 @@ class LoadReport:
         raise UserError(
             f"{self.source} fills {share:.0%} of the backbone {prefix.rstrip('/')}: {len(missing)} variables stay "
             f"empty, {_first(missing)}. It is of another variant or damaged (`plates weights inspect` shows "
-            "what is in it); set model.allow_partial_backbone: true to train on it all the same"
+            "what is in it); set model.allow_partial_backbone: true to train on it anyway"
         )
 
     def say(self) -> str:

@@ -16,9 +16,13 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
-    """Every numeric array of a checkpoint by its key. `path`: an archive, a folder, or the prefix of the files.
+    """Every numeric array of a checkpoint by its key.
 
-    Raises `UserError` where there is no checkpoint, several to choose from, or a damaged one.
+    Args:
+        path: an archive, a folder, or the prefix of the checkpoint's files.
+
+    Raises:
+        UserError: there is no checkpoint, there are several to choose from, or it is damaged.
     """
     with unpacked(path) as place:
         return _arrays(_prefix(place, path), path)

@@ -54,10 +54,15 @@ class WeightsFile:
 
 
 def read(path: Path, *, hashed: bool = True) -> WeightsFile:
-    """The weights at `path`: .weights.h5 (ours or a keras.applications backbone), our folder of a checkpoint, a
-    published archive, its folder, or a TensorFlow checkpoint's prefix.
+    """Reads the weights at `path`.
 
-    Raises `UserError` where it is missing, damaged or something else.
+    Args:
+        path: a .weights.h5 (ours or a keras.applications backbone), our folder of a checkpoint, a published archive,
+            its folder, or a TensorFlow checkpoint's prefix.
+        hashed: whether to compute the file's SHA-256.
+
+    Raises:
+        UserError: it is missing, damaged or something else.
     """
     if not path.exists() and not path.with_name(path.name + ".index").exists():
         raise UserError(f"no weights at {path.absolute()}: check model.pretrained")

@@ -21,7 +21,7 @@ def parse_image_size(value: int | str) -> tuple[int, int]:
 
 
 def image_size_advice(height: int, width: int, max_level: int) -> str | None:
-    """A hint in words where a side is no multiple of 16, else None.
+    """A hint where a side is not a multiple of 16, else None.
 
     Any size works as in the reference: level l has ceil(side / 2^l) cells. Where a side does not divide, the
     cells of neighbouring levels do not line up, and BiFPN resizes between them unevenly.
@@ -31,6 +31,6 @@ def image_size_advice(height: int, width: int, max_level: int) -> str | None:
         return None
     near = " x ".join(str(max(SMALLEST_SIDE, round(side / 16) * 16)) for side in (width, height))
     return (
-        f"image_size {width} x {height} (width x height) works, but a side that is no multiple of 16 makes "
+        f"image_size {width} x {height} (width x height) works, but a side that is not a multiple of 16 makes "
         f"the cells of the levels up to P{max_level} line up badly; {near} is close to it"
     )

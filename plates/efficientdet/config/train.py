@@ -171,7 +171,7 @@ class TrainConfig(Section):
         try:
             re.compile(value or "")
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
+            raise ValueError(f"is not a regular expression: {error}") from error
         return value
 
     @model_validator(mode="after")
@@ -209,7 +209,7 @@ class AugmentConfig(Section):
     min_box_side: float = Field(
         4.0,
         ge=0,
-        description="Pixels of network input: a box that jitter shrinks below this side is no positive, "
+        description="Pixels of network input: a box that jitter shrinks below this side is not a positive, "
         "and is counted.",
     )
 

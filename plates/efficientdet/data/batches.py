@@ -48,14 +48,16 @@ def training_batches(
     cache_mib: int = 1024,
     split: str = "train",
 ) -> tf.data.Dataset:
-    """Augmented batches without end; batch k is the same for the same arguments, wherever training was
-    resumed.
+    """Augmented batches without end; batch k is the same for the same arguments, wherever training was resumed.
 
-    `start_step`: the step of the first batch; what lies before it in its epoch is skipped undecoded.
-    `balanced`: images are repeated or left out by class (`plates.efficientdet.data.sampling`). Decoded pictures are
-    kept in memory where they need at most `cache_mib` MiB, at the ratio that the largest jitter needs.
+    Args:
+        start_step: the step of the first batch; what lies before it in its epoch is skipped undecoded.
+        balanced: images are repeated or left out by class (`plates.efficientdet.data.sampling`).
+        cache_mib: decoded pictures are kept in memory where they need at most so many MiB, at the ratio that the
+            largest jitter needs.
 
-    Raises `UserError`: no manifest, no such split, missing shards, fewer images than a batch.
+    Raises:
+        UserError: no manifest, no such split, missing shards, fewer images than a batch.
     """
     manifest = read_manifest(folder)
     files = _files(folder, manifest, split)
@@ -96,7 +98,8 @@ def training_batches(
 def evaluation_batches(folder: Path, pictures: Pictures, batch_size: int, split: str = "val") -> tf.data.Dataset:
     """Every image of the split once, in the shards' order, whole; the last batch may be smaller.
 
-    Raises `UserError`: no manifest, no such split, missing shards, no images.
+    Raises:
+        UserError: no manifest, no such split, missing shards, no images.
     """
     manifest = read_manifest(folder)
     examples = tf.data.TFRecordDataset(_files(folder, manifest, split), buffer_size=_READ_BUFFER)

@@ -110,7 +110,7 @@ def load(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """A JPEG as the network sees it: (picture [H, W, 3], original px per network px float32 scalar).
 
-    Raises `tf.errors.InvalidArgumentError` for bytes that are no JPEG.
+    Raises `tf.errors.InvalidArgumentError` for bytes that are not a JPEG.
     """
     shape = tf.io.extract_jpeg_shape(jpeg)
     scale, window = whole(shape[0], shape[1], size, exact)

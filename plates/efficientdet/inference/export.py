@@ -149,7 +149,7 @@ def _saved_model(predictor: Predictor, folder: Path) -> None:
 def _compare(name: str, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> dict[str, float]:
     broken = [key for key, value in found.items() if not np.isfinite(value).all()]
     if broken:
-        raise UserError(f"The exported {name} answers with values that are no numbers ({', '.join(broken)}).")
+        raise UserError(f"The exported {name} answers with NaN or infinity ({', '.join(broken)}).")
     if "valid_len" in expected and (expected["valid_len"] != found["valid_len"]).any():
         raise UserError(
             f"The exported {name} finds {found['valid_len'].tolist()} objects where the checkpoint finds "

@@ -95,7 +95,7 @@ def detect(predictor: Predictor, examples: Iterable[Example], batch_size: int = 
             found = predictor.on_jpegs(tf.constant([example.encoded for example in batch]))
         except tf.errors.InvalidArgumentError as error:
             names = ", ".join(example.path for example in batch)
-            raise UserError(f"A picture among {names} is no JPEG ({error.message.splitlines()[0]}).") from error
+            raise UserError(f"A picture among {names} is not a JPEG ({error.message.splitlines()[0]}).") from error
         ids = np.array([int(example.image_id) for example in batch])
         rows = table(ids, {name: value.numpy() for name, value in found.items()})
         paths = {int(example.image_id): example.path for example in batch}

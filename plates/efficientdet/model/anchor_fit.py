@@ -1,6 +1,6 @@
 """Anchors that fit the data: shapes by k-means, their number by the recall they reach.
 
-Recall is that of the real grid: an anchor stands on cell centres a stride apart, so a box between two of them overlaps
+Recall is that of the real grid: anchors sit on cell centres a stride apart, so a box between two of them overlaps
 less than its shape alone says. NumPy only; 350,000 boxes take seconds, for it works on samples and says so.
 """
 

@@ -57,7 +57,7 @@ class SqueezeExcite(keras.layers.Layer):
 class Block(Part):
     """An inverted residual: expand, depthwise, squeeze-excite, project (MBConv).
 
-    Fused, a plain convolution stands for expand and depthwise; with expansion 1 it is the only one, and activated.
+    Fused, a plain convolution replaces expand and depthwise; with expansion 1 it is the only one, and is activated.
     """
 
     def __init__(

@@ -150,8 +150,12 @@ def resolve(
 ) -> Spec:
     """The detector that `model` asks for.
 
-    `num_classes` is the data's and is used where the configuration names none; `aspect_ratios` are those of the
-    anchors asset, used where it says "auto". Raises `UserError` where the two do not fit or something is missing.
+    Args:
+        num_classes: of the data, used where the configuration names none.
+        aspect_ratios: of the anchors asset, used where the configuration says "auto".
+
+    Raises:
+        UserError: configuration and data do not fit each other, or something is missing.
     """
     base = variant(model.name)
     backbone = backbone_table(model.backbone or base.backbone)

@@ -30,8 +30,8 @@ def strategy(name: str | None) -> Any:
     """The `tf.distribute.Strategy` of `train.strategy`, or None for one device. One a process.
 
     gpus: all GPUs of this machine, or logical CPU devices where it has no GPU and several of those. multiworker: the
-    processes that TF_CONFIG names, and then the first call comes before all else that TensorFlow computes. tpu: the TPU
-    that TPU_NAME or the machine offers.
+    processes that TF_CONFIG names; the first call must come before anything else that TensorFlow computes. tpu: the
+    TPU that TPU_NAME or the machine offers.
 
     Raises:
         UserError: the devices asked for are not there, or come too late; with JAX, any strategy.

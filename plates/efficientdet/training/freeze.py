@@ -25,12 +25,15 @@ class Frozen(NamedTuple):
 def apply(network: keras.Model, train: TrainConfig) -> Frozen:
     """Freezes what `train.var_freeze_expr` matches, and all batch norm where `train.is_training_bn` is false.
 
-    The expression is matched (`re.match`) at the start of the reference's names, as
+    The expression is matched (`re.match`) at the start of the reference's names, such as
     "efficientnet-b0/stem/conv2d/kernel", "fpn_cells/cell_0/fnode0/WSM", "class_net/class-predict/bias". Batch norm
-    that is frozen normalises by its moving statistics and leaves them alone. With `train.reference` it goes on
+    that is frozen normalises by its moving statistics and leaves them alone. With `train.reference` it keeps
     training, as in the reference.
 
-    Call it before the optimizer is built. Raises `UserError` where the expression matches no variable, or all of them.
+    Call it before the optimizer is built.
+
+    Raises:
+        UserError: the expression matches no variable, or all of them.
     """
     variables = network.trainable_variables
     matched = [v for v in variables if train.var_freeze_expr and re.match(train.var_freeze_expr, variable_name(v))]

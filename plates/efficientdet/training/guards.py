@@ -1,4 +1,4 @@
-"""What stops a run that cannot come to anything, at the step where that shows, with the cause in words."""
+"""What stops a run that cannot succeed, at the step where that shows, with the likely cause."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_step(
     Args:
         row: the step; `history`: those before it.
         target: gives an array of the batch's targets by name (`gt_boxes`, `gt_classes`, `image_id`).
-        kept: in words, where the last good state lies.
+        kept: a sentence on where the last good state is.
     """
     broken = [name for name in TERMS if not math.isfinite(getattr(row, name))]
     if config.mixed_precision == "float16" and broken == ["gradient_norm"]:
@@ -119,7 +119,7 @@ def bad_boxes(boxes: np.ndarray, classes: np.ndarray, spec: Spec) -> np.ndarray:
 
 
 def _grown(row: Row, history: Sequence[Row]) -> tuple[str, str] | None:
-    """The term that rose most, and what rose in words; None where the loss does not explode."""
+    """The term that rose most, and a sentence on it; None where the loss does not explode."""
     if len(history) + 1 < 2 * WINDOW:
         return None
     first, last = (np.median([r.loss for r in rows]) for rows in (history[:WINDOW], [*history[1 - WINDOW :], row]))
@@ -144,7 +144,7 @@ def _cause(row: Row, history: Sequence[Row], bad: Sequence[int], config: TrainCo
     if config.mixed_precision == "float16" and calm and not math.isfinite(row.loss):
         return "float16 overflows at 65504: use train.mixed_precision: bfloat16, or null."
     if not history:
-        return "the starting weights (model.pretrained) hold values that are no numbers, as it is the very first step."
+        return "the starting weights (model.pretrained) contain NaN or infinity: this is the first step."
     return (
         f"a learning rate of {row.learning_rate:.2g} is too high for batches of {config.batch_size}: halve "
         "train.learning_rate, lengthen train.lr_warmup_epoch or lower train.clip_gradients_norm."

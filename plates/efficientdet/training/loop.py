@@ -85,7 +85,7 @@ def train(
 
     Every `train.eval_every` steps the averaged weights are evaluated on `data.validation`, and the best are kept; every
     `train.checkpoint_every` steps the whole state goes to `work_dir`, from where a killed run of the same `fingerprint`
-    goes on exactly as if it had not been killed. After success `work_dir` is gone. Every process of
+    continues exactly as if it had not been killed. After success `work_dir` is gone. Every process of
     `train.strategy: multiworker` writes the same, each to folders of its own.
 
     Args:
@@ -266,7 +266,7 @@ class Training:
         return row
 
     def _look(self, row: Row, batch: Batch, evaluated: bool) -> None:
-        """Stops what cannot come to anything, and names what goes wrong, each thing once."""
+        """Stops a run that cannot succeed, and names what goes wrong, once each."""
         rows = self.progress.history.rows
         guards.check_matches(rows, self.note, self.steps)
         if "object_detection" in self.spec.heads:

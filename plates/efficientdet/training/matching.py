@@ -34,7 +34,7 @@ def assign(
     iou_threshold: float = 0.5,
     reference: bool = False,
 ) -> Targets:
-    """Assigns every anchor to a ground truth, to the background, or to nobody.
+    """Assigns every anchor to a ground truth, to the background, or to neither.
 
     An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`. Each ground truth
     then takes its own best anchor whatever the IoU; where two want the same one, the first gets it. Equal IoUs go to
@@ -74,7 +74,7 @@ def assign(
 
 
 def _first_come(wanted: Tensor, wanting: Tensor, counts: Tensor, num_anchors: int) -> Tensor:
-    """Who takes an anchor by right of being its best: ground-truth row int32 [B, A], -1 for nobody.
+    """Who takes an anchor by right of being its best: ground-truth row int32 [B, A], -1 for none.
 
     Args:
         wanted: int32 [B, M], the anchor that each ground truth overlaps best.

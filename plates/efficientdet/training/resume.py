@@ -1,4 +1,4 @@
-"""The state of a run, so that a killed one goes on exactly where it was: the same weights as if it never stopped.
+"""The state of a run, so that a killed one continues exactly where it was: the same weights as if it never stopped.
 
 `work_dir/state/` holds `state.npz` (raw weights, batch-norm statistics, random states, the optimizer with its
 moments, averages and step), `state.json` (step, best evaluation so far, fingerprint) and `history.csv`. It is

@@ -67,7 +67,11 @@ def to_bytes(image: dict[str, Any], encoded: bytes, ids: dict[str, int]) -> byte
 
 
 def from_bytes(payload: bytes) -> Example:
-    """An example of this project or of another writer of the same features. Raises `UserError` for other bytes."""
+    """Parses an example of this project or of another writer of the same features.
+
+    Raises:
+        UserError: the bytes are something else.
+    """
     try:
         features = protobuf.parse(payload)
         width, height = int(features["image/width"][0]), int(features["image/height"][0])

@@ -22,7 +22,7 @@ def masked_crc(payload: bytes) -> int:
 
 
 def frame(payload: bytes) -> bytes:
-    """The payload as it stands in the file: 12 bytes before it, 4 behind."""
+    """The payload as it is in the file: 12 bytes before it, 4 after."""
     length = struct.pack("<Q", len(payload))
     return b"".join((length, _CRC.pack(masked_crc(length)), payload, _CRC.pack(masked_crc(payload))))
 
@@ -30,8 +30,10 @@ def frame(payload: bytes) -> bytes:
 def payloads(shard: Path) -> Iterator[bytes]:
     """Every payload of a shard, in order, its CRCs checked.
 
-    Raises `UserError` naming the shard and the example's index where a CRC disagrees or the file ends early;
-    what follows a damaged example cannot be trusted and is not read.
+    What follows a damaged example cannot be trusted and is not read.
+
+    Raises:
+        UserError: a CRC disagrees or the file ends early; it names the shard and the example's index.
     """
     with shard.open("rb") as stream:
         index = 0

@@ -43,14 +43,22 @@ class Manifest(Part):
     class_counts: dict[str, dict[str, int]]
 
     def split(self, name: str) -> SplitExamples:
-        """One split's counts and shards. Raises `UserError` naming those there are."""
+        """One split's counts and shards.
+
+        Raises:
+            UserError: there is no such split; it names those there are.
+        """
         if name not in self.splits:
             raise UserError(f"the TFRecords have no split '{name}', only {', '.join(self.splits) or 'none'}")
         return self.splits[name]
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder of shards. Raises `UserError` where it is missing or not one of ours."""
+    """The manifest of a folder of shards.
+
+    Raises:
+        UserError: it is missing or not one of ours.
+    """
     path = folder / FILE_NAME
     try:
         return Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))

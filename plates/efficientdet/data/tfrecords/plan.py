@@ -34,11 +34,13 @@ class PlannedShard:
 def images_table(
     boxes: pa.Table | pd.DataFrame, splits: pa.Table | pd.DataFrame, label_map: dict[int, str]
 ) -> pa.Table:
-    """One row an image of `splits`, by image_id: the boxes' columns as lists (empty for a negative), split, width,
-    height. Images that `splits` leaves out, as official lists do, are left out.
+    """One row an image of `splits`, by image_id; images that `splits` leaves out, as official lists do, are left out.
 
-    Raises `UserError` where `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a
-    box is not finite or has no area.
+    Its columns are split, width, height, and the boxes' columns as lists (empty for a negative).
+
+    Raises:
+        UserError: `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a box is not
+            finite or has no area.
     """
     boxes, splits = _arrow(boxes, BOX_COLUMNS), _arrow(splits, SPLIT_COLUMNS).sort_by("image_id")
     image = Paths(splits["path"]).find(boxes["path"])
@@ -73,7 +75,8 @@ class Photographs(Protocol):
 def shards(images: pa.Table, photographs: Photographs, seed: int, shard_bytes: int) -> list[PlannedShard]:
     """The images of each split in a seeded random order, cut into shards of about `shard_bytes` bytes.
 
-    Raises `UserError` naming files that are missing or lie outside the root (through a symbolic link or `..`).
+    Raises:
+        UserError: files are missing or lie outside the root (through a symbolic link or `..`).
     """
     sizes = file_sizes(images, photographs)
     planned = []
@@ -131,11 +134,11 @@ def _arrow(table: pa.Table | pd.DataFrame, columns: list[str]) -> pa.Table:
 
 
 def _check_splits(splits: pa.Table, found: np.ndarray) -> None:
-    """found: the rows of `splits` that the boxes have; of a path that stands twice, one."""
+    """found: the rows of `splits` that the boxes have; of a path that occurs twice, one."""
     unboxed = splits["path"].take(np.setdiff1d(np.arange(len(splits)), found))
     if len(unboxed):
         if twice := len(splits) - pc.count_distinct(splits["path"]).as_py():
-            raise UserError(f"{twice} images stand twice in splits: run `plates materialize splits`")
+            raise UserError(f"{twice} images occur twice in splits: run `plates materialize splits`")
         raise UserError(
             f"boxes and splits are of different images: {len(unboxed)} only in splits (such as {unboxed[0]}): run "
             "`plates materialize splits`"

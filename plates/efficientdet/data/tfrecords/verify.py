@@ -54,8 +54,10 @@ class Verification:
 
 
 def read(shard: Path) -> Iterator[Example]:
-    """The examples of a shard, ours or another writer's of the same features. Raises `UserError` as
-    `payloads`.
+    """The examples of a shard, ours or another writer's of the same features.
+
+    Raises:
+        UserError: as `payloads` and `from_bytes`.
     """
     return map(from_bytes, payloads(shard))
 
@@ -72,8 +74,14 @@ def verify(
 
     Checked: each shard's size, SHA-256 and count; each example's CRCs; each image's content hash, its decoding
     to the last coefficient, and its size; boxes, classes and corners against the table; every image in its
-    split, once. `progress(examples read, examples in all)` is called on this thread. Raises `UserError` only
-    where there is no manifest, or the tables disagree with each other; everything else is in the report.
+    split, once.
+
+    Args:
+        workers: threads that decode; None: one a core.
+        progress: called on this thread with the examples read and the examples in all.
+
+    Raises:
+        UserError: there is no manifest, or the tables disagree with each other; everything else is in the report.
     """
     manifest = read_manifest(folder)
     images = plan.images_table(boxes, splits, manifest.label_map)

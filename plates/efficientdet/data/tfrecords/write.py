@@ -46,17 +46,19 @@ def write(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Writes `folder` with the shards and `manifest.json` of all images in `splits`, and returns the
-    manifest.
+    """Writes `folder` with the shards of all images in `splits` and `manifest.json`, which it returns.
 
-    `boxes` has the columns of `labels.parquet` (a row with class null is an image without a plate), `splits`
-    those of `splits.parquet`, which says what is written; `photographs` gives their JPEGs. Shards are about `shard_mib`
-    MiB; `workers` are processes (None: one a core), of which only as many are started as pay for it.
-    `progress(images done, images in all)` is called after every shard.
+    Args:
+        boxes: the columns of `labels.parquet`; a row with class null is an image without a plate.
+        splits: the columns of `splits.parquet`, which says what is written.
+        photographs: gives their JPEGs.
+        shard_mib: size of a shard in MiB, about.
+        workers: processes, of which only as many are started as pay for it; None: one a core.
+        progress: called after every shard with the images done and the images in all.
 
-    Raises `UserError`: tables that disagree; files that are missing, changed since the scan, no JPEG or
-    outside their root; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the
-    next run.
+    Raises:
+        UserError: tables that disagree; files that are missing, changed since the scan, not a JPEG or outside their
+            root; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the next run.
     """
     images = plan.images_table(boxes, splits, label_map)
     planned = plan.shards(images, photographs, seed, round(shard_mib * MEBI))

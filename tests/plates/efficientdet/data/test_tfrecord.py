@@ -320,7 +320,7 @@ def test_tables_that_cannot_be_right_are_refused(photographs, tmp_path, change, 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda splits: pd.concat([splits, splits[:2]]), "2 images stand twice"),
+        (lambda splits: pd.concat([splits, splits[:2]]), "2 images occur twice"),
         (lambda splits: splits.assign(split="trian"), r"unknown splits \['trian'\]"),
     ],
 )
