@@ -67,7 +67,7 @@ box = st.tuples(edge, edge, st.integers(1, 8), st.integers(1, 8)).map(
 path = st.sampled_from("abc")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(path, st.sampled_from(["blue", "green"]), box), min_size=1, max_size=8),
     st.lists(st.tuples(path, st.sampled_from([1, 2]), st.sampled_from([0.1, 0.5, 0.9]), box), max_size=12),
