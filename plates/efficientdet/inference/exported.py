@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 from pycocotools import mask as rle
 
+from plates.columns import BOX
 from plates.efficientdet.inference.export import DESCRIPTION, SAVED_MODEL
 from plates.efficientdet.inference.photograph import UPRIGHT, Photograph
 from plates.efficientdet.inference.predict import Prediction, predict
 from plates.errors import UserError
 from plates.files import atomic
-
-COLOUR = (255, 140, 0)
-OPACITY = 110
+from plates.pages import drawing
 
 
 class ExportedModel:
@@ -124,15 +123,9 @@ def draw(prediction: dict[str, Any], target: Path) -> None:
     with Image.open(prediction["image"]) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
     for mask in prediction.get("masks", []):
-        shade = Image.fromarray(rle.decode({key: mask[key] for key in ("size", "counts")}) * OPACITY)
-        image.paste(COLOUR, mask=shade)
-    pen = ImageDraw.Draw(image)
-    size = max(14, image.height // 40)
-    font = ImageFont.load_default(size=size)
-    for found in prediction.get("detections", []):
-        corner = found["xmin"], found["ymin"]
-        pen.rectangle((*corner, found["xmax"], found["ymax"]), outline=COLOUR, width=max(2, image.height // 300))
-        label = f"{found['name']} {found['score']:.2f}"
-        pen.text((corner[0], max(0, corner[1] - 1.2 * size)), label, fill=COLOUR, font=font)
+        drawing.shade(image, rle.decode({key: mask[key] for key in ("size", "counts")}))
+    found = prediction.get("detections", [])
+    boxes = np.array([[one[edge] for edge in BOX] for one in found]).reshape(-1, 4)
+    labels = [f"{one['name']} {one['score']:.2f}" for one in found]
     with atomic(target) as temporary:
-        image.save(temporary)
+        drawing.draw(image, [drawing.Marks(boxes, drawing.ORANGE, labels)]).save(temporary)

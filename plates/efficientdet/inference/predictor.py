@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from plates.columns import BOX
 from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.data import preprocess
@@ -121,7 +122,7 @@ def mask_iou(detector: SavedDetector, folder: Path, split: str, batch_size: int 
 
 def _empty() -> pd.DataFrame:
     kinds = {"image_id": "int64", "path": "str", "class": "int32", "score": "float32"}
-    sides = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), "float32")
+    sides = dict.fromkeys(BOX, "float32")
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in (kinds | sides).items()})
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+from plates.columns import BOX, CORNERS
+
 WIDTH, HEIGHT = 96, 160
-CORNERS = ("rb_x", "rb_y", "lb_x", "lb_y", "lt_x", "lt_y", "rt_x", "rt_y")
 
 Tables = tuple[Path, pd.DataFrame, pd.DataFrame]
 
@@ -40,7 +41,7 @@ def row(root: Path, path: str, encoded: bytes, box: tuple[int, int, int, int] | 
         "width": width,
         "height": height,
         "class": name if box else None,
-        **dict(zip(("xmin", "ymin", "xmax", "ymax"), (xmin, ymin, xmax, ymax), strict=True)),
+        **dict(zip(BOX, (xmin, ymin, xmax, ymax), strict=True)),
         **dict(zip(CORNERS, corners, strict=True)),
     }
 

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plates.columns import BOX
 from plates.efficientdet.evaluation import scorers
 from plates.efficientdet.evaluation.metrics import evaluate
 from plates.errors import UserError
 
 LABELS = {1: "car", 2: "plate", 7: "never"}
-TRUTH = ["image_id", "class", "iscrowd", "xmin", "ymin", "xmax", "ymax"]
-FOUND = ["image_id", "class", "score", "xmin", "ymin", "xmax", "ymax"]
+TRUTH = ["image_id", "class", "iscrowd", *BOX]
+FOUND = ["image_id", "class", "score", *BOX]
 
 image, number = st.integers(1, 4), st.sampled_from([1, 2])
 # Sides on both ends of COCO's sizes, 32² and 96², and corners close enough to overlap in many ways.

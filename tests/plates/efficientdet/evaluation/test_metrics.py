@@ -10,6 +10,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from plates.columns import BOX
 from plates.efficientdet.evaluation.metrics import evaluate, mask_iou
 from plates.errors import UserError
 
@@ -17,11 +18,11 @@ PLATE = {1: "license_plate"}
 
 
 def truth(*rows):
-    return pd.DataFrame(rows, columns=["image_id", "subset", "class", "xmin", "ymin", "xmax", "ymax"])
+    return pd.DataFrame(rows, columns=["image_id", "subset", "class", *BOX])
 
 
 def found(*rows):
-    columns = ["image_id", "class", "score", "xmin", "ymin", "xmax", "ymax"]
+    columns = ["image_id", "class", "score", *BOX]
     return pd.DataFrame(rows, columns=columns).astype({"image_id": "int64", "class": "int32", "score": "float32"})
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import toy
 
+from plates.columns import SPLITS
 from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.samples import pictures
@@ -20,7 +21,7 @@ MASKS = {"image_size": "96x160", "heads": ["segmentation"]}
 @pytest.fixture
 def folder(photographs, tmp_path):
     """21 photographs in turn for train, val and test, every seventh without a plate."""
-    root, boxes, splits = photographs(21, ("train", "val", "test"))
+    root, boxes, splits = photographs(21, SPLITS)
     write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "examples", workers=1)
     return tmp_path / "examples"
 

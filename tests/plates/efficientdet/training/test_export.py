@@ -12,17 +12,19 @@ import toy
 from PIL import Image
 from pycocotools import mask as rle
 
+from plates.columns import BOX
 from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.config import ExportConfig, NmsConfig
 from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.inference.export import agreement, export
-from plates.efficientdet.inference.exported import COLOUR, ExportedModel, draw
+from plates.efficientdet.inference.exported import ExportedModel, draw
 from plates.efficientdet.inference.photograph import ORIENTATION, Photograph
 from plates.efficientdet.inference.predict import _answers, predict
 from plates.efficientdet.inference.predictor import Predictor, detect
 from plates.errors import UserError
 from plates.hashes import content_hash
+from plates.pages.drawing import ORANGE
 
 NMS = NmsConfig()
 
@@ -71,7 +73,7 @@ def examples(scale: int = 1) -> list[Example]:
 
 def ground_truth(examples: list[Example]) -> pd.DataFrame:
     rows = [(int(example.image_id), "plate", *example.boxes[0]) for example in examples]
-    return pd.DataFrame(rows, columns=["image_id", "class", "xmin", "ymin", "xmax", "ymax"])
+    return pd.DataFrame(rows, columns=["image_id", "class", *BOX])
 
 
 @pytest.mark.parametrize("scale", [1, 3])
@@ -144,7 +146,7 @@ def test_predicting_files_gives_json_and_pictures(exported, tmp_path):
     best = predictions[0]["detections"][0]
     assert best["name"] == "plate"
     expected = examples(3)[0].boxes[0]
-    assert [best[side] for side in ("xmin", "ymin", "xmax", "ymax")] == pytest.approx(expected, abs=12)
+    assert [best[edge] for edge in BOX] == pytest.approx(expected, abs=12)
     (mask,) = predictions[0]["masks"]
     pixels = rle.decode({key: mask[key] for key in ("size", "counts")})
     inside = pixels[int(expected[1]) : int(expected[3]), int(expected[0]) : int(expected[2])]
@@ -154,7 +156,7 @@ def test_predicting_files_gives_json_and_pictures(exported, tmp_path):
     draw(predictions[0], tmp_path / "drawn.png")
     with Image.open(tmp_path / "drawn.png") as drawn, Image.open(files[0]) as original:
         assert drawn.size == original.size
-        assert (np.asarray(drawn) == COLOUR).all(axis=-1).any()
+        assert (np.asarray(drawn) == ORANGE).all(axis=-1).any()
 
 
 def test_every_file_has_an_answer_or_one_line_of_error(exported, tmp_path):
