@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup run test test-long test-real ui tensorboard lint bench clean lock docs
+.PHONY: help setup home run test test-long test-real ui tensorboard lint bench clean lock docs
 
 help: ## explain the commands
 	@printf 'plates: retrain a license-plate detector and know which data produced which mAP\n\n'
@@ -20,7 +20,12 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo 'DAGSTER_HOME=$(CURDIR)' > .env
+	@$(MAKE) --no-print-directory home
 	@touch $@
+
+home: # this environment's Dagster commands find this clone's dagster.yaml, which turns their telemetry off
+	@$(BIN)/python -c 'import os, pathlib, site; pathlib.Path(site.getsitepackages()[0], "plates_home.pth").write_text( \
+		f"import os; os.environ.setdefault(\"DAGSTER_HOME\", {os.getcwd()!r})\n")'
 
 run: export FOLDER := $(value DATA)
 run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCPD2019 for real photographs

@@ -1,38 +1,45 @@
-"""What is missing or wrong on this machine, and how to mend it."""
+"""What is missing or wrong on this machine and in this project, and how to fix it."""
 
 import importlib.util
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import psutil
 
+from pipelines.resources import instance_home
 from plates.errors import UserError
+from plates.lineage import git_state
 from plates.settings.project import Project
+from stages.faults import NEEDED, conflicts, in_words
 
-FREE_GIB = 5
 UI_PORT = 3000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: whether it is well, what was found, and how to mend it where it is not."""
+    """One thing looked at: whether it is well, what was found, and how to fix it where it is not."""
 
     subject: str
     ok: bool
     found: str
-    mend: str = ""
+    fix: str = ""
     needed: bool = True
 
 
 def examine() -> Iterator[Finding]:
     """Looks at everything, one finding at a time; the last, TensorFlow's view of the GPU, takes seconds."""
-    for look in (_python, _git, _packages, _antlr, _project, _settings, _disk, _memory, _port, _tensorflow):
+    for look in (_python, _packages, _antlr, _project, _git, _merge, _settings, _instance, _history):
+        yield look()
+    for look in (_disk, _memory, _port, _tensorflow):
         yield look()
 
 
@@ -47,11 +54,42 @@ def _python() -> Finding:
 
 
 def _git() -> Finding:
-    path = shutil.which("git")
-    if not path:
-        return Finding("git", False, "not found", "apt-get install git: lineage records the commit")
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    said = git_state.trouble(_root())
+    if said:
+        found, _, fix = said.partition(". ")
+        return Finding("git", False, found, fix)
+    version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return Finding("git", True, version)
+
+
+def _merge() -> Finding:
+    said = conflicts(_root())
+    found, _, fix = (said or "no unfinished merge").partition(". ")
+    return Finding("DVC's files", said is None, found, fix)
+
+
+def _instance() -> Finding:
+    try:
+        home = instance_home(_root())
+    except UserError as error:
+        found, _, fix = str(error).partition(". ")
+        return Finding("DAGSTER_HOME", False, found, fix)
+    own = home == _root()
+    return Finding("DAGSTER_HOME", True, "the project's own" if own else f"{home}: its settings, not the project's")
+
+
+def _history() -> Finding:
+    """Opens Dagster's databases, as a run would."""
+    for file in sorted((_root() / ".dagster").rglob("*.db")):
+        try:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=3)) as database:
+                (verdict,) = database.execute("pragma quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {verdict}")
+        except sqlite3.Error as error:
+            found, _, fix = str(in_words(error, _root())).partition(". ")
+            return Finding("Dagster's history", False, found, fix)
+    return Finding("Dagster's history", True, "readable")
 
 
 def _packages() -> Finding:
@@ -94,7 +132,7 @@ def _settings() -> Finding:
         photographs = project.photographs
         given = project.params.data.root is not None
     except UserError as error:
-        return Finding("params.yaml", False, str(error), "mend the lines named")
+        return Finding("params.yaml", False, str(error), "fix the lines named")
     if given and not os.access(photographs, os.R_OK | os.X_OK):
         return Finding(
             "params.yaml",
@@ -106,8 +144,17 @@ def _settings() -> Finding:
 
 
 def _disk() -> Finding:
-    free = shutil.disk_usage(".").free / 2**30
-    return Finding("free disk", free >= FREE_GIB, f"{free:.0f} GiB", f"free {FREE_GIB} GiB: `dvc gc -w` drops old data")
+    free = shutil.disk_usage(_root()).free / 2**30
+    needed = NEEDED / 2**30
+    return Finding(
+        "free disk",
+        free >= needed,
+        f"{free:.1f} GiB"
+        + (f", {needed - free:.1f} short of the {needed:.0f} that a run may need" if free < needed else ""),
+        "safe to remove: all in .plates but .plates/restored: the next run makes it again (interrupted training begins "
+        "again). With a DVC remote: dvc push, then dvc gc --workspace --not-in-remote. `dvc gc --workspace` alone also "
+        "removes what older records need, and other clones on the same cache unless they are named with --projects",
+    )
 
 
 def _memory() -> Finding:
@@ -145,6 +192,13 @@ def _tensorflow() -> Finding:
         "pip install --no-build-isolation --editable '.[gpu]': TensorFlow lacks CUDA's libraries for the card",
         needed=False,
     )
+
+
+def _root() -> Path:
+    try:
+        return Project.find().root
+    except UserError:
+        return Path.cwd()
 
 
 def _version(name: str) -> str | None:

@@ -1,7 +1,9 @@
 """What the assets are given to work with."""
 
 import os
+from pathlib import Path
 
+from plates.errors import UserError
 from plates.settings.project import Project
 
 
@@ -17,7 +19,29 @@ def use_instance(found: Project) -> None:
 
     Dagster takes that path from the working folder, so that its commands run in the project's folder, as DVC's do.
     """
+    home = instance_home(found.root)
     (found.root / ".dagster").mkdir(exist_ok=True)
-    os.environ.setdefault("DAGSTER_HOME", str(found.root))
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     # TensorFlow writes a page about drivers and processor flags at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def instance_home(root: Path) -> Path:
+    """The folder of Dagster's settings: the project's own, or another instance that `DAGSTER_HOME` names.
+
+    Where that is the folder of another clone, as in a worktree or in an experiment of DVC's, it is not meant.
+
+    Raises:
+        UserError: `DAGSTER_HOME` names no folder.
+    """
+    given = os.environ.get("DAGSTER_HOME")
+    if not given:
+        return root
+    home = Path(given).expanduser().absolute()
+    if not home.is_dir():
+        raise UserError(
+            f"DAGSTER_HOME is {given}, and there is no such folder. To keep the history of runs in the project: unset "
+            "DAGSTER_HOME"
+        )
+    return root if (home / "dvc.yaml").is_file() and (home / "params.yaml").is_file() else home

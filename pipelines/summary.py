@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from checks.suites.suite import Outcome
+from pipelines import tags
 from pipelines.resources import use_instance
 from plates.lineage.gate import METRICS
 from plates.settings.project import Project
 from plates.splits.shift import sentences
+from stages import lock
 
 
 def show(project: Project, console: Console) -> None:
@@ -46,6 +48,25 @@ def show(project: Project, console: Console) -> None:
         "make run DATA=/path/to/CCPD2019",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def stopped(project: Project, turn: lock.Turn) -> str:
+    """What to say of a run that ended early: at a stage, which says why itself, or in DVC before one began."""
+    use_instance(project)
+    with dg.DagsterInstance.get() as instance:
+        last = next(iter(instance.get_runs(filters=dg.RunsFilter(tags={tags.RUN: turn.id}), limit=1)), None)
+    if last is None or last.status == dg.DagsterRunStatus.SUCCESS:
+        return (
+            "DVC stopped before a stage began, and said why above; `plates doctor` looks for the cause. What was done "
+            "before is kept."
+        )
+    names = ", ".join(sorted(key.to_user_string() for key in last.asset_selection or ()))
+    killed = last.status == dg.DagsterRunStatus.STARTED
+    reason = "its process was killed (out of memory?)" if killed else "the reason is above"
+    return (
+        f"the run stopped at {names}: {reason}. What was done before it is kept: `plates run` goes on from there, once "
+        "the cause is fixed."
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from plates.lineage import environment
+from plates.lineage.working_tree import git
 from stages import lock
 
 RUN = "plates/run"
@@ -24,8 +24,8 @@ def of(root: Path, turn: lock.Turn) -> dict[str, str]:
     """The tags of a run that begins now."""
     found = {
         RUN: turn.id,
-        DOOR: turn.door.partition(" --")[0],
-        COMMIT: environment.code(root)["commit"],
+        DOOR: " ".join(turn.door.split()[:2]),
+        COMMIT: (git(root, "rev-parse", "HEAD") or "").strip(),
         EXPERIMENT: os.environ.get("DVC_EXP_NAME"),
     }
     return {name: value for name, value in found.items() if value}

@@ -17,6 +17,7 @@ PARTS = (
         "dvc.yaml",
         "dagster.yaml",
         "workspace.yaml",
+        "dg.toml",
         "pyproject.toml",
         ".dvc/config",
         ".dvcignore",

@@ -1,6 +1,7 @@
 """`make` hands what a user gives it on as it is."""
 
 import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,11 @@ def test_without_data_the_run_is_of_the_sample(tmp_path: Path) -> None:
 def test_the_port_reaches_the_ui(tmp_path: Path) -> None:
     assert make(tmp_path, "ui") == ["ui"]
     assert make(tmp_path, "ui", "PORT=3001") == ["ui", "--port", "3001"]
+
+
+def test_an_environment_knows_its_clone(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=False)
+    subprocess.run(["make", "-s", "-C", str(ROOT), f"BIN={tmp_path}/env/bin", "home"], check=True)
+    show = [f"{tmp_path}/env/bin/python", "-c", "import os; print(os.environ['DAGSTER_HOME'])"]
+    assert subprocess.check_output(show, env={}, text=True) == f"{ROOT}\n"
+    assert subprocess.check_output(show, env={"DAGSTER_HOME": "/other"}, text=True) == "/other\n"

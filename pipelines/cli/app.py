@@ -1,18 +1,63 @@
 """The command line's root and how it talks."""
 
 from collections.abc import Collection, Mapping, Sequence
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from plates.errors import UserError
+
 UNFOLDED = 10_000
 """Columns of what is piped: no value is cut or folded there."""
 
+ELSEWHERE = {
+    "train": "plates run trains and all that follows; plates materialize checkpoint, the training alone",
+    "evaluate": "plates materialize evaluation scores models/checkpoint on the project's photographs",
+    "val": "plates materialize evaluation scores models/checkpoint on the project's photographs",
+    "export": "plates materialize exported_model exports models/checkpoint",
+    "detect": "plates predict PHOTO.jpg",
+    "test": "plates materialize evaluation scores the model; make test runs the project's tests",
+}
+"""What does what a user of another detector asks for by these names."""
+
+
+class Commands(typer.core.TyperGroup):
+    """A group of commands: says what does here what another detector's command does, and writes no type at a flag."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for."""
+        if args[0] in ELSEWHERE and self.get_command(ctx, args[0]) is None:
+            raise UserError(f"there is no plates {args[0]}: {ELSEWHERE[args[0]]}")
+        return super().resolve_command(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name; None where there is none."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _untyped(command.get_params(ctx))
+        return command
+
+    def get_params(self, ctx: Any) -> Any:
+        """The group's own options."""
+        return _untyped(super().get_params(ctx))
+
+
+def _untyped(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
+
+
 app = typer.Typer(
     name="plates",
+    cls=Commands,
     help="Retrain an EfficientDet license-plate detector, and always know which data produced which mAP.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -22,6 +67,21 @@ app = typer.Typer(
 console = Console()
 if not console.is_terminal:
     console.width = UNFOLDED
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"plates {metadata.version('plates')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The root of all commands."""
 
 
 def complain(message: str) -> None:

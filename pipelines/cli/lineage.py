@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipelines.cli.app import app, complain, console, note, print_columns
+from pipelines.cli.app import Commands, app, complain, console, note, print_columns
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
 from plates.lineage.restore import restore as bring_back
@@ -18,7 +18,7 @@ from plates.settings.project import Project
 from stages import lock
 from stages.dvc_fetch import fetcher
 
-commands = typer.Typer(help="Which data produced which mAP.", invoke_without_command=True)
+commands = typer.Typer(cls=Commands, help="Which data produced which mAP.", invoke_without_command=True)
 app.add_typer(commands, name="lineage")
 
 SPARE = ("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "steps", "time (UTC)", "code", "mAP50", "model")

@@ -11,7 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pipelines.cli.app import app, complain, console, note
+from pipelines.cli.app import Commands, app, complain, console, note
 from plates.efficientdet.inference.predict import predict as predictions
 from plates.errors import UserError
 from plates.files import atomic
@@ -21,7 +21,7 @@ from plates.lineage.vouch import records_of
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
 
-weights = typer.Typer(help="Looking into checkpoints.", no_args_is_help=True)
+weights = typer.Typer(cls=Commands, help="Looking into checkpoints.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 
 JPEG = (".jpg", ".jpeg")

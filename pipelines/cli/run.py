@@ -1,7 +1,6 @@
 """Running the pipeline: `plates run`, `plates materialize`, `plates params`, `plates ui`."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from pipelines import inputs
 from pipelines.cli.app import app, complain, console, note, say
+from pipelines.repro import environment, repro, require_git
 from pipelines.resources import use_instance
 from plates.errors import UserError
 from plates.settings import automl_overrides as hparams
@@ -47,29 +47,24 @@ def run(
         changes = overrides.changes | changes
         if overrides.left_out:
             note(overrides.left_out)
-    with lock.turn(project.root, "plates run", note):
+    with lock.turn(project.root, "plates run", note) as turn:
         if said := faults.conflicts(project.root):
             raise UserError(said)
+        if said := require_git(project.root):
+            note(f"note: {said}")
         edit.write(project.root / "params.yaml", changes, partial(inputs.require, project))
         if changes:
-            said = ", ".join(f"{key} = {value}" for key, value in changes.items())
-            console.print(f"params.yaml: {said}", markup=False, highlight=False, soft_wrap=True)
-        project = Project(project.root)
-        # Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it.
-        usual = signal.signal(signal.SIGINT, lambda *_: None)
+            say("params.yaml: " + ", ".join(f"{key} = {value}" for key, value in changes.items()))
         before = _lock_file(project)
-        done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project.root, env=_environment(), check=False)
-        signal.signal(signal.SIGINT, usual)
-    if done.returncode:
-        complain(
-            "the run stopped at the stage named above. What was done before it is kept: "
-            "`plates run` goes on from there, once the cause is mended."
-        )
+        code = repro(project.root)
+    project = Project(project.root)
+    from pipelines.summary import show, stopped
+
+    if code:
+        complain(stopped(project, turn))
         raise typer.Exit(1)
     if before == _lock_file(project):
         console.print("All is current: nothing had changed.")
-    from pipelines.summary import show
-
     show(project, console)
 
 
@@ -141,7 +136,7 @@ def ui(
     _require_free(port)
     quiet = ["-W", "ignore:Function `dev_command` is superseded:FutureWarning"]
     command = [sys.executable, *quiet, str(dagster), "dev", "--host", "127.0.0.1", "--port", str(port)]
-    raise typer.Exit(subprocess.run(command, cwd=project.root, env=_environment(), check=False).returncode)
+    raise typer.Exit(subprocess.run(command, cwd=project.root, env=environment(), check=False).returncode)
 
 
 def _require_free(port: int) -> None:
@@ -152,8 +147,3 @@ def _require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise UserError(f"127.0.0.1:{port}: {error.strerror}. Take another port: plates ui --port N") from None
-
-
-def _environment() -> dict[str, str]:
-    """This environment, with the folder of `plates`, `dvc` and `dagster` first on the path."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}

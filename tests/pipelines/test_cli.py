@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -182,12 +183,28 @@ def test_before_the_first_run_the_advice_is_to_run(plates: Plates, words: list[s
 
 
 def test_a_fault_that_two_looks_find_is_said_once(plates: Plates, monkeypatch: pytest.MonkeyPatch) -> None:
-    same = [doctor.Finding(subject, False, "no project here", f"mend {subject}") for subject in ("first", "second")]
+    same = [doctor.Finding(subject, False, "no project here", f"fix {subject}") for subject in ("first", "second")]
     monkeypatch.setattr(doctor, "examine", lambda: iter([doctor.Finding("git", True, "2"), *same]))
     code, out, _ = plates("doctor")
     assert code == 1
-    assert "mend first" in out
+    assert "fix first" in out
     assert "second" not in out
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "export", "val"])
+def test_the_command_of_another_detector_leads_to_ours(plates: Plates, name: str) -> None:
+    code, out, err = plates(name, "--epochs", "3")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: there is no plates {name}: plates ")
+
+
+def test_help_names_no_type_at_a_flag(plates: Plates) -> None:
+    for words in ([], ["lineage"], ["lineage", "restore"], ["run"]):
+        code, out, _ = plates(*words, "--help")
+        assert code == 0
+        assert "--help" in out
+        assert "<bool>" not in out
+    assert plates("--version")[1] == f"plates {metadata.version('plates')}\n"
 
 
 def test_sample_draws_as_many_scenes_as_a_run_does() -> None:

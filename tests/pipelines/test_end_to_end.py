@@ -33,7 +33,8 @@ def test_dvc_is_clean_after_a_run_and_a_second_run_does_nothing(finished) -> Non
     again = call("plates", "run")
     assert "checkpoint" in again.stdout
     assert (root / "models/checkpoint").stat().st_mtime_ns == stamp
-    assert "Running stage 'labels'" not in again.stdout
+    assert "All is current" in again.stdout
+    assert "  labels (" not in again.stdout
 
 
 def test_the_record_leads_from_the_map_back_to_the_photographs(finished) -> None:

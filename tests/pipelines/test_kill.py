@@ -100,7 +100,7 @@ def test_ctrl_c_says_what_is_kept_and_the_next_run_goes_on(finished: tuple[Path,
     params = (root / "params.yaml").read_text(encoding="utf-8")
     edit.write(root / "params.yaml", {"train.steps": 400, "train.checkpoint_every": 5, "train.eval_every": 400})
     first = interrupted(root, after="step 20/400")
-    assert "checkpoint: interrupted. What is finished of it is kept" in first
+    assert "checkpoint: interrupted. Kept: the training up to its last saved step" in first
     assert "Traceback" not in first
     assert "Going on after step" in interrupted(root, after="Going on after step")
     (root / "params.yaml").write_text(params, encoding="utf-8")
@@ -110,4 +110,4 @@ def test_a_project_of_killed_runs_still_says_that_all_is_current(finished: tuple
     _, call = finished
     call("plates", "run")
     again = call("plates", "run")
-    assert "Running stage 'checkpoint'" not in again.stdout
+    assert "All is current" in again.stdout

@@ -1,0 +1,54 @@
+"""A whole run through DVC, whose own words are left out: each stage says what it made."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from plates.errors import UserError
+from plates.lineage import git_state
+
+
+def require_git(root: Path) -> str | None:
+    """What to say of Git before a run; None where it names the commit.
+
+    Raises:
+        UserError: DVC cannot work in `root` without Git.
+    """
+    said = git_state.trouble(root)
+    if said and not git_state.in_repository(root):
+        from dvc.config import Config
+
+        if not Config(str(root / ".dvc"))["core"].get("no_scm", False):
+            raise UserError(f"{said}. Or work without: dvc config --local core.no_scm true")
+    return said
+
+
+def repro(root: Path) -> int:
+    """Runs `dvc repro`, and returns its exit code.
+
+    Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it. A SIGTERM or SIGHUP, which
+    reaches this process alone, is handed on as Ctrl-C.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
+    process = subprocess.Popen(command, cwd=root, env=environment())
+
+    def hand_on(*_: object) -> None:
+        for one in (*psutil.Process(process.pid).children(recursive=True), process):
+            one.send_signal(signal.SIGINT)
+
+    usual = {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGHUP)}
+    usual[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return process.wait()
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+def environment() -> dict[str, str]:
+    """This environment, with the folder of `plates`, `dvc` and `dagster` first on the path."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
