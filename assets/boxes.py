@@ -21,13 +21,14 @@ from plates.scoring.classes import classes
 from plates.splits import shift
 from stages.run import Run
 from stages.stage import Output, asset
+from stages.tables import described
 
 PICTURES = 6
 
 
 @asset(
     reads=["data/labels.parquet"],
-    params=["data.annotations", "data.class_by", "validation"],
+    params=["data.annotations", "data.class_by", "evaluation.max_detections", "nms.max_output_size", "validation"],
     writes=[
         "data/boxes.parquet",
         "data/rejected.parquet",
@@ -44,11 +45,17 @@ def boxes(run: Run) -> dict[str, Any]:
 
     path, limits = run.project.path, run.params.validation
     labels = pd.read_parquet(path("data/labels.parquet"))
-    deliveries = run.project.scratch / ("samples" if run.project.draws_sample else "deliveries")
+    deliveries = memory.folder(run.project)
     previous = memory.last(deliveries, labels)
     known = labels["subset"].unique() if run.params.data.annotations else SUBSETS
     verdict = validate(
-        labels, previous=previous.size if previous else None, subsets=known, data_docs=path("reports/data_docs")
+        labels,
+        previous=previous.size if previous else None,
+        subsets=known,
+        data_docs=path("reports/data_docs"),
+        edge_tolerance_px=limits.edge_tolerance_px,
+        rejected_box=limits.rejected_box,
+        most_objects=min(run.params.evaluation.max_detections, run.params.nms.max_output_size),
     )
     write_parquet(path("data/rejected.parquet"), typed(verdict.rejected, REJECTED_SCHEMA))
     verdict.require(limits.max_rejected_fraction)
@@ -68,15 +75,14 @@ def boxes(run: Run) -> dict[str, Any]:
             "outcomes": [outcome.model_dump() for outcome in verdict.outcomes],
             "balance": [balance.model_dump() for balance in balances],
             "shift": [] if since is None else json.loads(since.to_json(orient="records")),
-            "accepted": len(verdict.accepted),
-            "rejected": len(verdict.rejected),
+            "counts": verdict.counts,
         },
     )
     memory.remember(deliveries, labels, verdict.accepted)
     broken = verdict.rejected["broken"].explode().value_counts().rename("annotations").to_frame()
     return {
-        "accepted": len(verdict.accepted),
-        "rejected": len(verdict.rejected),
+        **described(LABELS_SCHEMA, len(verdict.accepted)),
+        **verdict.counts,
         "rejected share": round(verdict.rejected_fraction, 4),
         "broken expectations": dg.MetadataValue.md(broken.to_markdown() if len(broken) else "none"),
         "balance": dg.MetadataValue.md("\n".join(f"- {balance.sentence}" for balance in balances)),

@@ -28,6 +28,7 @@ BY_FIGURE = "mask_iou"
 @asset(
     reads=[
         "data/boxes.parquet",
+        "data/rejected.parquet",
         "data/splits.parquet",
         "data/tfrecords",
         "data/detections.parquet",
@@ -96,7 +97,7 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
         return gate.decide_by_figure(record.metrics, best, rule), None, None
     table, scored, test_set = None, None, record.metrics["test_set"]
     if service is not None:
-        expected = truth(run.project, run.params.evaluation.split)
+        expected = truth(run.project, run.params.evaluation.split, with_regions=True)
         labels = same_classes(run, service)
         scored = path(champions.FOLDER) / "best" / "detections.parquet"
         if service.test_set != identity(expected):

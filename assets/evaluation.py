@@ -25,14 +25,14 @@ from plates.photographs.looks import looks
 from plates.scoring.detections import Found, detections, parts
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
-from plates.scoring.truth import identity, shared_plates, truth
+from plates.scoring.truth import identity, real, shared_plates, truth
 from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
 from stages.run import Run
 from stages.stage import Output, asset
 
 
 @asset(
-    reads=["data/boxes.parquet", "data/splits.parquet", "data/tfrecords", "models/checkpoint"],
+    reads=["data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet", "data/tfrecords", "models/checkpoint"],
     params=["model.name", "train.batch_size", "nms", "evaluation"],
     writes=[
         "data/detections.parquet",
@@ -52,7 +52,7 @@ from stages.stage import Output, asset
 )
 def evaluation(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.evaluation
-    expected = truth(run.project, params.split)
+    expected = truth(run.project, params.split, with_regions=True)
     found = found_on(run, params.split, "data/detections.parquet")
     found_on_val = found_on(run, "val", "data/detections_val.parquet")
     figures, boxes = scores(found, expected, params.max_detections, measured(run, expected))
@@ -62,7 +62,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     chosen = {}
     if boxes and found.file and found_on_val.file:
         labels, most = found.label_map, params.max_detections
-        on_val = match(parts(found_on_val.file), truth(run.project, "val"), labels, most)
+        on_val = match(parts(found_on_val.file), truth(run.project, "val", with_regions=True), labels, most)
         points = working_points(on_val, boxes.tally.matches, params.promise)
         chosen = thresholds(points)
         metrics |= {
@@ -74,7 +74,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     for name, table in tables.items():
         with atomic(path(f"plots/{name}.csv")) as temporary:
             table.to_csv(temporary, index=False)
-    drawn = worst(run, boxes, expected)
+    drawn = worst(run, boxes, real(expected))
     report.write(
         path("reports/evaluation.html"),
         title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",

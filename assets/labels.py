@@ -6,16 +6,20 @@ With `data.annotations`, the boxes come from that COCO JSON instead, and the res
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.ccpd.table import LABELS_SCHEMA, UNPARSED_SCHEMA, read_labels
 from plates.coco.convert import from_coco
 from plates.errors import UserError
 from plates.files import write_parquet
+from plates.photographs.turn import drawn_upright, turn_labels
 from stages.run import Run
 from stages.stage import asset
+from stages.tables import described
 
 
 @asset(
@@ -38,9 +42,11 @@ def labels(run: Run) -> dict[str, Any]:
             "crowds left out": imported.crowds,
             "images not listed": imported.unlisted,
             "outlines without exactly four corners": imported.polygons,
+            "turned with their photograph": imported.turned,
         }
     else:
         table, unparsed = read_labels(scanned, params.class_by)
+        table = with_turned(table, pq.read_table(scanned, columns=["path", "orientation"]).drop_null())
         left_out = {}
     write_parquet(run.project.path("data/unparsed.parquet"), unparsed)
     share = len(unparsed) / max(images, 1)
@@ -55,10 +61,25 @@ def labels(run: Run) -> dict[str, Any]:
     write_parquet(run.project.path("data/labels.parquet"), table)
     counts = table.group_by("class").aggregate([("path", "count")]).to_pandas()
     counts["class"] = counts["class"].fillna("no plate")
+    labelled = len(table) - table["class"].null_count
     return {
-        "annotations": len(table),
+        **described(LABELS_SCHEMA, len(table)),
+        "annotations": labelled,
+        "photographs without an annotation": len(table) - labelled,
         "unparsed": len(unparsed),
         "classes": dg.MetadataValue.md(counts.to_markdown(index=False, headers=["class", "annotations"])),
         "first rows": dg.MetadataValue.md(table.slice(0, 5).to_pandas().T.to_markdown()),
         **left_out,
     }
+
+
+def with_turned(table: pa.Table, images: pa.Table) -> pa.Table:
+    """The labels table with the boxes turned of those of its photographs that were (`images`: path, orientation)."""
+    if not len(images):
+        return table
+    labels, known = table.to_pandas(), images.to_pandas().set_index("path")["orientation"]
+    orientation = labels["path"].map(known).fillna(1).to_numpy(np.int64)
+    said = np.broadcast_to(np.array([IMAGE_WIDTH, IMAGE_HEIGHT], np.float64), (len(labels), 2))
+    upright = drawn_upright(said, labels[["width", "height"]].to_numpy(np.float64, na_value=np.nan), orientation)
+    turned = turn_labels(labels, np.where(upright, 1, orientation))
+    return pa.Table.from_pandas(turned, schema=LABELS_SCHEMA, preserve_index=False)

@@ -14,20 +14,23 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from plates.ccpd.subsets import find_lists
 from plates.files import remove, write_json, write_parquet
 from plates.photographs.content import Photographs
+from plates.photographs.convert import TAKEN_SCHEMA, as_they_are, convert_images, convertible
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
 from stages.run import Run
 from stages.stage import asset
+from stages.tables import described
 
 PICTURES = 6
 
 
 @asset(
-    params=["data.root", "data.annotations", "data.sample"],
+    params=["data.root", "data.annotations", "data.convert", "data.convert_quality", "data.sample"],
     writes=["data/raw_images.parquet"],
     group="data",
     kinds={"parquet", "jpeg"},
@@ -42,9 +45,10 @@ def raw_images(run: Run) -> dict[str, Any]:
         cache_path=run.project.scan_cache,
         progress=run.progress.counter("photographs"),
     )
+    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
     images = decode_images(
-        found.table,
-        Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
+        taken_in(run, found.table, photographs),
+        photographs,
         cache=run.project.scratch / "decoded.parquet",
         progress=run.progress("photographs decoded"),
     )
@@ -56,15 +60,37 @@ def raw_images(run: Run) -> dict[str, Any]:
             f"{len(found.unreadable):,} files or folders cannot be read: " + "; ".join(found.unreadable[:5])
         )
     return {
+        **described(TAKEN_SCHEMA, len(frame)),
         "pictures": dg.MetadataValue.md(pictures(run, images)),
         "images": len(frame),
         "symbolic links left alone": found.links,
         "files that are not images": found.other_files,
-        "unreadable": int(frame["problem"].notna().sum()),
+        "not taken in": int(frame["problem"].notna().sum()),
+        "converted": len(images) - images["source"].null_count,
+        "turned upright": len(images) - images["orientation"].null_count,
         "bytes": int(frame["bytes"].sum()),
         "read now": found.read,
         "subsets": dg.MetadataValue.md(subsets.round(1).to_markdown()),
     }
+
+
+def taken_in(run: Run, images: pa.Table, photographs: Photographs) -> pa.Table:
+    """The scan's images, with upright JPEGs in place of those of another kind where `data.convert` says so."""
+    params = run.params.data
+    if params.convert == "when_needed":
+        return convert_images(
+            images,
+            photographs,
+            cache=run.project.scratch / "converted.parquet",
+            quality=params.convert_quality,
+            progress=run.progress("photographs converted"),
+        )
+    if able := pc.sum(convertible(images)).as_py():
+        run.progress.say(
+            f"{able:,} photographs are no JPEG or lie on their side: plates run --set data.convert=when_needed takes "
+            "them in as upright JPEGs"
+        )
+    return as_they_are(images)
 
 
 def beside(run: Run) -> dict[str, str]:

@@ -14,9 +14,10 @@ from plates.ccpd.subsets import official_lists, uses_lists
 from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.files import write_parquet
-from plates.splits.split import split_by_plate, split_officially, strata
+from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially, strata
 from stages.run import Run
 from stages.stage import asset
+from stages.tables import described
 
 
 @asset(
@@ -43,14 +44,18 @@ def splits(run: Run) -> dict[str, Any]:
     frame: pd.DataFrame = divided.table.to_pandas()
     counts = frame["split"].value_counts()
     if empty := [name for name in SPLITS if not counts.get(name)]:
+        parts = groups(boxes)
+        helps = "Add photographs of other plates"
+        if official and parts >= len(SPLITS):
+            helps = "Divided by plate each gets some: plates run --set split.method=plate"
         raise UserError(
-            f"no photograph is in {', '.join(empty)}: {len(frame):,} photographs, split "
-            f"{'by the official lists' if official else 'by plate'}. Add photographs, or change split.method, "
-            "split.val_fraction and split.test_fraction: plates run --set split.method=plate"
+            f"no photograph is in {', '.join(empty)}: {len(frame):,} photographs of {parts:,} plates, split "
+            f"{'by the official lists' if official else 'by plate, of which each split needs one'}. {helps}"
         )
     write_parquet(run.project.path("data/splits.parquet"), divided.table)
     of_strata = strata(boxes.to_pandas(), frame)
     return {
+        **described(SPLITS_SCHEMA, len(frame)),
         "method": "official lists" if official else "by plate",
         **{str(name): int(count) for name, count in counts.items()},
         "largest difference of a stratum": float(of_strata["off"].max()),

@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 from plates.efficientdet.data import tfrecords as shards
 from plates.photographs.content import Photographs
 from plates.scoring.classes import classes
+from plates.scoring.ignored import with_regions
 from stages.run import Run
 from stages.stage import asset
 
 
 @asset(
-    reads=["data/boxes.parquet", "data/splits.parquet"],
+    reads=["data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet"],
     params=["data.annotations", "data.class_by", "tfrecords"],
     writes=["data/tfrecords"],
     group="data",
@@ -29,7 +30,7 @@ from stages.stage import asset
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords
     manifest = shards.write(
-        pq.read_table(path("data/boxes.parquet"), columns=shards.BOX_COLUMNS),
+        with_regions(pq.read_table(path("data/boxes.parquet"), columns=shards.BOX_COLUMNS), run.project),
         pq.read_table(path("data/splits.parquet"), columns=shards.SPLIT_COLUMNS),
         classes(run.project),
         Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),

@@ -1,20 +1,26 @@
 """The gate between `labels` and `boxes`: every row is asked every question, and rejects keep what they broke."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from checks.pictures import Policy, divide
 from checks.suites.delivery import Delivery, delivery
 from checks.suites.geometry import geometry
 from checks.suites.measures import measure
 from checks.suites.plates import plates
-from checks.suites.suite import Answer, Outcome, run
+from checks.suites.suite import Answer, Outcome, run, shown
+from plates.ccpd.geometry import clip
 from plates.ccpd.subsets import SUBSETS
 from plates.errors import UserError
+
+WHOLE = "picture_whole"
+TEXTS = pa.list_(pa.string())
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,8 @@ class Verdict:
     """Rows kept and set aside, and every outcome.
 
     Attributes:
-        accepted: in the labels' columns.
-        rejected: likewise, and `broken`, the names of the critical expectations that the row breaks.
+        accepted: in the columns of `LABELS_SCHEMA`.
+        rejected: in those of `REJECTED_SCHEMA`.
         outcomes: of every expectation, in the order of asking.
         data_docs: the folder of Great Expectations' pages, if they were written.
     """
@@ -38,22 +44,51 @@ class Verdict:
         """Share of the rows that were set aside, 0..1."""
         return len(self.rejected) / max(len(self.accepted) + len(self.rejected), 1)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What became of the rows, and of how many photographs no annotation is known."""
+        failed = {outcome.name: outcome.failed for outcome in self.outcomes}
+        labelled = int(self.accepted["class"].notna().sum())
+        return {
+            "accepted": labelled,
+            "without an annotation": len(self.accepted) - labelled,
+            "cut at the edge": failed["box_not_clipped"],
+            "rejected": len(self.rejected),
+            "rejected with their photograph": failed[WHOLE],
+            "regions to ignore": int(self.rejected["ignored"].sum()),
+        }
+
     def require(self, max_rejected_fraction: float) -> None:
-        """Raises `UserError`, with a count for each expectation, if more than this share was set aside."""
-        if self.rejected_fraction <= max_rejected_fraction:
+        """Refuses to go on where too much was set aside.
+
+        Raises:
+            UserError: more than this share, or no annotation is left; with a count for each expectation.
+        """
+        total, labelled = len(self.accepted) + len(self.rejected), self.counts["accepted"]
+        if self.rejected.empty and not labelled:
+            raise UserError(
+                f"none of {total:,} photographs has an annotation, so there is nothing to learn. Name the annotations: "
+                "plates run --set data.annotations=FILE. Or look at them: plates inspect data/labels.parquet"
+            )
+        if self.rejected_fraction <= max_rejected_fraction and labelled:
             return
         broken = sorted((o for o in self.outcomes if o.severity == "critical" and o.failed), key=lambda o: -o.failed)
-        total = len(self.accepted) + len(self.rejected)
+        allow = f"plates run --set validation.max_rejected_fraction={np.ceil(self.rejected_fraction * 100) / 100:.2f}"
         raise UserError(
-            f"{len(self.rejected):,} of {total:,} annotations ({self.rejected_fraction:.1%}) break what must "
-            f"hold; at most {max_rejected_fraction:.1%} may (validation.max_rejected_fraction). "
-            "Nothing goes downstream.\n"
-            + "\n".join(f"  {outcome.failed:>7,}  {outcome.name}: {outcome.means}" for outcome in broken)
+            f"{len(self.rejected):,} of {total:,} annotations ({self.rejected_fraction:.1%}) are set aside; at most "
+            f"{max_rejected_fraction:.1%} may be (validation.max_rejected_fraction). Nothing goes downstream.\n"
+            + "\n".join(_line(outcome) for outcome in broken)
             + "\nLook at them: plates inspect data/rejected.parquet"
             + (f" (and {self.data_docs / 'index.html'})" if self.data_docs else "")
-            + "\nThen fix the delivery, or allow more: plates run --set validation.max_rejected_fraction="
-            + f"{np.ceil(self.rejected_fraction * 100) / 100:.2f}"
+            + "\nThen fix the delivery"
+            + (f", or allow more: {allow}" if labelled else ": no annotation is left to go on with")
         )
+
+
+def _line(outcome: Outcome) -> str:
+    such = f": such as {', '.join(outcome.examples)}" if outcome.examples else ""
+    remedy = f"\n           {outcome.remedy}" if outcome.remedy else ""
+    return f"  {outcome.failed:>7,}  {outcome.name}: {outcome.means}{such}{remedy}"
 
 
 def validate(
@@ -61,39 +96,73 @@ def validate(
     previous: Delivery | None = None,
     subsets: Collection[str] = SUBSETS,
     data_docs: Path | None = None,
+    *,
+    edge_tolerance_px: float = 1.0,
+    rejected_box: Policy = "set_aside",
+    most_objects: int = 100,
 ) -> Verdict:
     """Asks every row of the labels table every question of the families.
 
     Args:
-        labels: the table.
+        labels: the labels table.
         previous: the last accepted delivery.
         subsets: the names that are known.
-        data_docs: the folder for Great Expectations' pages.
+        data_docs: folder for Great Expectations' pages.
+        edge_tolerance_px: a box that reaches over the edge of its image by no more is cut there.
+        rejected_box: what becomes of a photograph with a rejected box (`checks.pictures`).
+        most_objects: annotations of an image over which a warning is due.
 
     Raises:
-        UserError: the table has no rows.
+        UserError: the table is empty.
     """
     if labels.empty:
         raise UserError(
             "There are no annotations to validate: the labels table is empty. Look at the data: plates doctor"
         )
-    asked = [*delivery(subsets, previous), *geometry(), *plates()]
-    answers = run("labels", measure(labels), asked, data_docs)
-    broken = _broken(answers, len(labels))
-    rejects = broken.notna().to_numpy()
-    reasons = pa.array(broken[rejects].tolist(), pa.list_(pa.string()))
+    labels, clipped_px = clip(labels.reset_index(drop=True), edge_tolerance_px)
+    measured = measure(labels).assign(clipped_px=clipped_px)
+    asked = [*delivery(subsets, previous, most_objects), *geometry(), *plates()]
+    answers = run("labels", measured, asked, data_docs)
+    broken = _broken(asked, answers, measured)
+    beside, ignored = divide(labels, broken["broken"], rejected_box)
+    said = {"broken": [WHOLE], "found": ["another box is rejected"]}
+    whole = pd.DataFrame({name: [words] * len(beside) for name, words in said.items()}, beside)
+    broken = pd.concat([broken, whole]).sort_index()
+    reasons = {name: pd.arrays.ArrowExtensionArray(pa.array(broken[name].tolist(), TEXTS)) for name in broken}
+    rejected = labels.iloc[broken.index].assign(**reasons, ignored=np.isin(broken.index, ignored))
     return Verdict(
-        accepted=labels[~rejects].reset_index(drop=True),
-        rejected=labels[rejects].assign(broken=pd.arrays.ArrowExtensionArray(reasons)).reset_index(drop=True),
-        outcomes=[answer.outcome for answer in answers],
+        accepted=labels.drop(index=broken.index).reset_index(drop=True),
+        rejected=rejected.reset_index(drop=True),
+        outcomes=[*(answer.outcome for answer in answers), _whole(len(labels), len(beside))],
         data_docs=data_docs,
     )
 
 
-def _broken(answers: list[Answer], rows: int) -> pd.Series:
-    """The names of the critical expectations that each row breaks; null where it breaks none."""
-    names = [answer.outcome.name for answer in answers if answer.outcome.severity == "critical"]
-    where = [answer.rows for answer in answers if answer.outcome.severity == "critical"]
-    row = np.concatenate(where)
-    name = np.repeat(np.asarray(names, object), [len(each) for each in where])
-    return pd.Series(name).groupby(row).agg(list).reindex(np.arange(rows))
+def _broken(asked: Sequence[Any], answers: Sequence[Answer], measured: pd.DataFrame) -> pd.DataFrame:
+    """What each rejected row breaks and what was found there (`broken`, `found`: lists), by position."""
+    pairs = [
+        pd.DataFrame(
+            {
+                "broken": answer.outcome.name,
+                "found": [shown(one.column, value) for value in measured[one.column].iloc[answer.rows].tolist()],
+            },
+            answer.rows,
+        )
+        for one, answer in zip(asked, answers, strict=True)
+        if answer.outcome.severity == "critical" and len(answer.rows)
+    ]
+    if not pairs:
+        return pd.DataFrame({"broken": [], "found": []}, np.zeros(0, np.int64))
+    return pd.concat(pairs).groupby(level=0).agg(list)
+
+
+def _whole(rows: int, beside: int) -> Outcome:
+    return Outcome(
+        name=WHOLE,
+        means="no other box of the photograph is rejected, which would leave an object in it unlabelled",
+        severity="critical",
+        success=not beside,
+        checked=rows,
+        failed=beside,
+        remedy="plates run --set validation.rejected_box=ignore keeps these, the rejected box being a region to ignore",
+    )

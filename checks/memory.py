@@ -1,6 +1,7 @@
 """What the last accepted delivery was like, so that the next can be held against it."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 from checks.suites.delivery import Delivery
 from plates.columns import BOX
 from plates.files import atomic, write_json, write_parquet
+from plates.settings.project import Project
 from plates.splits.shift import features
 
 
@@ -18,6 +20,13 @@ class Remembered:
 
     size: Delivery
     looks: pd.DataFrame
+
+
+def folder(project: Project) -> Path:
+    """Where the deliveries of the project's photographs are remembered: another `data.root` is no later delivery."""
+    if project.draws_sample:
+        return project.scratch / "samples"
+    return project.scratch / "deliveries" / hashlib.sha256(os.fsencode(project.photographs)).hexdigest()[:12]
 
 
 def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:

@@ -12,47 +12,62 @@ import pyarrow.parquet as pq
 
 from checks.report import failed, passed, rows, warned
 from checks.suites.suite import Outcome
+from plates.photographs.header import NOT_JPEG, TURNED
 from plates.settings.project import Project
 
 
-@dg.asset_check(asset="raw_images", description="Every image can be read: no empty, truncated or foreign file.")
+@dg.asset_check(asset="raw_images", description="Every image is taken in: upright JPEGs of which everything decodes.")
 def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     images = pd.read_parquet(project.path("data/raw_images.parquet"), columns=["path", "problem"])
     broken = images[images["problem"].notna()]
+    turned, foreign = (int(broken["problem"].str.startswith(kind).sum()) for kind in (TURNED, NOT_JPEG))
+    counts = {"turned by EXIF": turned, "no JPEG": foreign, "cannot be read": len(broken) - turned - foreign}
+    figures = {"images": len(images), **counts}
     if broken.empty:
-        return passed(f"all {len(images):,} images can be read")
-    return warned(
-        f"{len(broken):,} of {len(images):,} images cannot be read: they are set aside in `boxes`", rows(broken)
-    )
+        return passed(f"all {len(images):,} images can be read", figures=figures)
+    said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    said = f"of {len(images):,} images {said}: they are set aside in `boxes`"
+    if turned or foreign:
+        said += ". data.convert: when_needed takes in what is no JPEG or turned"
+    return warned(said, rows(broken), figures=figures)
 
 
 @dg.asset_check(asset="labels", description="Every name is a CCPD label.")
 def names_parse(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     unparsed = pd.read_parquet(project.path("data/unparsed.parquet"))
+    figures = {"unparsed": len(unparsed), "parsed": pq.read_metadata(project.path("data/labels.parquet")).num_rows}
     if unparsed.empty:
-        return passed("every name parses")
-    return warned(f"{len(unparsed):,} names do not parse", rows(unparsed[["path", "field", "found", "reason"]]))
+        return passed("every name parses", figures=figures)
+    table = rows(unparsed[["path", "field", "found", "reason"]])
+    return warned(f"{len(unparsed):,} names do not parse", table, figures=figures)
 
 
 @dg.asset_check(asset="boxes", description="Which expectations of Great Expectations set annotations aside.")
 def annotations_hold(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     report = validation(project)
-    broken = pd.DataFrame(outcome for outcome in report["outcomes"] if not outcome["success"])
-    if broken.empty:
-        return passed(f"all {report['accepted']:,} annotations hold")
-    said = f"{report['rejected']:,} annotations are set aside, {report['accepted']:,} are kept"
     outcomes = [Outcome.model_validate(outcome) for outcome in report["outcomes"]]
-    shown = [one.sentence() for one in outcomes if one.severity == "warning" and not one.success]
-    said = "; ".join([said, *shown])
-    return warned(said, rows(broken[["name", "means", "severity", "failed", "checked"]]))
+    counts = report["counts"]
+    broken = [outcome for outcome in outcomes if not outcome.success]
+    if not broken:
+        return passed(f"all {counts['accepted']:,} annotations hold", figures=counts)
+    said = f"{counts['rejected']:,} annotations are set aside, {counts['accepted']:,} are kept"
+    shown = [outcome.sentence() for outcome in broken if outcome.severity == "warning"]
+    table = pd.DataFrame(outcome.model_dump() for outcome in broken)
+    return warned(
+        "; ".join([said, *shown]), rows(table[["name", "means", "severity", "failed", "checked"]]), figures=counts
+    )
 
 
 @dg.asset_check(asset="boxes", description="No class, province, subset, size or brightness outweighs the others.")
 def classes_are_balanced(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    balances = validation(project)["balance"]
-    skewed = [balance["sentence"] for balance in balances if not balance["success"]]
-    table = rows(pd.DataFrame(balances)[["axis", "largest_share", "imbalance_ratio", "sentence"]])
-    return warned("; ".join(skewed), table) if skewed else passed("no axis is out of balance", table)
+    balances = pd.DataFrame(validation(project)["balance"])
+    skewed = balances["sentence"][~balances["success"].astype(bool)]
+    figures = {f"{row.axis}: largest share": row.largest_share for row in balances.itertuples()}
+    figures |= {f"{row.axis}: imbalance ratio": row.imbalance_ratio for row in balances.itertuples()}
+    table = rows(balances[["axis", "largest_share", "imbalance_ratio", "sentence"]])
+    if skewed.empty:
+        return passed("no axis is out of balance", table, figures=figures)
+    return warned("; ".join(skewed), table, figures=figures)
 
 
 @dg.asset_check(asset="boxes", description="This delivery looks like the last one, column by column.")
@@ -61,9 +76,10 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
 
     compared = pd.DataFrame(validation(project)["shift"])
     if compared.empty:
-        return passed("no delivery before this one is known")
+        return passed("no delivery before this one is known", figures={"shifted columns": 0})
     said = "; ".join(sentences(compared, "this delivery, against the last,"))
-    return warned(said, rows(compared)) if said else passed("no column is shifted", rows(compared))
+    answer = warned if said else passed
+    return answer(said or "no column is shifted", rows(compared), figures=_shifts(compared))
 
 
 @dg.asset_check(asset="splits", blocking=True, description="No plate, file name or identical image is in two splits.")
@@ -74,8 +90,9 @@ def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckRe
     boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "name", "sha256", "plate"])
     found = crossings(splits, boxes)
     table = rows(pd.DataFrame(crossing.model_dump() for crossing in found))
+    figures = {f"images that share a {crossing.what}": crossing.images for crossing in found}
     said = "; ".join(crossing.sentence for crossing in found if not crossing.success)
-    return failed(said, table) if said else passed("nothing crosses", table)
+    return failed(said, table, figures=figures) if said else passed("nothing crosses", table, figures=figures)
 
 
 @dg.asset_check(asset="splits", description="Every subset and size is divided over the splits as all photographs are.")
@@ -85,15 +102,17 @@ def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
 
     boxes = pq.read_table(project.path("data/boxes.parquet"))
     images = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "subset"])
-    if uses_lists(project.params.split.method, project.photographs, images):
-        return passed("the official lists divide whole subsets")
     divided = strata(boxes.to_pandas(), pd.read_parquet(project.path("data/splits.parquet")))
     uneven = divided[divided["uneven"]]
-    said = f"the largest difference from all photographs is {divided['off'].max():.1%} of a stratum"
+    figures = {"strata": len(divided), "uneven": len(uneven), "largest difference": divided["off"].max()}
     table = rows(divided.round(3))
+    if uses_lists(project.params.split.method, project.photographs, images):
+        return passed("the official lists divide whole subsets", table, figures=figures)
+    said = f"the largest difference from all photographs is {divided['off'].max():.1%} of a stratum"
     if uneven.empty:
-        return passed(said, table)
-    return warned(f"{', '.join(uneven['stratum'])}: {said}. Another split.seed divides them otherwise", table)
+        return passed(said, table, figures=figures)
+    hint = "Another split.seed divides them otherwise"
+    return warned(f"{', '.join(uneven['stratum'])}: {said}. {hint}", table, figures=figures)
 
 
 @dg.asset_check(asset="splits", description="Few photographs of one split look like one of another.")
@@ -104,11 +123,12 @@ def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
     splits = pd.read_parquet(project.path("data/splits.parquet"))
     hashes = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "dhash"]).drop_null()
     found = near_duplicates(splits, hashes.to_pandas())
+    figures = {f"{one.split} like {one.other}": one.near for one in found}
     said = "; ".join(one.sentence for one in found)
     pairs = pd.DataFrame([pair for one in found for pair in one.pairs], columns=["photograph", "looks like", "bits"])
     if pairs.empty:
-        return passed(said)
-    return warned(said, rows(pairs), dg.MetadataValue.md(side_by_side(pairs, project.photographs)))
+        return passed(said, figures=figures)
+    return warned(said, rows(pairs), dg.MetadataValue.md(side_by_side(pairs, project.photographs)), figures=figures)
 
 
 @dg.asset_check(asset="splits", description="Validation and test look like training, column by column.")
@@ -119,12 +139,12 @@ def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
     splits = pd.read_parquet(project.path("data/splits.parquet"))
     limits = project.params.split
     table = between_splits(boxes, splits, limits.max_psi, limits.max_ks)
-    shifted = table[table["shifted"]]
     said = "; ".join(
         f"{row.split}: {row.column} {row.baseline} in train, {row.current} here (PSI {row.psi:.2f})"
-        for row in shifted.itertuples()
+        for row in table[table["shifted"]].itertuples()
     )
-    return warned(said, rows(table)) if said else passed("no column is shifted", rows(table))
+    answer = warned if said else passed
+    return answer(said or "no column is shifted", rows(table), figures=_shifts(table))
 
 
 @dg.asset_check(
@@ -132,19 +152,23 @@ def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
 )
 def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.efficientdet.data import tfrecords
+    from plates.scoring.ignored import with_regions
 
     report = tfrecords.verify(
         project.path("data/tfrecords"),
-        pq.read_table(project.path("data/boxes.parquet"), columns=tfrecords.BOX_COLUMNS),
+        with_regions(pq.read_table(project.path("data/boxes.parquet"), columns=tfrecords.BOX_COLUMNS), project),
         pq.read_table(project.path("data/splits.parquet"), columns=tfrecords.SPLIT_COLUMNS),
     )
+    figures = {"TFRecords": report.examples, "boxes": report.boxes, "differences": len(report.problems)}
     if not report.problems:
-        return passed(f"{report.examples:,} TFRecords with {report.boxes:,} boxes equal the table")
-    problems = pd.DataFrame([vars(problem) for problem in report.problems[:50]])
+        return passed(f"{report.examples:,} TFRecords with {report.boxes:,} boxes equal the table", figures=figures)
+    problems = pd.DataFrame([vars(problem) for problem in report.problems])
     said = ", ".join(f"{count:,} {kind}" for kind, count in report.by_kind.items())
     first = "; ".join(f"{problem.where}: {problem.found}" for problem in report.problems[:3])
     return failed(
-        f"TFRecords differ from the table: {said}. {first}. Run `plates materialize tfrecords` again", rows(problems)
+        f"TFRecords differ from the table: {said}. {first}. Run `plates materialize tfrecords` again",
+        rows(problems),
+        figures=figures,
     )
 
 
@@ -152,13 +176,20 @@ def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetChe
 def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     fit = json.loads(project.path("data/anchors.json").read_text(encoding="utf-8"))
     recall, least = fit["used"]["best_possible_recall"], project.params.anchors.min_recall
+    figures = {"recall": recall, "least": least}
     said = f"{recall:.1%} of the training boxes reach IoU 0.5 with an anchor of the model"
     if recall >= least:
-        return passed(said)
+        return passed(said, figures=figures)
     return failed(
         f"{said}, less than {least:.0%}: what is not reached is hardly learnt. Try model.aspect_ratios: auto, "
-        f"model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size"
+        f"model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size",
+        figures=figures,
     )
+
+
+def _shifts(compared: pd.DataFrame) -> dict[str, float]:
+    """Figures of a table of `plates.splits.shift`."""
+    return {"shifted columns": int(compared["shifted"].sum()), "largest PSI": float(compared["psi"].max())}
 
 
 def validation(project: Project) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Writes docs/data.md from the schemas and the suites themselves: `python -m checks.page`.
 
-What is said of columns comes from `plates.ccpd.table`, `plates.photographs.decode` and `plates.splits.split`; what is
+What is said of columns comes from `plates.ccpd.table`, `plates.photographs.convert` and `plates.splits.split`; what is
 said of expectations from their own names, meanings and severities. A test holds the page to what this module writes.
 """
 
@@ -17,7 +17,8 @@ from checks.suites.splits import questions
 from plates.ccpd.subsets import NEGATIVE, SUBSETS
 from plates.ccpd.table import CLASS_NAMES, LABELS_SCHEMA, REJECTED_SCHEMA, UNPARSED_SCHEMA
 from plates.files import atomic
-from plates.photographs.decode import DECODED_SCHEMA, MOST_MEGAPIXELS
+from plates.photographs.convert import TAKEN_SCHEMA
+from plates.photographs.decode import MOST_MEGAPIXELS
 from plates.splits.split import MOST_OFF, SPLITS_SCHEMA
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
@@ -52,7 +53,9 @@ original photograph.
 
 Every photograph is read once for its hash and header, and decoded once in full, so that one that is truncated or
 damaged is set aside in `boxes` with everything else that cannot be used. Images over {megapixels} megapixels are not
-decoded.
+decoded. With `data.convert: when_needed` PNG, WebP, BMP, TIFF, GIF and photographs that EXIF turns are taken in as
+upright JPEGs, encoded once and kept in `.plates/converted`; boxes of turned photographs are turned with them, unless
+the width and height that annotations say are those of the picture to be seen.
 
 {raw_images}
 
@@ -82,7 +85,10 @@ Over `data.max_unparsed` of all names the run stops.
 ## What must hold
 
 Great Expectations asks every annotation every question below. One that breaks a `critical` one is set aside in
-`rejected`, and the rest goes on; a `warning` is shown in the UI and sets nothing aside. Over
+`rejected`, with what was found, and the rest goes on; a `warning` is shown in the UI and sets nothing aside. A
+photograph of which another box is accepted would teach that there is nothing where the rejected one lies: by
+`validation.rejected_box` it is set aside whole (`picture_whole`), or it stays, and the rejected box is a region that
+neither teaches nor scores. A copy of another box goes alone. Over
 `validation.max_rejected_fraction` of all annotations set aside nothing goes downstream. The pages of the last run are
 in `reports/data_docs/index.html`, those of the balance in `balance/index.html` there; they are Great Expectations' own
 and take styles and scripts from the Internet.
@@ -149,8 +155,8 @@ File names in the JSON are relative to `data.root`. From `labels` on the pipelin
 plates and tilts pass where there are none. Classes are the categories, numbered from 1 in the order of their ids.
 An outline of four points gives the corners. Crowds, other outlines and images that the JSON does not list are left out
 and counted; a listed file that is not there, equal ids, categories of one name and anything that is not what COCO's
-format says stop the run. PNGs and turned JPEGs are set aside: [how to convert them](real-ccpd.md). A change of the file
-makes `labels` stale.
+format says stop the run. PNGs and turned JPEGs are set aside, or taken in as upright JPEGs (`data.convert`). A change
+of the file makes `labels` stale.
 """
 
 
@@ -165,7 +171,7 @@ def render() -> str:
             f"`{by}`: {', '.join(names) if len(names) < 5 else f'{len(names)} of them'}"
             for by, names in CLASS_NAMES.items()
         ),
-        raw_images=_columns(DECODED_SCHEMA),
+        raw_images=_columns(TAKEN_SCHEMA),
         labels=_columns(LABELS_SCHEMA),
         rejected=_columns(own),
         unparsed=_columns(UNPARSED_SCHEMA),

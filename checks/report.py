@@ -1,37 +1,77 @@
-"""How a check answers: passed, warned or failed, with a sentence, a table, and pictures where they help."""
+"""How a check answers: passed, warned or failed, with a sentence, its figures, a table, and pictures where they help.
+
+Figures are given whatever the answer, so that Dagster draws each over the runs.
+"""
+
+from collections.abc import Mapping
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 MOST_ROWS = 50
+TYPES = {"b": "bool", "i": "int", "u": "int", "f": "float"}
+"""Dagster's name for a column's type, by NumPy's kind."""
+
+Figures = Mapping[str, float | int | None]
 
 
-def passed(said: str, table: dg.MetadataValue | None = None) -> dg.AssetCheckResult:
-    """It holds."""
-    return dg.AssetCheckResult(passed=True, description=said, metadata=_metadata(table))
+def passed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures | None = None) -> dg.AssetCheckResult:
+    """It holds. `figures` are shown by name; None: there is none this time."""
+    return dg.AssetCheckResult(passed=True, description=said, metadata=_metadata(table, None, figures))
 
 
 def warned(
-    said: str, table: dg.MetadataValue | None = None, pictures: dg.MetadataValue | None = None
+    said: str,
+    table: dg.MetadataValue | None = None,
+    pictures: dg.MetadataValue | None = None,
+    *,
+    figures: Figures | None = None,
 ) -> dg.AssetCheckResult:
     """It does not hold and is worth a look; nothing is stopped."""
     return dg.AssetCheckResult(
-        passed=False, severity=dg.AssetCheckSeverity.WARN, description=said, metadata=_metadata(table, pictures)
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said,
+        metadata=_metadata(table, pictures, figures),
     )
 
 
-def failed(said: str, table: dg.MetadataValue | None = None) -> dg.AssetCheckResult:
+def failed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures | None = None) -> dg.AssetCheckResult:
     """It does not hold, and what comes after must not run."""
     return dg.AssetCheckResult(
-        passed=False, severity=dg.AssetCheckSeverity.ERROR, description=said, metadata=_metadata(table)
+        passed=False, severity=dg.AssetCheckSeverity.ERROR, description=said, metadata=_metadata(table, None, figures)
     )
 
 
 def rows(table: pd.DataFrame) -> dg.MetadataValue:
-    """The first rows of a table as Markdown, which saves Dagster from NumPy's scalars."""
-    more = f"\n\n… and {len(table) - MOST_ROWS:,} more" if len(table) > MOST_ROWS else ""
-    return dg.MetadataValue.md(table.head(MOST_ROWS).to_markdown(index=False) + more)
+    """The first `MOST_ROWS` rows of a table, with its schema, in Python's own types: Dagster refuses NumPy's."""
+    columns = [dg.TableColumn(str(name), TYPES.get(table[name].dtype.kind, "string")) for name in table.columns]
+    kinds = {column.name: column.type for column in columns}
+    records = [
+        dg.TableRecord({str(name): _plain(value, kinds[str(name)]) for name, value in row.items()})
+        for row in table.head(MOST_ROWS).to_dict("records")
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
 
-def _metadata(table: dg.MetadataValue | None, pictures: dg.MetadataValue | None = None) -> dict[str, dg.MetadataValue]:
-    return {name: value for name, value in (("details", table), ("pictures", pictures)) if value is not None}
+def _plain(value: object, kind: str) -> str | int | float | bool | None:
+    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 4)
+    return value if isinstance(value, int) and kind != "string" else str(value)
+
+
+def _metadata(
+    table: dg.MetadataValue | None, pictures: dg.MetadataValue | None, figures: Figures | None
+) -> dict[str, dg.MetadataValue]:
+    plain = {name: _plain(value, "") for name, value in (figures or {}).items()}
+    known = {
+        name: dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.int(value)
+        for name, value in plain.items()
+        if isinstance(value, int | float)
+    }
+    return known | {name: value for name, value in (("details", table), ("pictures", pictures)) if value is not None}

@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from checks.suites.measures import SAME_OBJECT
 from checks.suites.suite import critical, expectations, warning
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.photographs.decode import MOST_MEGAPIXELS
 
-WHOLE = "the image is a JPEG that decodes completely"
+CONVERT = "plates run --set data.convert=when_needed takes in PNG, WebP, BMP, TIFF, GIF and turned JPEGs, upright"
 
 
 class Delivery(BaseModel):
@@ -28,8 +29,11 @@ class Delivery(BaseModel):
         return cls(rows=len(labels), subsets=subsets, digest=digest)
 
 
-def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:
-    """The expectations on an image's identity; with `previous`, also on the number of rows and subsets."""
+def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: int = 100) -> list[Any]:
+    """The expectations on an image's identity; with `previous`, also on the number of rows and subsets.
+
+    `most_objects` of an image are found and scored.
+    """
     gxe = expectations()
     between = gxe.ExpectColumnValuesToBeBetween
     asked = [
@@ -38,10 +42,28 @@ def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:
             value_set=sorted(subsets),
             **warning("subset_known", "the subset is one of CCPD's"),
         ),
-        gxe.ExpectColumnValuesToBeNull(column="problem", **critical("image_decodes", WHOLE)),
+        gxe.ExpectColumnValuesToBeNull(
+            column="problem", **critical("image_decodes", "all of the image decodes, from its header to its end")
+        ),
+        gxe.ExpectColumnValuesToBeNull(
+            column="other_kind",
+            **critical("image_is_jpeg", "the image is a JPEG", CONVERT),
+        ),
         gxe.ExpectColumnValuesToBeNull(
             column="orientation",
-            **critical("image_upright", "the image is stored as it is seen, not turned by an EXIF orientation"),
+            **critical(
+                "image_upright",
+                "the image is stored as it is seen, not turned by an EXIF orientation",
+                CONVERT,
+            ),
+        ),
+        gxe.ExpectColumnValuesToBeNull(
+            column="other_size",
+            **critical(
+                "image_size_as_annotated",
+                "the image has the width and height that data.annotations says",
+                "write width and height of the files into data.annotations",
+            ),
         ),
         between(
             column="megapixels",
@@ -62,7 +84,18 @@ def delivery(subsets: Collection[str], previous: Delivery | None) -> list[Any]:
         between(
             column="repeat",
             max_value=0,
-            **critical("annotation_once", "an image has no two equal annotations"),
+            **critical(
+                "annotation_once",
+                f"no two annotations of a class in an image overlap almost wholly (IoU {SAME_OBJECT:g} or more)",
+            ),
+        ),
+        between(
+            column="objects",
+            max_value=most_objects,
+            **warning(
+                "objects_not_too_many",
+                f"an image has at most {most_objects} annotations: no more are found (nms.max_output_size) and scored",
+            ),
         ),
     ]
     if previous is not None:

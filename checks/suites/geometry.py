@@ -35,7 +35,18 @@ def geometry() -> list[Any]:
         between(
             column="outside_image_px",
             max_value=0,
-            **critical("box_inside_image", "the box lies inside the image"),
+            **critical(
+                "box_inside_image",
+                "the box reaches over the edge of the image by no more than validation.edge_tolerance_px",
+            ),
+        ),
+        between(
+            column="clipped_px",
+            max_value=0,
+            **warning(
+                "box_not_clipped",
+                "the box lies inside the image; one that is over by no more than validation.edge_tolerance_px is cut",
+            ),
         ),
         between(
             column="aspect",

@@ -40,7 +40,7 @@ def imbalance(
 
     Args:
         boxes: the table.
-        max_share: the largest share that one value may have, 0..1; not asked of a class that is the only one.
+        max_share: the largest share that one value may have, 0..1; not asked of a class or subset that is the only one.
         max_ratio: the most that the count of the most frequent value may be of that of the rarest one present.
         classes: all there are; those without a box are named.
         data_docs: the folder for Great Expectations' pages.
@@ -52,7 +52,7 @@ def imbalance(
     measured = {}
     for axis in axes:
         of_axis = counts[counts["axis"] == axis]
-        only = axis == "class" and len(classes) < 2 and len(of_axis) < 2
+        only = len(of_axis) < 2 and (axis == "subset" or (axis == "class" and len(classes) < 2))
         measured[f"{axis}_share"] = [None if only else of_axis["share"].max()]
         measured[f"{axis}_ratio"] = [of_axis["count"].max() / of_axis["count"].min()]
     absent = [name for name in classes if name not in set(counts[counts["axis"] == "class"]["value"])]

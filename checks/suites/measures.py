@@ -10,11 +10,15 @@ CCPD's labels follow two conventions (`plates.ccpd.geometry`): each label is mea
 import numpy as np
 import pandas as pd
 
-from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, corners_in_order, from_upright, hull, iou, tilt_gaps
+from plates.ccpd.geometry import beyond, corners_in_order, frame, from_upright, hull, iou, near_copies, tilt_gaps
+from plates.ccpd.table import SIZE_DIFFERS
 from plates.columns import BOX, CORNERS
-from plates.photographs.header import TURNED
+from plates.photographs.header import NOT_JPEG, TURNED
 
 LABEL = ["class", *BOX, *CORNERS, "plate"]
+
+SAME_OBJECT = 0.9
+"""IoU from which two boxes of a class in a photograph are taken for one object that was drawn twice."""
 
 
 def measure(labels: pd.DataFrame) -> pd.DataFrame:
@@ -33,12 +37,8 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     box[~np.isfinite(box)], corners[~np.isfinite(corners)] = np.nan, np.nan
     shortest = np.minimum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     box[~(shortest > 0)] = np.nan
-    width, height, area_field = _floats(labels, ["width", "height", "area_ratio"]).T
+    sizes, area_field = frame(labels), _floats(labels, ["area_ratio"])[:, 0]
     tilt, tilt_vertical = _floats(labels, ["tilt_horizontal", "tilt_vertical"]).T
-    width, height = (
-        np.where(np.isnan(area_field), found, meant) for found, meant in ((width, IMAGE_WIDTH), (height, IMAGE_HEIGHT))
-    )
-    beyond = np.concatenate([-box[:, :2], box[:, 2:] - np.stack([width, height], 1)], axis=1)
     sides = box[:, 2:] - box[:, :2]
 
     corners = corners.reshape(-1, 4, 2)
@@ -47,7 +47,7 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     known = np.isfinite(outside).all(1)
     upright = from_upright(tilt, tilt_vertical)
     exact, loose = known & upright, known & ~upright
-    areas = np.stack([sides.prod(1), (hulls[:, 2:] - hulls[:, :2]).prod(1)]) / (width * height)
+    areas = np.stack([sides.prod(1), (hulls[:, 2:] - hulls[:, :2]).prod(1)]) / sizes.prod(1)
     turn = _smallest_turn(corners)
     tilt_gap, vertical_gap = tilt_gaps(corners, tilt, tilt_vertical)
     gap = np.maximum(areas.min(0) - area_field, area_field - areas.max(0))
@@ -56,7 +56,7 @@ def geometry(labels: pd.DataFrame) -> pd.DataFrame:
             "missing_coordinates": np.where(labels["class"].notna(), incomplete, np.nan),
             "shortest_side_px": shortest,
             "side_px": sides.min(1),
-            "outside_image_px": beyond.max(1),
+            "outside_image_px": beyond(box, sizes),
             "aspect": sides[:, 0] / sides[:, 1],
             "share_of_image": areas[0],
             "corner_turn_deg": turn,
@@ -90,14 +90,16 @@ def _smallest_turn(corners: np.ndarray) -> np.ndarray:
 def characters(labels: pd.DataFrame) -> pd.DataFrame:
     """The plate's characters and the picture's size as the label implies it."""
     length = labels["plate"].str.len().astype("float64")
-    turned = labels["problem"].str.startswith(TURNED).fillna(False).astype("bool")
+    turned, foreign, resized = (_begins(labels["problem"], kind) for kind in (TURNED, NOT_JPEG, SIZE_DIFFERS))
     pixels = labels["width"].astype("float64") * labels["height"].astype("float64")
     size = labels["width"].astype("Int64").astype("string") + "x" + labels["height"].astype("Int64").astype("string")
     return pd.DataFrame(
         {
             "subset": labels["subset"],
-            "problem": labels["problem"].mask(turned),
+            "problem": labels["problem"].mask(turned | foreign | resized),
             "orientation": labels["problem"].where(turned),
+            "other_kind": labels["problem"].where(foreign).str.removeprefix(NOT_JPEG),
+            "other_size": labels["problem"].where(resized).str.removeprefix(SIZE_DIFFERS),
             "megapixels": pixels / 1e6,
             "image_size": size.where(labels["area_ratio"].notna()).astype("str"),
             "plate": labels["plate"],
@@ -118,7 +120,8 @@ def identity(labels: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `copy`: 0 for the first image (by path) of its subset and name, 1 and up for its copies; where copies differ in
         content none can be trusted, and all count. `labels_of_content`: how many different labels images of identical
-        bytes carry. `repeat`: 0 for the first of equal annotations in an image.
+        bytes carry. `repeat`: 1 for a box that an earlier one of its image and class overlaps by `SAME_OBJECT`.
+        `objects`: how many annotations the image has, at the first of them.
     """
     images = labels[["path", "subset", "name", "sha256", "problem"]].drop_duplicates("path").sort_values("path")
     images = images.assign(copy=0, labels_of_content=1)
@@ -127,7 +130,7 @@ def identity(labels: pd.DataFrame) -> pd.DataFrame:
         groups = copies.groupby(["subset", "name"], dropna=False)
         differ = groups["sha256"].transform("nunique") > 1
         images.loc[copies.index, "copy"] = np.where(differ, 1, groups.cumcount())
-    sound = images["problem"].isna() | images["problem"].str.startswith(TURNED).fillna(False).astype("bool")
+    sound = images["problem"].isna() | _begins(images["problem"], TURNED)
     readable = images[sound & images["sha256"].notna()]
     same = readable[readable.duplicated("sha256", keep=False)]
     if len(same):
@@ -136,13 +139,9 @@ def identity(labels: pd.DataFrame) -> pd.DataFrame:
         variants = same["path"].map(signature).groupby(same["sha256"]).transform("nunique")
         images.loc[same.index, "labels_of_content"] = variants
     counted = images.set_index("path")[["copy", "labels_of_content"]].loc[labels["path"]].reset_index(drop=True)
-    return counted.assign(repeat=_repeats(labels)).astype("float64")
+    objects = labels["class"].notna().groupby(labels["path"]).transform("sum").where(~labels.duplicated("path"))
+    return counted.assign(repeat=near_copies(labels, SAME_OBJECT), objects=objects).astype("float64")
 
 
-def _repeats(labels: pd.DataFrame) -> np.ndarray:
-    key = ["path", "class", *BOX]
-    repeats = np.zeros(len(labels))
-    again = labels.duplicated(key, keep=False).to_numpy()
-    if again.any():
-        repeats[again] = labels.loc[again, key].groupby(key, dropna=False).cumcount()
-    return repeats
+def _begins(problems: pd.Series, kind: str) -> pd.Series:
+    return problems.str.startswith(kind).fillna(False).astype("bool")

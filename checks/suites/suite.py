@@ -21,6 +21,9 @@ from plates.files import atomic
 
 Severity = Literal["critical", "warning"]
 
+UNITS = {"_px": " px", "_deg": " degrees"}
+"""By the end of a measure's name."""
+
 
 class Outcome(BaseModel):
     """What came of one expectation."""
@@ -33,6 +36,7 @@ class Outcome(BaseModel):
     failed: int
     observed: float | int | str | None = None
     examples: list[str] = []
+    remedy: str | None = None
 
     def sentence(self) -> str:
         """The outcome in a sentence, with its figures."""
@@ -64,9 +68,9 @@ def expectations() -> ModuleType:
     return gxe
 
 
-def critical(name: str, means: str) -> dict[str, Any]:
-    """The keywords of an expectation that sets a row aside."""
-    return {"severity": "critical", "notes": means, "meta": {"name": name}}
+def critical(name: str, means: str, remedy: str | None = None) -> dict[str, Any]:
+    """The keywords of an expectation that sets a row aside; `remedy` says what else than a better delivery helps."""
+    return {"severity": "critical", "notes": means, "meta": {"name": name, "remedy": remedy}}
 
 
 def warning(name: str, means: str) -> dict[str, Any]:
@@ -101,6 +105,13 @@ def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | 
     return [by_name[expectation.meta["name"]] for expectation in asked]
 
 
+def shown(column: str, value: object) -> str:
+    """A measured value in words, with the unit that the measure's name ends in."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    unit = next((unit for ending, unit in UNITS.items() if column.endswith(ending)), "")
+    return text + unit
+
+
 def failed(answers: Iterable[Answer]) -> list[Outcome]:
     """The outcomes of those that do not hold."""
     return [answer.outcome for answer in answers if not answer.outcome.success]
@@ -125,11 +136,9 @@ def _answer(item: Any) -> Answer:
         failed=int(result.get("unexpected_count", 0)),
         observed=observed,
         examples=list(
-            dict.fromkeys(
-                f"{value:.4g}" if isinstance(value, float) else str(value)
-                for value in result.get("partial_unexpected_list", [])
-            )
+            dict.fromkeys(shown(config.kwargs["column"], value) for value in result.get("partial_unexpected_list", []))
         )[:3],
+        remedy=config.meta.get("remedy"),
     )
     return Answer(outcome, np.asarray(result.get("unexpected_index_list") or [], np.int64))
 

@@ -11,6 +11,9 @@ area (0.48 to 1.08 of the box's). This was measured on the 51,710 labels of the 
 """
 
 import numpy as np
+import pandas as pd
+
+from plates.columns import BOX
 
 IMAGE_WIDTH, IMAGE_HEIGHT = 720, 1160
 
@@ -37,6 +40,61 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
 
 
+def frame(labels: pd.DataFrame) -> np.ndarray:
+    """Width and height [N, 2] of the picture that each row of a labels table is of; NaN: not known.
+
+    It is 720x1160 for CCPD's own labels, which have an area field, whatever was delivered; else the photograph's.
+    """
+    sizes = labels[["width", "height"]].to_numpy(np.float64, na_value=np.nan, copy=True)
+    sizes[labels["area_ratio"].notna()] = IMAGE_WIDTH, IMAGE_HEIGHT
+    return sizes
+
+
+def beyond(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """How far [N] each box reaches over the edge of its picture (`sizes` [N, 2]), in pixels; negative inside."""
+    return np.concatenate([-boxes[:, :2], boxes[:, 2:] - sizes], axis=1).max(axis=1)
+
+
+def clip(labels: pd.DataFrame, tolerance: float) -> tuple[pd.DataFrame, np.ndarray]:
+    """Cuts the boxes of a labels table at the edge that reach over it by at most `tolerance` pixels.
+
+    Rounded coordinates and boxes that count from 1 are such.
+
+    Returns:
+        The table, and by how many pixels each row was cut [N]; NaN: not at all.
+    """
+    boxes, sizes = labels[BOX].to_numpy(np.float64, na_value=np.nan), frame(labels)
+    over = beyond(boxes, sizes)
+    hair = (over > 0) & (over <= tolerance)
+    cut = labels.copy()
+    cut.loc[hair, BOX] = np.clip(boxes, 0, np.tile(sizes, 2))[hair]
+    return cut, np.where(hair, over, np.nan)
+
+
+def near_copies(labels: pd.DataFrame, least_iou: float) -> np.ndarray:
+    """Whether [N] a row's box overlaps an earlier one of its photograph and class by an IoU of `least_iou` or more.
+
+    Boxes that overlap so much begin within (1 - `least_iou`) of a width of each other: only those are compared.
+    """
+    copy = np.zeros(len(labels), bool)
+    several = np.flatnonzero(labels.duplicated(["path", "class"], keep=False) & labels["class"].notna())
+    rows = labels.iloc[several]
+    boxes, group = rows[BOX].to_numpy(np.float64, na_value=np.nan), rows.groupby(["path", "class"]).ngroup().to_numpy()
+    order = np.lexsort((boxes[:, 0], group))
+    boxes, group, several = boxes[order], group[order], several[order]
+    for step in range(1, len(order)):
+        first, second = boxes[:-step], boxes[step:]
+        near = (group[:-step] == group[step:]) & (
+            second[:, 0] - first[:, 0] <= (1 - least_iou) * (first[:, 2] - first[:, 0])
+        )
+        if not near.any():
+            break
+        at = np.flatnonzero(near)
+        at = at[iou(boxes[at], boxes[at + step]) >= least_iou]
+        copy[np.maximum(several[at], several[at + step])] = True
+    return copy
+
+
 def corners_in_order(corners: np.ndarray) -> np.ndarray:
     """Whether [N] the four corners are where their names say: right of left, bottom under top."""
     right_bottom, left_bottom, left_top, right_top = corners.transpose(1, 0, 2)
@@ -46,6 +104,20 @@ def corners_in_order(corners: np.ndarray) -> np.ndarray:
         & (right_bottom[:, 1] > right_top[:, 1])
         & (left_bottom[:, 1] > left_top[:, 1])
     )
+
+
+def in_order(points: np.ndarray) -> np.ndarray:
+    """Corners [N, 4, 2] in CCPD's order, from those of convex quadrilaterals in any order.
+
+    The plate's right side is the one whose middle lies furthest right. That is so for a plate turned by less than
+    atan(width / height): 71 degrees where it is three times as wide as high.
+    """
+    offset = points - points.mean(axis=1, keepdims=True)
+    clockwise = np.argsort(np.arctan2(offset[..., 1], offset[..., 0]), axis=1)  # as seen: y points down
+    points = np.take_along_axis(points, clockwise[..., None], axis=1)
+    right_top = (points + np.roll(points, -1, axis=1))[..., 0].argmax(axis=1)
+    order = (right_top[:, None] + 1 + np.arange(4)) % 4
+    return np.take_along_axis(points, order[..., None], axis=1)
 
 
 def edge_angles(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

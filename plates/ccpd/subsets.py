@@ -16,6 +16,9 @@ TESTING = ("db", "blur", "fn", "rotate", "tilt", "challenge")
 GREEN = "green"  # CCPD2020, delivered in folders train, val and test
 SUBSETS = (*TRAINING, *TESTING, GREEN)
 
+UNNAMED = "data.root"
+"""The subset of photographs that are in no folder of the root."""
+
 LIST_FOLDERS = ("split", "splits")
 
 
@@ -23,14 +26,14 @@ def subset_of(path: str) -> str:
     """The subset of a photograph: its nearest folder named `ccpd_...`, without that; else the name of its folder.
 
     Args:
-        path: POSIX, relative to data.root or absolute. A photograph in no folder has the subset ''; a scan asks the
-            root's own name first.
+        path: POSIX, relative to data.root or absolute. A photograph in no folder has the subset `UNNAMED`; a scan asks
+            the root's own name first.
     """
     folders = PurePosixPath(path).parent.parts
     for folder in reversed(folders):
         if folder.lower().startswith("ccpd_"):
             return folder[len("ccpd_") :].lower()
-    return folders[-1] if folders else ""
+    return folders[-1] if folders else UNNAMED
 
 
 @dataclass(frozen=True)

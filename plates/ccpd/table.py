@@ -50,13 +50,19 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 LABELS_SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text} if text else None) for name, (kind, text) in COLUMNS.items()]
 )
-REJECTED_SCHEMA = LABELS_SCHEMA.append(
-    pa.field(
-        "broken",
-        pa.list_(pa.string()),
-        metadata={"description": "names of the critical expectations that the annotation breaks"},
-    )
+REJECTED: dict[str, tuple[pa.DataType, str]] = {
+    "broken": (pa.list_(pa.string()), "names of the critical expectations that the annotation breaks"),
+    "found": (pa.list_(pa.string()), "what was found instead, for each of them"),
+    "ignored": (
+        pa.bool_(),
+        "the photograph stays, and this box is a region that neither teaches nor scores (validation.rejected_box)",
+    ),
+}
+REJECTED_SCHEMA = pa.schema(
+    [*LABELS_SCHEMA, *(pa.field(name, kind, metadata={"description": text}) for name, (kind, text) in REJECTED.items())]
 )
+SIZE_DIFFERS = "size differs: "
+"""How the problem of a photograph begins that is not of the size that its annotations say."""
 UNPARSED_SCHEMA = pa.schema([(name, pa.string()) for name in ("subset", "name", "path", "field", "found", "reason")])
 
 IMAGE_COLUMNS = LABELS_SCHEMA.names[:7]

@@ -14,10 +14,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from plates.ccpd.table import LABELS_SCHEMA
+from plates.ccpd.geometry import in_order
+from plates.ccpd.subsets import UNNAMED
+from plates.ccpd.table import LABELS_SCHEMA, SIZE_DIFFERS
 from plates.coco.file import Annotation, is_coordinate, name_of, read_coco
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
+from plates.photographs.turn import drawn_upright, turn_labels
 
 TEXT = ("province", "plate", "plate_type")
 NUMBERS = ("tilt_horizontal", "tilt_vertical", "area_ratio", "brightness", "blurriness")
@@ -33,6 +36,7 @@ class Imported:
         crowds: annotations left out because they are crowds.
         unlisted: images of the folder that the JSON does not list.
         polygons: annotations kept without corners: their outline is not one polygon of four points.
+        turned: annotations that were turned with their photograph.
     """
 
     labels: pd.DataFrame
@@ -40,6 +44,7 @@ class Imported:
     crowds: int
     unlisted: int
     polygons: int
+    turned: int = 0
 
 
 def to_coco(
@@ -126,22 +131,26 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     )
     unlisted = 0
     if images is None:
-        listed = listed.assign(sha256=None, problem=None)
+        listed = listed.assign(sha256=None, problem=None, turn=1)
     else:
         unlisted = int((~images["path"].isin(listed["path"])).sum())
         listed = _with_files(listed, images, name_of(source))
-    listed["subset"] = listed["given_subset"].fillna(listed["path"].map(lambda path: path.rpartition("/")[0]))
+    folder = listed["path"].map(lambda path: path.rpartition("/")[0] or UNNAMED)
+    listed["subset"] = listed["given_subset"].fillna(folder)
     listed["name"] = listed["path"].map(lambda path: path.rpartition("/")[2])
     kept = [annotation for annotation in coco.annotations if not annotation.iscrowd]
     corners, polygons = _corners(kept)
     annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
     labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")
+    turn = labels["turn"].to_numpy(np.int64)
+    labels = turn_labels(labels.reset_index(drop=True), turn)
     return Imported(
         labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
         label_map=coco.label_map,
         crowds=len(coco.annotations) - len(kept),
         unlisted=unlisted,
         polygons=polygons,
+        turned=int(((turn > 1) & labels["class"].notna()).sum()),
     )
 
 
@@ -155,7 +164,7 @@ def categories(source: Path | Mapping[str, Any]) -> dict[int, str]:
 
 
 def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.DataFrame:
-    files = images[["path", "sha256", "width", "height", "problem"]]
+    files = images[["path", "sha256", "width", "height", "problem", "orientation"]]
     merged = listed.merge(files, on="path", how="left", suffixes=("_said", ""), indicator=True)
     missing = merged.loc[merged["_merge"] == "left_only", "path"]
     if len(missing):
@@ -171,9 +180,19 @@ def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.Da
         + merged["height" + end].astype("Int32").astype("string")
         for end in ("_said", "")
     )
-    differ = merged["problem"].isna() & said.notna() & found.notna() & (said != found).fillna(False)
-    merged["problem"] = merged["problem"].astype("object").mask(differ, "is " + found + ", the annotations say " + said)
-    return merged.drop(columns=["width_said", "height_said", "_merge"])
+    orientation = merged["orientation"].fillna(1).to_numpy(np.int64)
+    of_said, of_file = (
+        merged[["width" + end, "height" + end]].to_numpy(np.float64, na_value=np.nan) for end in ("_said", "")
+    )
+    upright = drawn_upright(of_said, of_file, orientation)
+    exchanged = (merged["width_said"] == merged["height"]) & (merged["height_said"] == merged["width"])
+    lying = exchanged.fillna(False) & (orientation >= 5)
+    differ = merged["problem"].isna() & said.notna() & found.notna() & (said != found).fillna(False) & ~lying
+    words = SIZE_DIFFERS + "the file is " + found + ", the annotations say " + said
+    words += exchanged.fillna(False).map({True: " (width and height exchanged)", False: ""})
+    merged["problem"] = merged["problem"].astype("object").mask(differ, words)
+    merged["turn"] = np.where(upright, 1, orientation)
+    return merged.drop(columns=["width_said", "height_said", "orientation", "_merge"])
 
 
 def _composed_otherwise(missing: pd.Series, paths: pd.Series) -> str:
@@ -209,7 +228,7 @@ def _corners(kept: list[Annotation]) -> tuple[np.ndarray, int]:
             outlined.append(index)
         else:
             polygons += annotation.segmentation not in NO_OUTLINE
-    corners[outlined] = _in_order(corners[outlined].reshape(-1, 4, 2)).reshape(-1, 8)
+    corners[outlined] = in_order(corners[outlined].reshape(-1, 4, 2)).reshape(-1, 8)
     return corners, polygons
 
 
@@ -221,17 +240,3 @@ def _four_points(segmentation: Any) -> list[float] | None:
     if len(points) == 10 and points[:2] == points[8:]:
         points = points[:8]
     return points if len(points) == 8 and all(map(is_coordinate, points)) else None
-
-
-def _in_order(points: np.ndarray) -> np.ndarray:
-    """Corners [N, 4, 2] in CCPD's order, from those of convex quadrilaterals in any order.
-
-    The plate's right side is the one whose middle lies furthest right. That is so for a plate turned by less than
-    atan(width / height): 71 degrees where it is three times as wide as high.
-    """
-    offset = points - points.mean(axis=1, keepdims=True)
-    clockwise = np.argsort(np.arctan2(offset[..., 1], offset[..., 0]), axis=1)  # as seen: y points down
-    points = np.take_along_axis(points, clockwise[..., None], axis=1)
-    right_top = (points + np.roll(points, -1, axis=1))[..., 0].argmax(axis=1)
-    order = (right_top[:, None] + 1 + np.arange(4)) % 4
-    return np.take_along_axis(points, order[..., None], axis=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plates.errors import UserError
-from plates.files import read_regular
+from plates.files import atomic, read_regular
 
 SCAN_AGAIN = "run `plates materialize raw_images`"
 
@@ -30,8 +30,19 @@ class Photographs:
 
     def file(self, path: str, sha256: str) -> Path:
         """The file that holds the content `sha256` of the photograph at `path`."""
-        kept = self.converted and kept_at(self.converted, sha256)
-        return kept if kept and kept.exists() else self.root / path
+        return kept_at(self.converted, sha256) if self.converted and self.has_converted(sha256) else self.root / path
+
+    def has_converted(self, sha256: str) -> bool:
+        """Whether `sha256` is the content of a JPEG that a photograph was converted to."""
+        return self.converted is not None and kept_at(self.converted, sha256).exists()
+
+    def keep(self, jpeg: bytes) -> str:
+        """Keeps what a photograph was converted to; returns its SHA-256."""
+        assert self.converted is not None, "there is no folder to keep it in"
+        sha256 = hashlib.sha256(jpeg).hexdigest()
+        with atomic(kept_at(self.converted, sha256)) as temporary:
+            temporary.write_bytes(jpeg)
+        return sha256
 
     def read(self, path: str, sha256: str) -> bytes:
         """The content.

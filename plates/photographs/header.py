@@ -8,7 +8,10 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, J
 ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 TRAILING = 4096  # bytes after the end marker that are still taken for a writer's padding
 ORIENTATION = 0x0112
-TURNED = "EXIF orientation"  # how a problem begins that leaves the picture readable
+TURNED = "EXIF orientation"
+"""How a problem begins that leaves the picture readable."""
+NOT_JPEG = "not a JPEG: "
+"""How the problem of a file of another kind begins."""
 
 OTHERS = (
     (b"\x89PNG\r\n\x1a\n", "a PNG"),
@@ -47,7 +50,7 @@ def read_header(content: bytes | memoryview) -> Header:
     if not content:
         return Header(None, None, "zero bytes")
     if bytes(content[:2]) != b"\xff\xd8":
-        return Header(None, None, f"not a JPEG: {_kind(bytes(content[:512]))}")
+        return Header(None, None, f"{NOT_JPEG}{_kind(bytes(content[:512]))}")
     width = height = None
     orientation, at = 1, 2
     while at + 4 <= len(content):

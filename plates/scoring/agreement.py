@@ -23,7 +23,8 @@ def figures(project: Project) -> tuple[int, pd.DataFrame] | None:
         return None
     labels = {int(key): name for key, name in model["label_map"].items()}
     params = project.params.evaluation
-    found, expected = sample(project.path("data/detections.parquet"), truth(project, params.split), MOST)
+    expected = truth(project, params.split, with_regions=True)
+    found, expected = sample(project.path("data/detections.parquet"), expected, MOST)
     tables = (found, expected, labels, params.max_detections)
     ours = metrics.evaluate(*tables).metrics.to_dict()
     by_scorer = {

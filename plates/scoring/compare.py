@@ -11,6 +11,7 @@ from plates.scoring.by_slice import paired
 from plates.scoring.detections import parts
 from plates.scoring.slices import slices
 from plates.scoring.tally import Tally, groups
+from plates.scoring.truth import real
 
 
 def compare(
@@ -39,4 +40,5 @@ def compare(
     if truth["class"].notna().sum() == 0:
         raise UserError(f"none of the {truth['path'].nunique():,} photographs has a plate: nothing can be compared")
     old, new = (Tally.of(parts(file), truth, label_map, max_detections) for file in (first, second))
-    return paired(old, new, slices(truth, image_size), Draws.of(groups(truth), draws))
+    plates = real(truth)
+    return paired(old, new, slices(plates, image_size), Draws.of(groups(plates), draws))

@@ -15,6 +15,7 @@ from plates.scoring.by_slice import by_slice, worst
 from plates.scoring.detections import Found, parts
 from plates.scoring.slices import slices
 from plates.scoring.tally import Tally, groups
+from plates.scoring.truth import real
 
 HEADLINES = ("mAP", "mAP50", "mAP75", "ccpd_score")
 BACKGROUND = "background"
@@ -49,22 +50,23 @@ def scores(
         The figures ready for JSON, and the boxes. A figure that nothing could be scored for (a subset without plates)
         is None, never 0; those of a head that is not there are absent.
     """
-    objects = truth[truth["class"].notna()].groupby(["image_id", "class"]).size()
+    plates = real(truth)
+    objects = plates[plates["class"].notna()].groupby(["image_id", "class"]).size()
     figures: dict[str, Any] = {
         "images": int(truth["image_id"].nunique()),
         "boxes": int(objects.sum()),
         "images_with_more_boxes_than_count": int((objects > max_detections).sum()),
     }
     if found.masks is not None:
-        plates = [value for name, value in found.masks.items() if name != BACKGROUND]
-        figures["mask_iou"] = sum(plates) / len(plates) if plates else None
+        values = [value for name, value in found.masks.items() if name != BACKGROUND]
+        figures["mask_iou"] = sum(values) / len(values) if values else None
         figures["mask_iou_by_class"] = found.masks
     if found.file is None:
         return figures, None
     tally = Tally.of(parts(found.file), truth, found.label_map, max_detections)
     whole = summarize(tally.matches)
-    drawn = Draws.of(groups(truth), draws)
-    table = by_slice(tally, slices(truth, found.image_size, looks), drawn)
+    drawn = Draws.of(groups(plates), draws)
+    table = by_slice(tally, slices(plates, found.image_size, looks), drawn)
     boxes = Boxes(tally, whole, table)
     return whole.metrics.to_dict() | _of_boxes(boxes, drawn) | figures, boxes
 

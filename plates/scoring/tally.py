@@ -12,6 +12,7 @@ from plates.ccpd.score import THRESHOLD, best_boxes
 from plates.efficientdet.evaluation import precision
 from plates.efficientdet.evaluation.bootstrap import Draws
 from plates.efficientdet.evaluation.matching import NONE, Matches, match
+from plates.scoring.truth import real
 
 FIGURES = ("mAP", "mAP50", "mAP75", "AR", "ccpd_score")
 
@@ -50,7 +51,7 @@ class Tally:
 
         matches = match(read(), truth, label_map, max_detections)
         ids = truth[["image_id", "path"]].drop_duplicates()
-        found = best_boxes(truth, pd.concat(best).merge(ids, on="image_id"))
+        found = best_boxes(real(truth), pd.concat(best).merge(ids, on="image_id"))
         return cls(matches, found.merge(ids, on="path"))
 
     def figures(self, keep: np.ndarray | None = None) -> dict[str, float | None]:

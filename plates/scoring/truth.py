@@ -5,6 +5,7 @@ import hashlib
 import pandas as pd
 
 from plates.columns import BOX, CORNERS
+from plates.scoring.ignored import regions
 from plates.settings.project import Project
 
 COLUMNS = [
@@ -13,12 +14,16 @@ COLUMNS = [
 ]
 
 
-def truth(project: Project, split: str | None = None) -> pd.DataFrame:
+def truth(project: Project, split: str | None = None, with_regions: bool = False) -> pd.DataFrame:
     """One row an annotation, and one with a null `class` for a photograph without a plate, in the order of image ids.
 
-    Columns: those above, `image_id` and `split`. `split` keeps one of them only.
+    Columns: those above, `image_id` and `split`; and `iscrowd` `with_regions`, true of regions to ignore. `split` keeps
+    one of them only.
     """
     boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=COLUMNS)
+    if with_regions:
+        ignored = regions(project)[COLUMNS].assign(iscrowd=True)
+        boxes = pd.concat([boxes.assign(iscrowd=False), ignored], ignore_index=True)
     splits = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "path", "split"])
     table = boxes.merge(splits, on="path", how="inner", validate="many_to_one")
     if split is not None:
@@ -29,6 +34,11 @@ def truth(project: Project, split: str | None = None) -> pd.DataFrame:
 def shared_plates(first: pd.DataFrame, second: pd.DataFrame) -> int:
     """How many plates are in both tables: of train and of what is scored, a fair split has none."""
     return len(set(first["plate"].dropna()) & set(second["plate"].dropna()))
+
+
+def real(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table from `truth` that are no regions to ignore."""
+    return table[~table["iscrowd"]] if "iscrowd" in table else table
 
 
 def identity(table: pd.DataFrame) -> str:

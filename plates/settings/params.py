@@ -51,6 +51,14 @@ class DataParams(Section):
         "plate",
         description="What a class is: one class, blue and green plates, or the province on the plate.",
     )
+    convert: Literal["never", "when_needed"] = Field(
+        "never",
+        description="when_needed takes in PNG, WebP, BMP, TIFF and GIF, and photographs that EXIF turns, as upright "
+        "JPEGs, with their boxes; they are kept in .plates/converted. never: such photographs are set aside.",
+    )
+    convert_quality: int = Field(
+        95, ge=1, le=100, description="Quality of these JPEGs. Each photograph is encoded once at each quality."
+    )
     max_unparsed: float = Field(
         0.01, ge=0, le=1, description="Share of names that may fail to parse before the run stops."
     )
@@ -62,6 +70,17 @@ class ValidationParams(Section):
 
     max_rejected_fraction: float = Field(
         0.02, ge=0, le=1, description="Share of annotations that may be set aside before the run stops."
+    )
+    edge_tolerance_px: float = Field(
+        1.0,
+        ge=0,
+        description="Pixels that a box may reach over the edge of its photograph, as rounding and counting from 1 make "
+        "it: it is cut there, and counted. Further over it is set aside.",
+    )
+    rejected_box: Literal["set_aside", "ignore"] = Field(
+        "set_aside",
+        description="What becomes of a photograph of which some boxes are set aside: set_aside, all of it; ignore, it "
+        "stays, and those boxes are regions that neither teach nor score. Photographs of many objects want ignore.",
     )
     max_class_share: float = Field(
         0.8, gt=0, le=1, description="Warn when one class, province or subset has more than this share."

@@ -11,6 +11,7 @@ from checks.annotations import Verdict, validate
 from checks.suites.delivery import Delivery
 from checks.suites.measures import measure
 from checks.suites.suite import Outcome
+from plates.ccpd.geometry import iou, near_copies
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 
@@ -44,7 +45,7 @@ def test_good_rows_come_through_unchanged(labels):
 FAULTS = {
     "box_sides_positive": (0, {"xmin": 417, "xmax": 151}),
     "coordinates_complete": (2, {"xmin": np.nan}),
-    "box_inside_image": (2, {"xmax": 721, **dict.fromkeys(CORNERS)}),
+    "box_inside_image": (2, {"xmax": 721.5, **dict.fromkeys(CORNERS)}),
     "aspect_possible": (2, {"ymax": 514.5, **dict.fromkeys(CORNERS), "area_ratio": None}),
     "box_not_whole_image": (
         2,
@@ -64,6 +65,8 @@ FAULTS = {
     "plate_complete": (0, {"plate": "皖AO8970"}),
     "plate_type_known": (0, {"plate_type": "yellow", "plate": None}),
     "image_decodes": (5, {"problem": "truncated"}),
+    "image_is_jpeg": (5, {"problem": "not a JPEG: a PNG"}),
+    "image_size_as_annotated": (5, {"problem": "size differs: the file is 290x180, the annotations say 180x290"}),
     "image_upright": (0, {"problem": "EXIF orientation 6"}),
     "image_not_huge": (5, {"width": 30000, "height": 30000}),
     "image_size_as_labelled": (0, {"width": 360, "height": 580}),
@@ -126,11 +129,131 @@ def test_one_content_under_one_label_in_two_subsets_is_allowed(labels):
     assert broken_rows(pd.concat([labels, copy], ignore_index=True)) == {}
 
 
-def test_two_boxes_of_an_image_are_two_annotations_unless_equal(labels):
-    plain = labels.iloc[[0, 0, 0]].assign(**dict.fromkeys([*CORNERS, "plate", "plate_type", "area_ratio"]))
-    plain["xmax"] = np.float32([300, 310, 300])
+@pytest.fixture
+def street(labels) -> pd.DataFrame:
+    """Four boxes of other data in two photographs of 180x290: a and b in the first, c and d in the second."""
+    missing = [*CORNERS, "plate", "plate_type", "province", "area_ratio", "tilt_horizontal", "tilt_vertical"]
+    rows = labels.iloc[[0, 0, 0, 0]].assign(**dict.fromkeys([*missing, "brightness", "blurriness"]))
+    rows = rows.assign(width=180, height=290, path=["1.jpg", "1.jpg", "2.jpg", "2.jpg"], name=[*"1122"])
+    rows[BOX] = np.float32([[10, 10, 50, 30], [100, 100, 160, 130], [10, 10, 50, 30], [100, 100, 160, 130]])
+    return rows.assign(sha256=["1" * 64, "1" * 64, "2" * 64, "2" * 64], subset="street").reset_index(drop=True)
 
-    assert broken_rows(plain.reset_index(drop=True)) == {2: ["annotation_once"]}
+
+def judged(street: pd.DataFrame, **options) -> Verdict:
+    return validate(street, subsets=["street"], **options)
+
+
+def test_boxes_that_overlap_almost_wholly_are_one_object_drawn_twice(street):
+    street.loc[1, BOX] = [10.01, 10, 50, 30]  # a hundredth of a pixel off
+    street.loc[3, BOX] = [13, 10, 50, 30]  # IoU 37 / 40
+
+    verdict = judged(street)
+
+    assert verdict.rejected["broken"].tolist() == [["annotation_once"]] * 2
+    assert verdict.accepted["xmin"].tolist() == [10, 10]
+
+
+def test_boxes_of_two_classes_or_that_overlap_less_are_two_objects(street):
+    street.loc[1, BOX] = [10, 10, 50, 30]
+    street.loc[1, "class"] = "another"
+    street.loc[3, BOX] = [15, 10, 50, 30]  # IoU 35 / 40
+
+    assert judged(street).rejected.empty
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 12)] * 4), min_size=2, max_size=12), st.sampled_from([0.5, 0.8, 0.9, 1.0]))
+def test_near_copies_are_those_that_comparing_all_pairs_finds(corners, least):
+    boxes = np.array([(x, y, x + width + 1, y + height + 1) for x, y, width, height in corners], float)
+    table = pd.DataFrame(boxes, columns=BOX).assign(path=[f"{n % 2}" for n in range(len(boxes))], **{"class": "plate"})
+
+    expected = [
+        any(iou(boxes[[n]], boxes[[m]])[0] >= least for m in range(n) if m % 2 == n % 2) for n in range(len(boxes))
+    ]
+
+    assert near_copies(table, least).tolist() == expected
+
+
+def test_a_hair_over_the_edge_is_cut_and_more_is_rejected_with_the_amount(street):
+    street.loc[0, BOX] = [66.67, 100, 180.01, 130]  # as 66.67 + 113.34 rounds
+    street.loc[1, BOX] = [100, -1, 160, 29]  # counted from 1
+    street.loc[2, BOX] = [120, 270, 180, 290.4]
+    street.loc[3, BOX] = [100, 100, 200.4, 130]
+
+    verdict = judged(street, rejected_box="ignore")
+
+    assert verdict.accepted[BOX].to_numpy().tolist() == [
+        [np.float32(66.67), 100, 180, 130],
+        [100, 0, 160, 29],
+        [120, 270, 180, 290],
+    ]
+    assert verdict.accepted.dtypes.equals(street.dtypes)
+    assert verdict.rejected[["broken", "found"]].to_numpy().tolist() == [[["box_inside_image"], ["20.4 px"]]]
+    assert verdict.rejected[BOX].to_numpy().tolist() == [[100, 100, np.float32(200.4), 130]]
+    cut = next(outcome for outcome in verdict.outcomes if outcome.name == "box_not_clipped")
+    assert (cut.failed, cut.examples) == (3, ["0.009995 px", "1 px", "0.4 px"])
+    assert verdict.counts["cut at the edge"] == 3
+
+
+def test_no_tolerance_cuts_nothing(street):
+    street.loc[0, BOX] = [66.67, 100, 180.01, 130]
+
+    verdict = judged(street, edge_tolerance_px=0.0)
+
+    assert verdict.rejected["broken"].tolist() == [["box_inside_image"], ["picture_whole"]]
+
+
+def test_a_photograph_with_a_rejected_box_is_set_aside_whole(street):
+    street.loc[0, BOX] = [100, 100, 200.4, 130]
+
+    verdict = judged(street)
+
+    assert verdict.rejected[["path", "broken", "ignored"]].to_numpy().tolist() == [
+        ["1.jpg", ["box_inside_image"], False],
+        ["1.jpg", ["picture_whole"], False],
+    ]
+    assert verdict.accepted["path"].tolist() == ["2.jpg", "2.jpg"]
+    assert (verdict.counts["rejected"], verdict.counts["rejected with their photograph"]) == (2, 1)
+    with pytest.raises(UserError, match=r"(?s)box_inside_image.*20.4 px.*rejected_box=ignore keeps"):
+        verdict.require(0.4)
+
+
+def test_or_it_stays_and_the_rejected_box_is_a_region_to_ignore(street):
+    street.loc[0, BOX] = [100, 100, 200.4, 130]
+
+    verdict = judged(street, rejected_box="ignore")
+
+    assert verdict.rejected[["path", "broken", "ignored"]].to_numpy().tolist() == [
+        ["1.jpg", ["box_inside_image"], True]
+    ]
+    assert verdict.accepted["path"].tolist() == ["1.jpg", "2.jpg", "2.jpg"]
+    assert verdict.counts["regions to ignore"] == 1
+
+
+@pytest.mark.parametrize("box", [[np.nan, 10, 50, 30], [50, 10, 10, 30], [300, 10, 350, 30]])
+def test_a_box_that_cannot_be_ignored_takes_its_photograph_with_it(street, box):
+    street.loc[0, BOX] = box
+
+    verdict = judged(street, rejected_box="ignore")
+
+    assert verdict.rejected["path"].tolist() == ["1.jpg", "1.jpg"]
+    assert not verdict.rejected["ignored"].any()
+
+
+def test_a_copy_of_a_box_goes_alone(street):
+    street.loc[1, BOX] = street.loc[0, BOX]
+
+    for policy in ("set_aside", "ignore"):
+        verdict = judged(street, rejected_box=policy)
+
+        assert verdict.rejected["broken"].tolist() == [["annotation_once"]]
+        assert not verdict.rejected["ignored"].any()
+
+
+def test_more_objects_than_are_found_and_scored_are_said(street):
+    (many,) = warned(judged(street, most_objects=1))
+
+    assert (many.name, many.failed, many.examples) == ("objects_not_too_many", 2, ["2"])
+    assert warned(judged(street, most_objects=2)) == []
 
 
 def test_rows_of_another_data_set_need_no_corners_and_no_plate(labels):
@@ -182,6 +305,15 @@ def test_too_many_rejects_stop_the_run_and_name_each_expectation(labels):
         verdict.require(0.33)
 
 
+def test_where_nothing_is_left_no_other_limit_is_offered(labels):
+    resized = labels.assign(problem="size differs: the file is 290x180, the annotations say 180x290")
+
+    with pytest.raises(UserError, match=r"(?s)image_size_as_annotated.*is 290x180, the.*no annotation is left"):
+        validate(resized).require(1.0)
+    with pytest.raises(UserError, match="none of 1 photographs has an annotation"):
+        validate(labels.iloc[-1:]).require(1.0)
+
+
 def test_outcomes_are_plain_values_and_data_docs_are_written(labels, tmp_path: Path):
     labels.loc[0, "problem"] = "truncated"
 
@@ -191,7 +323,7 @@ def test_outcomes_are_plain_values_and_data_docs_are_written(labels, tmp_path: P
     assert {"name", "means", "severity", "success", "checked", "failed"} <= written[0].keys()
     assert sum(outcome["failed"] for outcome in written) == 1
     pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "data_docs").rglob("*.html"))
-    assert "the image is a JPEG that decodes completely" in pages
+    assert "all of the image decodes, from its header to its end" in pages
     assert [path.name for path in tmp_path.iterdir()] == ["data_docs"]
 
 

@@ -46,6 +46,13 @@ def test_all_from_one_province_is_said(labels):
     assert province.sentence == "100% of plates are from 皖 (over 80%)"
 
 
+def test_one_subset_is_no_imbalance(labels):
+    subset = by_axis(labels.assign(subset="data.root"), max_share=0.8, max_ratio=50)["subset"]
+
+    assert subset.success
+    assert subset.sentence == "100% of boxes are from data.root"
+
+
 def test_pages_are_written(labels, tmp_path):
     imbalance(labels, 0.8, 50, data_docs=tmp_path / "pages")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from checks import memory
+from plates.settings.project import Project
 
 
 def remembered_rows(folder: Path, labels: pd.DataFrame) -> int | None:
@@ -33,6 +34,17 @@ def test_what_is_compared_is_what_was_accepted(labels: pd.DataFrame, tmp_path: P
     known = memory.last(tmp_path / "deliveries", labels.iloc[:1])
     assert known is not None
     assert len(known.looks) == 2
+
+
+def test_photographs_of_another_folder_are_no_later_delivery(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {root: first}\n", encoding="utf-8")
+    first = memory.folder(Project(tmp_path))
+    (tmp_path / "params.yaml").write_text("data: {root: second}\n", encoding="utf-8")
+    second = memory.folder(Project(tmp_path))
+    (tmp_path / "params.yaml").write_text("data: {root: ./first/}\n", encoding="utf-8")
+
+    assert first != second
+    assert memory.folder(Project(tmp_path)) == first
 
 
 def test_order_makes_no_other_delivery_and_a_box_does(labels: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ def test_the_page_is_what_the_suites_and_schemas_say() -> None:
 
 def test_the_page_names_every_column_and_expectation() -> None:
     page = render()
-    assert "| `box_inside_image` | the box lies inside the image | critical |" in page
+    assert "| `coordinates_complete` | a labelled box has four finite coordinates, and all its" in page
     assert "| `broken` |" in page
     assert "the 0 rows" not in page
     assert "|  |" not in page

@@ -20,7 +20,7 @@ MUST_BREAK = {
     "nine_characters": {"green_plate_has_8"},
     "zero_bytes": {"image_decodes"},
     "truncated_jpeg": {"image_decodes"},
-    "not_a_jpeg": {"image_decodes"},
+    "not_a_jpeg": {"image_is_jpeg"},
     "wrong_size": {"image_size_as_labelled"},
     "duplicate_content": {"content_has_one_label"},
 }

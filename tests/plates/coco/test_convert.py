@@ -34,7 +34,7 @@ def boxes() -> pd.DataFrame:
 
 @pytest.fixture
 def raw_images(boxes) -> pd.DataFrame:
-    return boxes[["subset", "name", "path", "width", "height", "problem"]].assign(sha256="a" * 64)
+    return boxes[["subset", "name", "path", "width", "height", "problem"]].assign(sha256="a" * 64, orientation=None)
 
 
 def test_pycocotools_loads_ours(boxes, tmp_path):
@@ -89,7 +89,7 @@ def test_the_files_give_hash_and_size_and_what_is_unlisted_is_counted(boxes, raw
     assert imported.unlisted == 1
     assert imported.labels["sha256"].tolist() == ["a" * 64] * 2
     assert imported.labels["width"].tolist() == [720, 720]
-    assert imported.labels["problem"][0] == "is 720x1160, the annotations say 640x1160"
+    assert imported.labels["problem"][0] == "size differs: the file is 720x1160, the annotations say 640x1160"
     assert pd.isna(imported.labels["problem"][1])
 
 
@@ -209,6 +209,18 @@ def test_any_table_comes_back_as_it_was(tree: dict[str, dict]) -> None:
 
     assert pa.Table.from_pandas(back.labels, LABELS_SCHEMA, preserve_index=False).to_pylist() == table.to_pylist()
     assert (back.crowds, back.polygons) == (0, 0)
+
+
+def test_width_and_height_exchanged_are_called_so(raw_images) -> None:
+    swapped = IMAGE | {"file_name": raw_images["path"][0], "width": 1160, "height": 720}
+
+    problem = from_coco(small(images=[swapped]), raw_images).labels["problem"][0]
+
+    assert problem == "size differs: the file is 720x1160, the annotations say 1160x720 (width and height exchanged)"
+
+
+def test_images_in_no_folder_are_of_a_subset_with_a_name() -> None:
+    assert from_coco(small(images=[IMAGE | {"file_name": "a.jpg"}])).labels["subset"].tolist() == ["data.root"]
 
 
 def test_a_class_that_the_label_map_lacks_is_refused(boxes):

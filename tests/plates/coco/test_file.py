@@ -137,7 +137,7 @@ def test_other_json_is_named(content: str, said: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "column", "value"),
     [
-        ({"images": [{"id": 7, "file_name": "a.jpg"}]}, ["subset", "path", "class"], ["", "a.jpg", "plate"]),
+        ({"images": [{"id": 7, "file_name": "a.jpg"}]}, ["subset", "path", "class"], ["data.root", "a.jpg", "plate"]),
         (
             {"images": [IMAGE | {"file_name": "day1\\cam 2\\a.jpg"}]},
             ["subset", "name", "path"],

@@ -65,7 +65,7 @@ def test_finds_every_image_of_any_tree_in_order_of_path(root: Path) -> None:
         "z.JPG": "base",
         "b.jpg": "green",
         "a.jpeg": "mine",
-        "loose.jpg": "",
+        "loose.jpg": "data.root",
     }
     assert set(result.table["sha256"].to_pylist()) == {hashlib.sha256(JPEG).hexdigest()}
     assert set(zip(*[result.table[name].to_pylist() for name in ("width", "height", "bytes")], strict=True)) == {

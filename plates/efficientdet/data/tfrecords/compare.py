@@ -25,6 +25,8 @@ def differences(example: Example, row: dict[str, Any], split: str, label_map: di
     names = [label_map.get(int(label), f"label {label}") for label in example.labels]
     if names != row["class"] or example.names != row["class"]:
         problems.append(("classes", f"{names} named {example.names}, the table says {row['class']}"))
+    if example.crowd.tolist() != row["crowd"]:
+        problems.append(("crowds", f"{example.crowd.tolist()}, the table says {row['crowd']}"))
     corners = np.array([row[corner] for corner in CORNERS], float).T.reshape(-1, 8)
     corners = corners if np.isfinite(corners).all() else np.zeros((0, 8))
     found = example.corners if example.corners is not None else np.zeros((0, 8))

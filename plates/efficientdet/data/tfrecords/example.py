@@ -54,7 +54,7 @@ def to_bytes(image: dict[str, Any], encoded: bytes, ids: dict[str, int]) -> byte
         "image/key/sha256": ("bytes_list", [image["sha256"].encode()]),
         "image/object/class/text": ("bytes_list", [name.encode() for name in image["class"]]),
         "image/object/class/label": ("int64_list", [ids[name] for name in image["class"]]),
-        "image/object/is_crowd": ("int64_list", [0] * count),
+        "image/object/is_crowd": ("int64_list", list(map(int, image["crowd"]))),
         "image/object/area": ("float_list", area.tolist()),
     }
     for side, values in zip(BOX, relative.tolist(), strict=True):

@@ -26,7 +26,7 @@ class Shard(Part):
 
 
 class SplitExamples(Part):
-    """One split: its counts and shards. `max_boxes` is the largest number of boxes in one image."""
+    """One split: its counts and shards. `max_boxes` is the most boxes and regions to ignore in one image."""
 
     images: int
     boxes: int

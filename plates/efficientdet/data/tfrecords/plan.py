@@ -36,13 +36,14 @@ def images_table(
 ) -> pa.Table:
     """One row an image of `splits`, by image_id; images that `splits` leaves out, as official lists do, are left out.
 
-    Its columns are split, width, height, and the boxes' columns as lists (empty for a negative).
+    Its columns are split, width, height, and the boxes' columns as lists (empty for a negative). Where
+    `boxes` has a column `crowd`, it is true of regions to ignore.
 
     Raises:
         UserError: `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a box is not
             finite or has no area.
     """
-    boxes, splits = _arrow(boxes, BOX_COLUMNS), _arrow(splits, SPLIT_COLUMNS).sort_by("image_id")
+    boxes, splits = _with_crowd(boxes), _arrow(splits, SPLIT_COLUMNS).sort_by("image_id")
     image = Paths(splits["path"]).find(boxes["path"])
     if not (listed := image >= 0).all():
         boxes, image = boxes.filter(listed), image[listed]
@@ -55,7 +56,7 @@ def images_table(
     order = np.argsort(image, kind="stable")
     labelled = order[boxes["class"].is_valid().to_numpy()[order]]
     starts = np.searchsorted(image[labelled], np.arange(len(splits) + 1)).astype(np.int32)
-    for name in ("class", *BOX, *CORNERS):
+    for name in ("class", "crowd", *BOX, *CORNERS):
         values = boxes[name].take(labelled).combine_chunks()
         images[name] = pa.ListArray.from_arrays(starts, values)
     return pa.table(images)
@@ -125,6 +126,13 @@ def named(paths: list[str]) -> str:
     more = ", ..." if len(paths) > _NAMED else ""
     verb = "file ({}) is" if len(paths) == 1 else "files ({}) are"
     return f"{len(paths)} {verb.format(', '.join(paths[:_NAMED]) + more)}"
+
+
+def _with_crowd(boxes: pa.Table | pd.DataFrame) -> pa.Table:
+    names = boxes.columns if isinstance(boxes, pd.DataFrame) else boxes.column_names
+    if "crowd" in names:
+        return _arrow(boxes, [*BOX_COLUMNS, "crowd"])
+    return _arrow(boxes, BOX_COLUMNS).append_column("crowd", pa.repeat(False, len(boxes)))
 
 
 def _arrow(table: pa.Table | pd.DataFrame, columns: list[str]) -> pa.Table:

@@ -165,13 +165,16 @@ def _place(path: Path, target: Path) -> None:
 def _manifest(images: pa.Table, shards: list[Shard], label_map: dict[int, str]) -> Manifest:
     splits, class_counts = {}, {}
     for split in SPLITS:
-        classes = images["class"].filter(pc.equal(images["split"], split))
-        per_image = pc.list_value_length(classes).to_numpy()
-        names = {count["values"]: count["counts"] for count in pc.value_counts(pc.list_flatten(classes)).to_pylist()}
+        of_split = images.filter(pc.equal(images["split"], split))
+        real = pc.invert(pc.list_flatten(of_split["crowd"]))
+        counted = pc.value_counts(pc.list_flatten(of_split["class"]).filter(real)).to_pylist()
+        names = {count["values"]: count["counts"] for count in counted}
+        per_image = pc.list_value_length(of_split["class"]).to_numpy()
+        owners = pc.list_parent_indices(of_split["class"]).filter(real)
         splits[split] = SplitExamples(
             images=len(per_image),
-            boxes=int(per_image.sum()),
-            negatives=int((per_image == 0).sum()),
+            boxes=len(owners),
+            negatives=len(per_image) - len(owners.unique()),
             max_boxes=int(per_image.max(initial=0)),
             shards=[shard for shard in shards if shard.file.startswith(f"{split}-")],
         )

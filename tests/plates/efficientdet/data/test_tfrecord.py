@@ -198,16 +198,40 @@ def test_any_record_comes_back(width, height, boxes, path):
     sides = np.array([box[:4] for box in boxes]).reshape(-1, 4) * scale
     corners = np.array([box[4] for box in boxes]).reshape(-1, 8) * np.tile([width, height], 4)
     image = {"path": path, "image_id": 7, "sha256": "00", "width": width, "height": height}
-    image |= {"class": ["plate"] * len(boxes)}
+    image |= {"class": ["plate"] * len(boxes), "crowd": [index % 2 == 1 for index in range(len(boxes))]}
     image |= {side: sides[:, index].tolist() for index, side in enumerate(BOX)}
     image |= {corner: corners[:, index].tolist() for index, corner in enumerate(CORNERS)}
     found = example.from_bytes(example.to_bytes(image, b"\xff\xd8jpeg", {"plate": 3}))
     assert (found.path, found.image_id, found.encoded) == (path, "7", b"\xff\xd8jpeg")
     assert (found.width, found.height) == (width, height)
     assert found.labels.tolist() == [3] * len(boxes)
+    assert found.crowd.tolist() == image["crowd"]
     np.testing.assert_allclose(found.boxes, sides, atol=1e-3)
     if boxes:
         np.testing.assert_allclose(found.corners, corners, atol=1e-3)
+
+
+def test_regions_to_ignore_are_crowds_and_no_boxes(photographs, tmp_path):
+    root, boxes, splits = photographs(8)
+    first, last = boxes.iloc[[0]], boxes.iloc[[6]]  # the last has no plate
+    region = first.assign(crowd=True, xmin=1, ymin=2, xmax=9, ymax=10)
+    alone = last.assign(crowd=True, **{"class": "plate"}, xmin=1, ymin=2, xmax=9, ymax=10)
+    table = pd.concat([boxes.assign(crowd=False), region, alone], ignore_index=True)
+
+    manifest = write(table, splits, LABELS, Photographs(root), tmp_path / "out")
+
+    plain = write(boxes, splits, LABELS, Photographs(root), tmp_path / "plain")
+    assert manifest.class_counts == plain.class_counts
+    for name, part in manifest.splits.items():
+        of_plain = plain.splits[name]
+        assert (part.boxes, part.negatives) == (of_plain.boxes, of_plain.negatives)
+    assert manifest.splits["val"].max_boxes + manifest.splits["train"].max_boxes == 3
+    examples = [one for shard in sorted((tmp_path / "out").glob("*.tfrecord")) for one in read(shard)]
+    crowds = {example.path: example.crowd.tolist() for example in examples}
+    assert crowds[first["path"].item()] == [False, True]
+    assert crowds[last["path"].item()] == [True]
+    assert verify(tmp_path / "out", table, splits).problems == []
+    assert set(verify(tmp_path / "out", table.assign(crowd=False), splits).by_kind) == {"crowds"}
 
 
 def test_reads_the_reference(shared):
