@@ -21,6 +21,11 @@ def require(project: Project, params: Params) -> None:
             f"data.annotations is {project.resolve(params.data.annotations)}, and there is no such file. Set it with: "
             "plates run --set data.annotations=FILE"
         )
+    if project.resolve(params.model.pretrained).is_relative_to(project.path("models/checkpoint")):
+        raise UserError(
+            "model.pretrained is models/checkpoint, which the run itself replaces. Start from the model in service "
+            "(plates run --set model.pretrained=models/champion), or from a copy outside"
+        )
     if params.model.pretrained not in PUBLISHED and not project.resolve(params.model.pretrained).exists():
         raise UserError(
             f"model.pretrained is {project.resolve(params.model.pretrained)}, and there is no such file or folder. Set "

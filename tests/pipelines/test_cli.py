@@ -275,6 +275,7 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
         (["data.root=."], "no image under .*: 2 other files"),
         (["data.annotations=/nope.json"], "data.annotations is /nope.json, and there is no such file"),
         (["model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, and there is no such file or folder"),
+        (["model.pretrained=models/checkpoint"], "which the run itself replaces"),
         (["data.root=.", "train.steps=0"], "train.steps"),
     ],
 )

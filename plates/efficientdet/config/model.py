@@ -29,7 +29,7 @@ class ModelConfig(Section):
         "none",
         description="Weights to start from: none, imagenet (Keras's, the backbone only), coco (the "
         "published detector of this variant), or a path to a .weights.h5, a published archive"
-        " or a checkpoint folder (models/checkpoint, models/champion). With few images start from coco or imagenet.",
+        " or a checkpoint folder (models/champion). With few images start from coco or imagenet.",
     )
     pretrained_sha256: str | None = Field(
         None,
