@@ -1,6 +1,4 @@
-"""What happens to a training picture and its boxes: mirror, scale jitter, crop and placement; and the mask
-target.
-"""
+"""What happens to a training picture, its boxes and its mask: mirror, scale jitter, crop and placement."""
 
 import tensorflow as tf
 

@@ -19,8 +19,14 @@ Step = tuple[str, float, float]
 
 
 class Scene(NamedTuple):
-    """A picture [H, W, 3] uint8, boxes [n, 4] yxyx px, corners [n, 4, 2] y, x px, and the share [n] of each
-    original box that is still to be seen."""
+    """A picture with its boxes.
+
+    Attributes:
+        image: uint8 [H, W, 3].
+        boxes: [n, 4] yxyx in px.
+        corners: [n, 4, 2] y, x in px.
+        visible: [n], the share of each original box that is still to be seen.
+    """
 
     image: tf.Tensor
     boxes: tf.Tensor

@@ -168,9 +168,7 @@ def _interleaved(files: list[str], seed: int, epoch: tf.Tensor) -> tf.data.Datas
 
 
 def _resampled(examples: tf.data.Dataset, copies: np.ndarray, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    """Each example as often as the rarest of its classes asks, the fraction by chance, the same for the same
-    epoch.
-    """
+    """Each example as often as the rarest of its classes asks; the fraction by chance, repeatable by epoch."""
 
     def repeated(index: tf.Tensor, example: tf.Tensor | samples.Sample) -> tf.data.Dataset:
         classes = tf.abs(example["classes"]) if isinstance(example, dict) else samples.labels(example)

@@ -1,5 +1,4 @@
-"""From JPEG bytes to the network's picture, in TensorFlow, for training, evaluation and the exported model
-alike.
+"""From JPEG bytes to the network's picture, in TensorFlow: one way for training, evaluation and the exported model.
 
 Geometry as in google/automl `dataloader.py` (`DetectionInputProcessor`): scale = min(H / h, W / w), sides
 truncated to whole pixels, bilinear without antialiasing at half-pixel centres, placed at the top left, the

@@ -58,8 +58,7 @@ def labels(example: tf.Tensor) -> tf.Tensor:
 
 
 def parse(example: tf.Tensor) -> Sample:
-    """A serialized example as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point
-    sets.
+    """A serialized example as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point sets.
 
     `points` [n, 4, 2] are the boxes' corners as y, x in 0..1, `corners` the plates' (the boxes' where the
     example has none). The class of a crowd is negative; boxes without area are left out.
@@ -107,10 +106,9 @@ def decoded(sample: Sample, ratio: int) -> Sample:
 def augmented(
     sample: Sample, position: tf.Tensor, seed: int, pictures: Pictures, config: AugmentConfig, ratio: int | None
 ) -> Sample:
-    """The training sample at `position` (int64, counted from the start of training), the same for the same
-    `seed`.
+    """The training sample at `position`, the same for the same `seed`.
 
-    `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
+    `position` is int64, counted from the start of training. `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
     """
     height, width, size = sample["height"], sample["width"], pictures.size
     drawn = tf.stack([tf.constant(seed, tf.int64), position])

@@ -61,8 +61,9 @@ def confusion(
     max_detections: int,
     threshold: float,
 ) -> pd.DataFrame:
-    """How many boxes of each class (rows) were detected as which (columns) at IoU 0.5, by detections from `threshold`
-    on; `nothing` is a box without a detection, or a detection without a box.
+    """How many boxes of each class (rows) were detected as which (columns) at IoU 0.5.
+
+    Detections from `threshold` on count; `nothing` is a box without a detection, or a detection without a box.
     """
     evaluator = scorers.hotcoco(detections, truth, label_map, max_detections)
     names = [label_map[key] for key in sorted(label_map)] + ["nothing"]

@@ -46,8 +46,9 @@ def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
 
 
 def ignored_boxes(rows: Sequence[Row], say: Say) -> None:
-    """Warns where augmentation kept over a tenth of the boxes of the first 50 steps from being learnt: shrunk too
-    small, or cut out of the picture.
+    """Warns where augmentation kept over a tenth of the boxes of the first 50 steps from being learnt.
+
+    They were shrunk too small, or cut out of the picture.
     """
     boxes, ignored, dropped = (sum(getattr(row, name) for row in rows) for name in ("boxes", "ignored", "dropped"))
     if ignored > 0.1 * (ignored + boxes):

@@ -1,5 +1,4 @@
-"""TFRecords without TensorFlow: writing shards of photographs and boxes, reading them, holding them against
-the table.
+"""TFRecords without TensorFlow: writing shards of photographs and boxes, reading and verifying them.
 
 The examples carry the feature names of the TF Object Detection API, which google/automl reads too.
 """

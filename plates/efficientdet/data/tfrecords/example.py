@@ -19,9 +19,10 @@ from plates.errors import UserError
 
 @dataclass(frozen=True)
 class Example:
-    """What an example holds. `boxes` [n, 4] are xmin, ymin, xmax, ymax in pixels of the image, float32;
-    `corners` [n, 8] pixels or None; `labels` [n] from 1; `crowd` [n] bool; `sha256` hex, empty where the
-    example has none.
+    """What an example holds.
+
+    `boxes` [n, 4] are xmin, ymin, xmax, ymax in pixels of the image, float32; `corners` [n, 8] pixels or None; `labels`
+    [n] from 1; `crowd` [n] bool; `sha256` hex, empty where the example has none.
     """
 
     image_id: str

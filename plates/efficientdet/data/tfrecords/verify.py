@@ -30,7 +30,9 @@ _CHUNK = 128  # examples in memory at a time
 
 @dataclass(frozen=True)
 class Problem:
-    """`kind` is one of shard, example, image, size, content, boxes, classes, crowds, corners, split, missing, twice,
+    """One difference between the TFRecords and the table.
+
+    `kind` is one of shard, example, image, size, content, boxes, classes, crowds, corners, split, missing, twice,
     unknown, count; `where` the shard, and the image where known.
     """
 
