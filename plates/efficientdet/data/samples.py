@@ -108,7 +108,8 @@ def augmented(
 ) -> Sample:
     """The training sample at `position`, the same for the same `seed`.
 
-    `position` is int64, counted from the start of training. `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
+    `position` is int64, counted from the start of training.
+    `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
     """
     height, width, size = sample["height"], sample["width"], pictures.size
     drawn = tf.stack([tf.constant(seed, tf.int64), position])

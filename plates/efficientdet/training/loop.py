@@ -194,6 +194,9 @@ class Training:
                 if asked_to_stop():
                     break
                 clock = time.monotonic()
+            told = asked_to_stop()
+        if not told:
+            raise UserError(f"The batches ended after step {self.progress.step} of {self.steps}: give endless ones.")
         stopped = (
             f"Stopped by SIGTERM after step {self.progress.step} of {self.steps}. The state is saved in "
             f"{self.work_dir}: run again to go on from there."

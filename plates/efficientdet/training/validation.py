@@ -26,7 +26,8 @@ def figure(spec: Spec) -> str:
 def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | None:
     """mAP of the detector's present weights, in pixels of the network's input.
 
-    Where it finds masks only, the IoU of these without the background. None: there are no batches, or nothing to find in them.
+    Where it finds masks only, the IoU of these without the background. None: there are no batches, or nothing to find
+    in them.
     """
     found, truth = [], []
     confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)
