@@ -1,4 +1,4 @@
-"""A whole run through DVC, whose own words are left out: each stage says what it made."""
+"""A whole run through DVC."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def repro(root: Path) -> int:
     Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it. A SIGTERM or SIGHUP, which
     reaches this process alone, is handed on as Ctrl-C.
     """
-    command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
+    command = [sys.executable, "-m", "dvc", "repro"]
     process = subprocess.Popen(command, cwd=root, env=environment())
 
     def hand_on(*_: object) -> None:
