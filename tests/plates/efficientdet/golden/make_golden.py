@@ -1,7 +1,6 @@
 """Cuts the whole numbers down to what a clone carries: `python make_golden.py SHARED` writes the files beside this."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -44,7 +43,6 @@ def main(shared: Path) -> None:
     kept["step/gradient"] = np.array(step["global_norm_raw"])
     kept["step/changes"] = np.array(json.dumps(step["all_weights_after_delta_norm"]))
     np.savez_compressed(HERE / "d0_256.npz", **kept)
-    shutil.copyfile(source / "two.tfrecord", HERE / "two.tfrecord")
 
 
 if __name__ == "__main__":

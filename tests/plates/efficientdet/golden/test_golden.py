@@ -35,10 +35,10 @@ def golden() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory) -> np.ndarray:
-    """The two pictures as the network takes them, float32 [2, 256, 256, 3]."""
+def images(tmp_path_factory, shared: Path) -> np.ndarray:
+    """The two pictures of the reference as the network takes them, float32 [2, 256, 256, 3]; a clone has none."""
     folder = tmp_path_factory.mktemp("golden")
-    shutil.copy(HERE / "two.tfrecord", folder)
+    shutil.copy(shared / "reference/d0_256/two.tfrecord", folder)
     shard = {"file": "two.tfrecord", "examples": 2, "bytes": 0, "sha256": ""}
     val = {"images": 2, "boxes": 8, "negatives": 0, "max_boxes": 5, "shards": [shard]}
     (folder / "manifest.json").write_text(
