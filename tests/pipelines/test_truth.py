@@ -20,8 +20,9 @@ UNTOUCHED = {
     "raw_images": {"data.convert_quality"},  # nothing is converted
     "model_card": {"models/export/model", "lineage/records"},  # their hash is in dvc.lock
     "champion": {
-        *("data/boxes.parquet", "data/splits.parquet", "data/tfrecords", "data/detections.parquet"),
-        *("models/checkpoint", "models/champion", "models/champion.json", "lineage/decisions"),
+        *("data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet", "data/tfrecords"),
+        *("data/detections.parquet", "models/checkpoint", "models/champion", "models/champion.json"),
+        "lineage/decisions",
         *("evaluation", "nms"),
     },
 }
