@@ -66,7 +66,7 @@ def test_bad_files_are_set_aside_with_the_reason_and_too_many_stop_the_run(fresh
     assert "validation.max_rejected_fraction" in done.stderr
     assert "boxes.parquet" not in written(root)
     rejected = pd.read_parquet(root / "data/rejected.parquet").set_index("path")
-    for path, reason in ((truncated, "image_decodes"), (foreign, "image_decodes"), (swapped, "box_sides_positive")):
+    for path, reason in ((truncated, "image_decodes"), (foreign, "image_is_jpeg"), (swapped, "box_sides_positive")):
         assert reason in list(rejected.loc[f"ccpd_base/{path.name}", "broken"])
     assert f"ccpd_base/{whole.name}" not in rejected.index
 

@@ -289,10 +289,11 @@ class Training:
         self.progress.named += [name for name, look in looks.items() if name not in self.progress.named and look()]
 
     def _patience_is_over(self) -> bool:
-        """Whether `train.patience` evaluations came after the best one."""
+        """Whether `train.patience` evaluations came after the first that was as good as the best."""
         if self.config.patience is None or self.progress.best is None:
             return False
-        later = [row for row in self.progress.history.rows[self.progress.best_step :] if not math.isnan(row.validation)]
+        found = [row.validation for row in self.progress.history.rows if not math.isnan(row.validation)]
+        later = found[found.index(max(found)) + 1 :]  # an equal score is kept as the best, and is no rise
         if len(later) < self.config.patience:
             return False
         self.note(

@@ -27,7 +27,9 @@ def shard(boxes, tmp_path) -> Path:
     records = []
     for number, image in enumerate(boxes.to_dict("records")):
         record = {"image_id": number, "path": image["path"], "sha256": image["sha256"], "width": 720, "height": 1160}
-        record |= {"class": ["license_plate"]} | {column: [image[column]] for column in LABELS_SCHEMA.names[8:20]}
+        record |= {"class": ["license_plate"], "crowd": [False]} | {
+            column: [image[column]] for column in LABELS_SCHEMA.names[8:20]
+        }
         records.append(record)
     negative = {key: [] if isinstance(value, list) else value for key, value in records[0].items()}
     records.append(negative | {"path": "ccpd_np/1.jpg"})

@@ -81,9 +81,9 @@ def test_random_weights_need_no_initialiser(tmp_path):
 def test_a_label_map_that_misses_or_swaps_an_id_is_refused():
     check_classes(None, None, {1: "blue"})
     check_classes({1: "blue", 2: "green"}, None, {1: "blue"})
-    with pytest.raises(UserError, match=r"2 is 'green' in the records, 'missing' in model.label_map"):
+    with pytest.raises(UserError, match=r"2 is 'green' in the TFRecords, 'missing' in model.label_map"):
         check_classes({1: "blue"}, None, {1: "blue", 2: "green"})
-    with pytest.raises(UserError, match=r"1 is 'blue' in the records, 'green'"):
+    with pytest.raises(UserError, match=r"1 is 'blue' in the TFRecords, 'green'"):
         check_classes({1: "green", 2: "blue"}, None, {1: "blue", 2: "green"})
 
 
