@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pipelines.cli.app import Commands, app, complain, console, note, print_columns
+from pipelines.lineage.diff import difference, write_changes
+from plates.errors import UserError
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
 from plates.lineage.restore import restore as bring_back
@@ -74,15 +75,34 @@ def show(record: RecordId) -> None:
 
 
 @commands.command()
-def diff(first: RecordId, second: Other) -> None:
-    """Show what differs between two evaluations: parameters, data, code, packages, metrics."""
+def diff(
+    first: RecordId,
+    second: Other,
+    photographs: Annotated[
+        Path | None, typer.Option(help="List every photograph that changed in this file, .json or .csv.")
+    ] = None,
+) -> None:
+    """Say what differs between two evaluations: photographs, parameters, code, packages, machine, results."""
     root = Project.find().root
-    table = Table()
-    for heading in ("what", first, second):
-        table.add_column(heading, overflow="fold")
-    for what, left, right in records.differences(records.find(root, first), records.find(root, second)):
-        table.add_row(what, str(left), str(right))
-    console.print(table if table.row_count else "Nothing differs.")
+    if photographs is not None and photographs.suffix not in (".json", ".csv"):
+        raise UserError(f"{photographs}: the list is written as .json or .csv")
+    found = difference(root, records.find(root, first), records.find(root, second))
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say(found.headline)
+    for section in found.sections:
+        if section.lines:
+            say(f"\n{section.title}")
+            for line in section.lines:
+                say(f"  {line}")
+    if same := [section.title.lower() for section in found.sections if not section.lines]:
+        say(f"\nThe same: {', '.join(same)}")
+    for line in found.notes:
+        note(line)
+    if photographs is not None:
+        if found.comparison is None:
+            raise UserError(f"no list of photographs: {'; '.join(found.notes)}")
+        write_changes(photographs, found.comparison)
+        note(f"{len(found.comparison.changes):,} changes and {len(found.comparison.turned):,} plates: {photographs}")
 
 
 @commands.command()

@@ -207,20 +207,6 @@ def flat(content: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def differences(first: Record, second: Record) -> list[tuple[str, Any, Any]]:
-    """What differs between two evaluations, as (what, first's, second's): parameters, data, code, packages, metrics.
-
-    Tables of figures, as those by subset, are left out: `plates lineage show` has them.
-    """
-    rows = []
-    for section in ("params", "outputs", "code", "packages", "metrics"):
-        left, right = flat(getattr(first, section)), flat(getattr(second, section))
-        for key in sorted(left.keys() | right.keys()):
-            if left.get(key) != right.get(key) and key != "by_subset":
-                rows.append((f"{section}: {key}", left.get(key), right.get(key)))
-    return rows
-
-
 def _files(root: Path) -> list[Path]:
     return sorted((root / FOLDER).glob("*.json"))
 

@@ -34,8 +34,8 @@ def test_restore_brings_data_and_parameters_back(project: Path) -> None:
 
 def test_folders_come_back_file_by_file(project: Path) -> None:
     folder = {"a.tfrecord": "shard a", "deep/b.tfrecord": "shard b"}
-    first = make(project, "one", "a: 1\n", folders={"data/tfrecords": folder})
-    make(project, "two", "a: 1\n", folders={"data/tfrecords": {"c.tfrecord": "shard c"}})
+    first = make(project, "one", "a: 1\n", outputs={"data/tfrecords": folder})
+    make(project, "two", "a: 1\n", outputs={"data/tfrecords": {"c.tfrecord": "shard c"}})
     restore(project, first)
     found = {
         file.relative_to(project / "data/tfrecords").as_posix(): file.read_text()
@@ -47,8 +47,8 @@ def test_folders_come_back_file_by_file(project: Path) -> None:
 
 
 def test_what_the_cache_lacks_is_named_and_nothing_is_changed(project: Path) -> None:
-    first = make(project, "one", "a: 1\n", folders={"data/tfrecords": {"a": "shard a", "b": "shard b"}})
-    make(project, "three", "a: 2\n", folders={"data/tfrecords": {"c": "shard c"}})
+    first = make(project, "one", "a: 1\n", outputs={"data/tfrecords": {"a": "shard a", "b": "shard b"}})
+    make(project, "three", "a: 2\n", outputs={"data/tfrecords": {"c": "shard c"}})
     before = (project / "dvc.lock").read_text()
     cached(project, first.outputs["data/made.txt"]).unlink()
     cached(project, "a" * 32)

@@ -1,0 +1,114 @@
+"""Two records held against each other: what `plates lineage diff` prints, lists and draws."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from plates.errors import UserError
+from plates.files import atomic
+from plates.lineage import differences
+from plates.lineage.cache import Cache
+from plates.lineage.differences import Section
+from plates.lineage.photographs import Comparison, compare
+from plates.lineage.record import Record
+from plates.settings.params import knobs
+
+FOUND, BOXES, CHECKPOINT = "data/detections.parquet", "data/boxes.parquet", "models/checkpoint"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two records.
+
+    Attributes:
+        headline: one sentence.
+        sections: the most telling first; those without lines are the same in both.
+        comparison: of the photographs; None where outcomes are not kept.
+        notes: what could not be compared, and why.
+    """
+
+    headline: str
+    sections: list[Section]
+    comparison: Comparison | None
+    notes: list[str]
+
+
+def difference(root: Path, first: Record, second: Record) -> Difference:
+    """Compares two records of the project in `root`."""
+    cache, notes = Cache.of(root), []
+    comparison = None
+    sections: list[Section] = []
+    try:
+        comparison = compare(outcomes_of(cache, first), outcomes_of(cache, second))
+        sections.append(differences.photographs(comparison))
+    except UserError as error:
+        notes.append(f"photographs are compared by hashes only: {error}")
+        sections.append(Section("Data", differences.hashes(first, second)))
+    meanings = {key: field.description for key, field in knobs()}
+    sections += [
+        differences.parameters(first, second, meanings),
+        differences.code(root, first, second),
+        differences.packages(first, second),
+        differences.machine(first, second),
+    ]
+    if comparison is not None and len(comparison.scored):
+        try:
+            sections.append(differences.results(comparison, _paired(cache, first, second, comparison)))
+        except UserError as error:
+            notes.append(f"figures on common photographs are not known: {error}")
+            sections.append(differences.results(comparison, None))
+    return Difference(differences.headline(first, second), sections, comparison, notes)
+
+
+def outcomes_of(cache: Cache, record: Record) -> pd.DataFrame:
+    """What became of every photograph in an evaluation.
+
+    Raises:
+        UserError: the record names no outcomes, or they are not kept here.
+    """
+    if record.outcomes is None:
+        raise UserError(f"record {record.short} is of the first version, which kept no outcomes")
+    return pd.read_parquet(_kept(cache, record, "data/outcomes.parquet", record.outcomes))
+
+
+def write_changes(file: Path, comparison: Comparison) -> None:
+    """Lists every change, and every plate that turned, as JSON or CSV by the file's suffix."""
+    turned = comparison.turned.rename(columns={"turned": "after"}).assign(kind="turned")
+    rows = pd.concat([comparison.changes, turned], ignore_index=True)
+    with atomic(file) as temporary:
+        if file.suffix == ".csv":
+            rows.to_csv(temporary, index=False)
+        else:
+            rows.to_json(temporary, orient="records", indent=1, force_ascii=False)
+
+
+def _paired(cache: Cache, first: Record, second: Record, comparison: Comparison) -> pd.DataFrame:
+    from plates.scoring.common import COLUMNS, on_common
+
+    old, new = (_kept(cache, record, FOUND, record.outputs[FOUND]) for record in (first, second))
+    boxes = pd.read_parquet(_kept(cache, second, BOXES, second.outputs[BOXES]), columns=COLUMNS)
+    return on_common(
+        (old, new),
+        boxes,
+        comparison.scored,
+        (_label_map(cache, first), _label_map(cache, second)),
+        second.params["evaluation"]["max_detections"],
+    )
+
+
+def _label_map(cache: Cache, record: Record) -> Mapping[int, str]:
+    files = dict(cache.files(record.outputs[CHECKPOINT])) if not cache.missing(record.outputs[CHECKPOINT]) else {}
+    if "model.json" not in files:
+        raise UserError(f"{CHECKPOINT} of record {record.short} is not kept here")
+    model = json.loads(_kept(cache, record, "model.json", files["model.json"]).read_text(encoding="utf-8"))
+    return {int(key): name for key, name in model["label_map"].items()}
+
+
+def _kept(cache: Cache, record: Record, path: str, md5: str) -> Path:
+    found = cache.find(md5)
+    if found is None:
+        raise UserError(f"{path} of record {record.short} is not in {cache.folders[0]}. If a remote has it: dvc fetch")
+    return found

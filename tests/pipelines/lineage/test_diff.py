@@ -1,0 +1,101 @@
+"""Two records held against each other, from what is kept of them: photographs, plates, figures on what is common."""
+
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from clones import ROOT
+from recorded import cached, make
+
+from pipelines.lineage.diff import difference, write_changes
+from plates.columns import BOX
+from plates.lineage.record import Record
+from plates.scoring.detections import SCHEMA
+
+PLACE = dict(zip(BOX, (10.0, 20.0, 90.0, 50.0), strict=True))
+ELSEWHERE = dict(zip(BOX, (100.0, 100.0, 150.0, 120.0), strict=True))
+
+
+def parquet(rows: pd.DataFrame, schema: pa.Schema | None = None) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False), buffer)
+    return buffer.getvalue()
+
+
+def evaluation(project: Path, content: str, came: int, missed: set[int]) -> Record:
+    """A record of 20 test photographs, and `came` more of train; the plates of `missed` are not found."""
+    numbers = pd.Series(range(20 + came))
+    paths = numbers.map("{:03d}.jpg".format)
+    boxes = pd.DataFrame({"path": paths, "subset": "base", "class": "plate", "plate": paths, **PLACE})
+    wrong = numbers.isin(missed)
+    became = boxes[["path", "class", *BOX]].assign(
+        sha256=paths.map(str.encode), split=["test"] * 20 + ["train"] * came, rejected=None, iou=0.8, score=0.9
+    )
+    became["found"] = (~wrong).astype(object).where(numbers < 20, None)
+    found = boxes.assign(image_id=numbers + 1, score=0.9)[:20]
+    found["class"] = 1
+    found.loc[wrong[:20], BOX] = list(ELSEWHERE.values())
+    record = make(
+        project,
+        content,
+        "a: 1\n",
+        {
+            "data/outcomes.parquet": parquet(became),
+            "data/boxes.parquet": parquet(boxes),
+            "data/detections.parquet": parquet(found[SCHEMA.names], SCHEMA),
+            "models/checkpoint": {"model.json": json.dumps({"label_map": {"1": "plate"}})},
+        },
+    )
+    params = {**record.params, "evaluation": {"max_detections": 100}}
+    return record.model_copy(update={"outcomes": record.outputs["data/outcomes.parquet"], "params": params})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A Git repository with the stages of a project."""
+    shutil.copy2(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_all_that_differs_is_said_in_its_order(project: Path, tmp_path: Path) -> None:
+    first, second = evaluation(project, "one", 0, set()), evaluation(project, "three", 2, {0, 1, 2, 3, 4})
+    found = difference(project, first, second)
+    said = {section.title: list(section.lines) for section in found.sections}
+    results = "On the 20 photographs that both scored with the same labels"
+    assert list(said) == ["Photographs", "Parameters", "Code", "Packages", "Machine and seeds", results]
+    assert said["Photographs"] == ["20 before, 22 now", "2 came (9.1%): 2 train; e.g. 020.jpg, 021.jpg"]
+    assert said["Parameters"] == said["Code"] == said["Packages"] == []
+    assert said[results][-1] == "5 plates turned wrong; e.g. 000.jpg, 001.jpg, 002.jpg"
+    figures = {line.split()[0]: line for line in said[results][:-1]}
+    assert figures["ccpd_score"].startswith("ccpd_score 1.000 -> 0.750, -0.250 (95%: -0.")
+    assert found.notes == []
+    for name in ("list.json", "list.csv"):
+        write_changes(tmp_path / name, found.comparison)
+    rows = json.loads((tmp_path / "list.json").read_text())
+    assert [(row["kind"], row["path"]) for row in rows[:3]] == [
+        ("came", "020.jpg"),
+        ("came", "021.jpg"),
+        ("turned", "000.jpg"),
+    ]
+    assert pd.read_csv(tmp_path / "list.csv")["after"].tolist() == ["train", "train", *["wrong"] * 5]
+
+
+def test_what_is_not_kept_is_said_and_the_rest_compared(project: Path) -> None:
+    first, second = evaluation(project, "one", 0, set()), evaluation(project, "three", 0, {0})
+    cached(project, first.outputs["data/detections.parquet"]).unlink()
+    found = difference(project, first, second)
+    assert found.sections[-1].lines == ["1 plates turned wrong; e.g. 000.jpg"]
+    assert "data/detections.parquet of record" in found.notes[0]
+    cached(project, first.outcomes).unlink()
+    found = difference(project, first, second)
+    assert found.comparison is None
+    assert found.sections[0].title == "Data"
+    assert any(line.startswith("data/outcomes.parquet: ") for line in found.sections[0].lines)
+    assert "dvc fetch" in found.notes[0]
