@@ -1,5 +1,46 @@
-"""The library under the pipeline: it works from a notebook and knows neither Dagster nor DVC nor Great Expectations.
+"""License plates in pictures: load a model, predict, score it, hide what was found.
 
-Here: everything that computes, in the packages below, whose own files say what belongs to each. Not here: what is run
-when (`assets`, `stages`, `pipelines`), and what must be true of the results (`checks`).
+    import plates
+
+    model = plates.load("models/champion")
+    for result in model.predict("street/"):
+        print(result.source, result.xyxy, result.scores)
+
+`load`, `evaluate`, the classes `Model` and `Result`, and `UserError`, which everything raises that a user can fix, are
+the library's promise. The packages below are its parts: `settings`, `photographs`, `ccpd`, `coco`, `splits`,
+`efficientdet` (network, losses, training), `scoring`, `lineage`, `card`, `predict`, `pages`. They work from a notebook
+and know neither Dagster nor DVC nor Great Expectations. Not here: what is run when (`assets`, `stages`, `pipelines`),
+and what must be true of the results (`checks`).
 """
+
+from typing import TYPE_CHECKING, Any
+
+from plates.errors import UserError
+
+if TYPE_CHECKING:
+    from plates.predict.evaluate import evaluate
+    from plates.predict.load import load
+    from plates.predict.model import Model
+    from plates.predict.result import Result
+
+__all__ = ["Model", "Result", "UserError", "evaluate", "load"]
+
+HOMES = {
+    "Model": "plates.predict.model",
+    "Result": "plates.predict.result",
+    "evaluate": "plates.predict.evaluate",
+    "load": "plates.predict.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for: the pipeline imports `plates` for its errors and files alone."""
+    if name not in HOMES:
+        raise AttributeError(f"module 'plates' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,7 +18,6 @@ UNFOLDED = 10_000
 
 ELSEWHERE = {
     "train": "plates run trains and all that follows; plates materialize checkpoint, the training alone",
-    "evaluate": "plates materialize evaluation scores models/checkpoint on the project's photographs",
     "val": "plates materialize evaluation scores models/checkpoint on the project's photographs",
     "export": "plates materialize exported_model exports models/checkpoint",
     "detect": "plates predict PHOTO.jpg",

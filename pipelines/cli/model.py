@@ -1,9 +1,8 @@
-"""`plates models`, `plates anchors`, `plates weights`, `plates predict`: looking at detectors and using one."""
+"""`plates models`, `plates anchors`, `plates weights`: looking at detectors."""
 
-import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,118 +10,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pipelines.cli.app import Commands, app, complain, console, note
-from plates.efficientdet.inference.predict import predict as predictions
+from pipelines.cli.app import Commands, app, console
 from plates.errors import UserError
 from plates.files import atomic
-from plates.lineage.gate import METRICS
-from plates.lineage.record import Record
-from plates.lineage.vouch import records_of
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
 
 weights = typer.Typer(cls=Commands, help="Looking into checkpoints.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
-
-JPEG = (".jpg", ".jpeg")
-
-
-@app.command()
-def predict(
-    images: Annotated[list[Path], typer.Argument(help="Photographs (JPEG), or folders of them.")],
-    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the boxes drawn.")] = None,
-    score: Annotated[float, typer.Option(min=0, max=1, help="Minimum score to show.")] = 0.3,
-    model: Annotated[
-        Path | None,
-        typer.Option(help="Exported model, such as models/champion/model; default: the project's newest."),
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Load a model that no record of this project vouches for.")
-    ] = False,
-) -> None:
-    """Find plates with the exported model: JSON on standard output, pictures with --draw.
-
-    A file that cannot be answered is one line of error, the others go on; the exit code is then 1.
-    """
-    folder = model or Project.find().path("models/export/model")
-    if not any(folder.glob("*/saved_model.pb")):
-        raise UserError(
-            f"no exported model in {folder}. `plates run` makes one, in models/export/model; the champion's is in "
-            "models/champion/model"
-        )
-    known = vouching(folder)
-    if not known and not trust:
-        raise UserError(
-            f"no record of this project vouches for {folder}, and a SavedModel can read and write files while it runs. "
-            "If it is this project's own: plates materialize model_card. If you trust where it is from: add --trust"
-        )
-    note(f"model {folder}: {figures(known)}")
-
-    def load() -> Any:
-        _start_tensorflow()
-        from plates.efficientdet.inference.exported import ExportedModel
-
-        return ExportedModel(folder)
-
-    failed = 0
-    for found in predictions(photographs(images), load, score):
-        if "error" in found:
-            complain(found["error"])
-            failed += 1
-            continue
-        if found.get("exif_orientation"):
-            note(f"{found['image']}: turned upright as EXIF says; boxes are in pixels of the turned picture")
-        print(json.dumps(found, ensure_ascii=False))
-        if draw:
-            from plates.efficientdet.inference import exported
-
-            draw.mkdir(parents=True, exist_ok=True)
-            exported.draw(found, draw / Path(found["image"]).name)
-    if failed:
-        raise typer.Exit(1)
-
-
-def photographs(given: Sequence[Path]) -> list[Path]:
-    """The files given, and in the place of a folder the JPEGs that lie directly in it, by name."""
-    found: list[Path] = []
-    for path in given:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        files = sorted(file for file in path.iterdir() if file.is_file())
-        jpegs = [file for file in files if file.suffix.lower() in JPEG]
-        if not jpegs:
-            raise UserError(
-                f"no .jpg or .jpeg among the {len(files):,} files directly in {path}. Name photographs, or the "
-                f"sub-folder they are in: plates predict FOLDER"
-            )
-        if others := len(files) - len(jpegs):
-            note(f"{path}: {others:,} files that are not .jpg or .jpeg are left out")
-        found += jpegs
-    return found
-
-
-def vouching(model: Path) -> list[Record]:
-    """The records of the project around here that scored the exported model with this content, oldest first."""
-    try:
-        return records_of(Project.find().root, model)
-    except UserError as error:
-        note(f"no records: {error}")
-        return []
-
-
-def figures(known: Sequence[Record]) -> str:
-    """What the newest record says of a model: its figures, and whether it is in service."""
-    if not known:
-        return "no record of it in lineage/records, so its mAP is not known"
-    newest = known[-1]
-    measured = ", ".join(
-        f"{name} {newest.metrics[name]:.3f}" for name in METRICS if newest.metrics.get(name) is not None
-    )
-    champion = Project.find().path("models/champion.json")
-    serving = json.loads(champion.read_text(encoding="utf-8"))["record"] if champion.exists() else None
-    role = "the champion" if serving in {record.id for record in known} else "not the champion"
-    return f"{measured} (record {newest.id[:8]}), {role}"
 
 
 @weights.command()

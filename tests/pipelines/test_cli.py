@@ -18,7 +18,8 @@ from clones import ROOT, Command
 
 from pipelines import cli, doctor, inputs
 from pipelines.cli.app import console
-from pipelines.cli.model import figures, photographs, vouching
+from pipelines.cli.predict import figures, vouching
+from plates import quiet
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.lineage.record import FOLDER, Record, read_all, sealed
@@ -27,6 +28,7 @@ from plates.settings.params import SampleParams, knobs
 from plates.settings.project import Project
 
 HASH = "0123456789abcdef"
+CHECKPOINT = "fedcba9876543210.dir"
 Plates = Callable[..., tuple[int, str, str]]
 
 
@@ -86,8 +88,8 @@ def at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def evaluated(project: Path) -> Path:
     """A project with two evaluations; the second is of the model exported last, which is the champion too."""
     model = project / "models/export/model"
-    (model / "saved_model").mkdir(parents=True)
-    (model / "saved_model/saved_model.pb").write_bytes(b"no model")
+    (model / "saved_model/1").mkdir(parents=True)
+    (model / "saved_model/1/saved_model.pb").write_bytes(b"no model")
     shutil.copytree(model, project / "models/champion/model")
     (project / FOLDER).mkdir(parents=True)
     second = record(1, **{"models/export/model": content_hash(model)})
@@ -171,8 +173,8 @@ def test_a_busy_port_is_named_before_anything_starts(plates: Plates, monkeypatch
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["predict", "x.jpg"], "no exported model in .*`plates run` makes one"),
-        (["predict", "x.jpg", "--model", "models/champion"], "in models/champion. `plates run` makes one"),
+        (["predict", "x.jpg"], "no model at .*models/export/model. `plates run` makes one"),
+        (["predict", "x.jpg", "--model", "models/champion"], "no model at models/champion. `plates run` makes one"),
         (["weights", "inspect", "models/checkpoint"], "models/checkpoint does not exist.*`plates run` trains one"),
     ],
 )
@@ -191,7 +193,7 @@ def test_a_fault_that_two_looks_find_is_said_once(plates: Plates, monkeypatch: p
     assert "second" not in out
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "export", "val"])
+@pytest.mark.parametrize("name", ["train", "export", "val"])
 def test_the_command_of_another_detector_leads_to_ours(plates: Plates, name: str) -> None:
     code, out, err = plates(name, "--epochs", "3")
     assert (code, out) == (1, "")
@@ -212,17 +214,6 @@ def test_sample_draws_as_many_scenes_as_a_run_does() -> None:
     assert {name: defaults[name] for name in SampleParams.model_fields} == SampleParams().model_dump()
 
 
-def test_a_folder_stands_for_its_jpegs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("b.jpg", "a.JPEG", "c.png", "list.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "deeper").mkdir()
-    other = Path("other.jpg")
-    assert photographs([other, tmp_path]) == [other, tmp_path / "a.JPEG", tmp_path / "b.jpg"]
-    assert "2 files that are not .jpg or .jpeg are left out" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"no \.jpg or \.jpeg among the 0 files"):
-        photographs([tmp_path / "deeper"])
-
-
 def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
     for folder in ("models/export/model", "models/champion/model"):
         said = figures(vouching(evaluated / folder))
@@ -230,13 +221,13 @@ def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
         assert said == f"mAP 0.512, mAP50 0.910, mAP75 0.600, ccpd_score 0.880 {known}"
     (evaluated / "models/champion.json").write_text(json.dumps({"record": listed(evaluated)[0]}))
     assert figures(vouching(evaluated / "models/export/model")).endswith("not the champion")
-    (evaluated / "models/export/model/saved_model/saved_model.pb").write_bytes(b"another")
+    (evaluated / "models/export/model/saved_model/1/saved_model.pb").write_bytes(b"another")
     assert "no record of it" in figures(vouching(evaluated / "models/export/model"))
 
 
 def test_a_model_that_no_record_vouches_for_is_not_loaded(evaluated: Path, plates: Plates) -> None:
     """A SavedModel runs what is in it; this one is not even a model, which shows that nothing looked into it."""
-    (evaluated / "models/export/model/saved_model/saved_model.pb").write_bytes(b"another")
+    (evaluated / "models/export/model/saved_model/1/saved_model.pb").write_bytes(b"another")
     code, out, err = plates("predict", "x.jpg")
     assert (code, out) == (1, "")
     assert "no record of this project vouches for" in err
@@ -246,12 +237,12 @@ def test_a_model_that_no_record_vouches_for_is_not_loaded(evaluated: Path, plate
 def test_files_are_looked_at_before_tensorflow_starts(
     evaluated: Path, plates: Plates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli.model, "import_tensorflow", lambda: pytest.fail("TensorFlow was started"))
+    monkeypatch.setattr(quiet, "import_tensorflow", lambda: pytest.fail("TensorFlow was started"))
     (evaluated / "text.jpg").write_text("not a picture")
     code, out, err = plates("predict", "gone.jpg", "text.jpg")
     assert (code, out) == (1, "")
     assert "error: gone.jpg cannot be read: No such file or directory" in err
-    assert "error: text.jpg is not a JPEG" in err
+    assert "error: text.jpg is not a picture that can be opened" in err
 
 
 @pytest.mark.slow

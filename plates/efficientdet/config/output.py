@@ -1,10 +1,13 @@
 """From logits to boxes, and the formats a model is exported in."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from plates.efficientdet.config.base import WORDS, Section
+
+SOFT_NMS_FLOOR = 0.001
 
 
 class NmsConfig(Section):
@@ -42,15 +45,20 @@ class NmsConfig(Section):
         description="NMS in each class on its own. Turn it on where objects of different classes overlap.",
     )
 
+    @property
+    def floor(self) -> float:
+        """Scores have to be over this to be kept."""
+        return self.score_thresh or (SOFT_NMS_FLOOR if self.method == "gaussian" else -math.inf)
+
 
 class ExportConfig(Section):
     """What is exported."""
 
-    formats: Annotated[list[Literal["saved_model", "onnx", "litert"]], WORDS] = Field(
-        ["saved_model"],
+    formats: Annotated[list[Literal["saved_model", "onnx", "litert", "openvino"]], WORDS] = Field(
+        ["saved_model", "onnx"],
         min_length=1,
-        description="One or more with commas between: saved_model has pre- and post-processing inside; onnx is the "
-        "fastest on CPU servers, litert on phones.",
+        description="One or more with commas between: saved_model has pre- and post-processing inside; onnx and "
+        "openvino are the fastest on CPU servers and start without TensorFlow; litert is for phones.",
     )
     score_threshold: float = Field(
         0.3,

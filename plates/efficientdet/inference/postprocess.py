@@ -16,8 +16,6 @@ import tensorflow as tf
 from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.model.boxes import Tensor, clip, deltas_to_yxyx
 
-SOFT_NMS_FLOOR = 0.001
-
 
 def detect(
     outputs: dict[str, Tensor],
@@ -124,7 +122,7 @@ def _non_max_suppression(boxes: tf.Tensor, scores: tf.Tensor, nms: NmsConfig) ->
         scores=scores,
         max_output_size=nms.max_output_size,
         iou_threshold=1.0 if soft else nms.iou_thresh or 0.5,
-        score_threshold=nms.score_thresh or (SOFT_NMS_FLOOR if soft else -math.inf),
+        score_threshold=nms.floor,
         soft_nms_sigma=(nms.sigma or 0.5) / 2 if soft else 0.0,
         pad_to_max_output_size=True,
     )

@@ -34,7 +34,8 @@ def upsample(x: Any, size: tuple[int, int]) -> Any:
     Exactly the legacy resize of google/automl, since a level is half of the one before rounded up.
     """
     _, height, width, channels = x.shape
-    x = ops.broadcast_to(x[:, :, None, :, None, :], (ops.shape(x)[0], height, 2, width, 2, channels))
+    cells = ops.reshape(x, (-1, height, 1, width, 1, channels))  # by a reshape, as LiteRT slices five sides at most
+    x = ops.broadcast_to(cells, (ops.shape(x)[0], height, 2, width, 2, channels))
     x = ops.reshape(x, (-1, 2 * height, 2 * width, channels))
     return x[:, : size[0], : size[1], :]
 

@@ -1,0 +1,185 @@
+"""`plates predict` and `plates evaluate`: a model in use."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from pipelines.cli.app import app, complain, console, note
+from plates.errors import UserError
+from plates.files import atomic
+from plates.lineage.gate import METRICS
+from plates.lineage.record import Record
+from plates.lineage.vouch import records_of
+from plates.settings.project import Project
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from plates.efficientdet.inference.runtimes import Kind
+
+Form = Literal["jsonl", "csv", "coco", "yolo"]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        help="Exported folder, checkpoint, .onnx, .tflite, .xml or a record's id; default: the newest export."
+    ),
+]
+Score = Annotated[str | None, typer.Option(help="Least score, or a threshold's name; default: the model's own.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Load a SavedModel that no record of this project vouches for.")]
+Urls = Annotated[bool, typer.Option(help="Fetch what is named by http, https or rtsp.")]
+
+
+@app.command()
+def predict(
+    images: Annotated[
+        list[str],
+        typer.Argument(help="Pictures, folders, patterns, videos, cameras (/dev/video0); - reads their names."),
+    ],
+    model: ModelName = None,
+    score: Score = None,
+    format: Annotated[Form, typer.Option(help="What is written.")] = "jsonl",
+    to: Annotated[Path | None, typer.Option(help="File to write, a folder for yolo; else standard output.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the boxes drawn.")] = None,
+    crops: Annotated[Path | None, typer.Option(help="Folder for what was found, cut out.")] = None,
+    urls: Urls = False,
+    trust: Trust = False,
+) -> None:
+    """Find plates in pictures and videos.
+
+    A file that cannot be answered is one line of error, the others go on; the exit code is then 1.
+    """
+    from plates.predict import formats
+    from plates.predict.load import load
+    from plates.predict.sources import expand
+
+    if format == "yolo" and not to:
+        raise UserError("yolo is a folder of files: plates predict --format yolo --to FOLDER")
+    located = _locate(model, trust)
+    failed: list[str] = []
+    complaining = _complaining(failed)
+    pictures = expand(_names(images), urls=urls, on_error=complaining)
+    first = next(pictures, None)  # what is missing is said before the model is loaded
+    if first is None:
+        raise UserError(f"no picture to answer: {len(failed):,} cannot be opened, each named above")
+    detector = load(*located)
+    answers = detector.stream(chain([first], pictures), score=_score(score), on_error=complaining)
+    with _writing(None if format in ("coco", "yolo") else to) as stream:
+        if format == "coco":
+            answers = formats.coco(answers, to, detector.label_map, stream)
+        elif format == "yolo":
+            answers = formats.yolo(answers, cast(Path, to), detector.label_map)
+        else:
+            answers = (formats.table if format == "csv" else formats.jsonl)(answers, stream)
+        drawn, cut = formats.Names(draw or Path()), formats.Names(crops or Path())
+        for found in answers:
+            if found.picture.turned:
+                note(f"{found.source}: turned upright as EXIF says; boxes are in pixels of the turned picture")
+            if draw:
+                save(found.draw(), drawn.path(found.source))
+            for part in found.crop() if crops else []:
+                save(part, cut.path(found.source))
+    if failed:
+        raise UserError(f"{len(failed):,} without an answer, each named above")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="As predict's --model.")],
+    folder: Annotated[Path, typer.Argument(help="Photographs with CCPD names, or those that --annotations lists.")],
+    annotations: Annotated[Path | None, typer.Option(help="COCO JSON.")] = None,
+    trust: Trust = False,
+) -> None:
+    """Score any model on any labelled folder."""
+    from plates.predict.evaluate import evaluate as score_model
+    from plates.predict.load import load
+
+    detector = load(*_locate(model, trust))
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("pictures")
+        scores = score_model(
+            detector, folder, annotations, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    for path, reason in scores.left_out.items():
+        note(f"left out: {path}: {reason}")
+    console.print_json(data=scores.figures)
+
+
+def _locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
+    """Where a model is and in which format it would be loaded, if it may be."""
+    from plates.predict.load import locate
+
+    path, kind = locate(named or Project.find().path("models/export/model"))
+    known = vouching(path) if path.is_dir() else []
+    if kind == "saved_model" and not known and not trust:
+        raise UserError(
+            f"no record of this project vouches for {path}, and a SavedModel can read and write files while it runs. "
+            "If it is this project's own: plates materialize model_card. If you trust where it is from: add --trust"
+        )
+    note(f"model {path}: {figures(known)}")
+    return path, kind
+
+
+def _names(given: list[str]) -> Iterable[str]:
+    return (line.rstrip("\n") for line in sys.stdin) if given == ["-"] else given
+
+
+def _complaining(failed: list[str]) -> Callable[[str, UserError], None]:
+    def complain_of(source: str, error: UserError) -> None:
+        failed.append(source)
+        complain(str(error))
+
+    return complain_of
+
+
+@contextmanager
+def _writing(file: Path | None) -> Iterator[TextIO]:
+    """A file to write, which takes its place at the end; standard output where none is given."""
+    if file is None:
+        yield sys.stdout
+        return
+    with atomic(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def save(image: "Image", target: Path) -> None:
+    """Writes a picture in the format of its suffix."""
+    with atomic(target) as temporary:
+        image.save(temporary)
+
+
+def _score(given: str | None) -> float | str | None:
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        return given
+
+
+def vouching(model: Path) -> list[Record]:
+    """The records of the project around here of the model with this content, oldest first."""
+    try:
+        return records_of(Project.find().root, model)
+    except UserError as error:
+        note(f"no records: {error}")
+        return []
+
+
+def figures(known: Sequence[Record]) -> str:
+    """What the newest record says of a model: its figures, and whether it is in service."""
+    if not known:
+        return "no record of it in lineage/records, so its mAP is not known"
+    newest = known[-1]
+    measured = ", ".join(
+        f"{name} {newest.metrics[name]:.3f}" for name in METRICS if newest.metrics.get(name) is not None
+    )
+    champion = Project.find().path("models/champion.json")
+    serving = json.loads(champion.read_text(encoding="utf-8"))["record"] if champion.exists() else None
+    role = "the champion" if serving in {record.id for record in known} else "not the champion"
+    return f"{measured} (record {newest.id[:8]}), {role}"

@@ -1,0 +1,172 @@
+"""The formats of an exported network, and the library that runs each, imported where it is used.
+
+Every format takes prepared pictures, float32 [B, H, W, 3], RGB 0 to 255, and answers with `boxes` float32 [B, A, 4],
+yxyx in pixels of that size, and `scores` float32 [B, A, C] of every anchor, before NMS. A network with masks adds
+`masks` float32 [B, h, w, classes].
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from plates.efficientdet.inference.description import DESCRIPTION, Description
+from plates.errors import UserError
+from plates.quiet import import_tensorflow
+
+Arrays = dict[str, np.ndarray]
+Format = Literal["saved_model", "onnx", "litert", "openvino"]
+Kind = Format | Literal["checkpoint"]
+
+FILES: dict[Format, str] = {
+    "onnx": "model.onnx",
+    "openvino": "openvino/model.xml",
+    "litert": "model.tflite",
+    "saved_model": "saved_model/1",  # the number is the version that TensorFlow Serving asks for
+}
+"""Where each format lies in an exported folder; the first to answer comes first."""
+
+ENDINGS: dict[str, Format] = {".onnx": "onnx", ".tflite": "litert", ".xml": "openvino"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """An exported network, opened: `run` takes prepared pictures and answers as the module says."""
+
+    format: Kind
+    description: Description
+    run: Callable[[np.ndarray], Arrays]
+
+
+def open_network(path: Path, kind: Format | None = None) -> Network:
+    """Opens one format of an exported folder, or a file that was taken out of one.
+
+    Args:
+        path: the folder, or a .onnx, a .tflite or OpenVINO's .xml.
+        kind: which format of the folder; the first of `FILES` that is there where not given.
+
+    Raises:
+        UserError: the format is not there, does not describe itself, is damaged, or its library is not installed.
+    """
+    name = format_of(path, kind)
+    return Network(name, *OPEN[name](path / FILES[name] if path.is_dir() else path))
+
+
+def format_of(path: Path, kind: Format | None = None) -> Format:
+    """The format that `open_network` opens; raises as it does where there is none."""
+    if not path.exists():
+        raise UserError(
+            f"no model at {path}. `plates run` makes one, in models/export/model; the champion's is in "
+            "models/champion/model"
+        )
+    if path.is_dir():
+        there = [name for name, file in FILES.items() if (path / file).exists()]
+        if not there:
+            raise UserError(f"no exported model in {path}. Export one: plates materialize exported_model")
+        if kind and kind not in there:
+            raise UserError(
+                f"no exported {kind} in {path}, which has {', '.join(there)}. "
+                f"Export it: plates run --set 'export.formats=[{kind}]'"
+            )
+        return kind or there[0]
+    if path.suffix not in ENDINGS:
+        raise UserError(f"{path} is not a model: a model is an exported folder, or {', '.join(ENDINGS)}")
+    return ENDINGS[path.suffix]
+
+
+Opened = tuple[Description, Callable[[np.ndarray], Arrays]]
+
+
+def _onnx(path: Path) -> Opened:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no other base
+        raise _damaged(path, error) from error
+    names = [output.name for output in session.get_outputs()]
+    images = session.get_inputs()[0].name
+
+    def run(pixels: np.ndarray) -> Arrays:
+        return dict(zip(names, session.run(names, {images: pixels}), strict=True))
+
+    return Description.from_fields(session.get_modelmeta().custom_metadata_map, str(path)), run
+
+
+def _litert(path: Path) -> Opened:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise _missing("ai-edge-litert", "litert") from None
+    try:
+        signature = Interpreter(str(path), num_threads=os.cpu_count()).get_signature_runner()
+        with zipfile.ZipFile(path) as archive:
+            description = archive.read(DESCRIPTION).decode()
+    except (ValueError, RuntimeError, zipfile.BadZipFile, KeyError) as error:
+        raise _damaged(path, error) from error
+    (images,) = signature.get_input_details()
+    return Description.parse(description, str(path)), lambda pixels: dict(signature(**{images: pixels}))
+
+
+def _openvino(path: Path) -> Opened:
+    try:
+        import openvino
+    except ImportError:
+        raise _missing("openvino", "openvino") from None
+    try:
+        model = openvino.Core().read_model(path)
+        description = model.get_rt_info(["plates", "description"]).value
+        compiled = openvino.Core().compile_model(
+            model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        )
+    except RuntimeError as error:
+        raise _damaged(path, error) from error
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(pixels: np.ndarray) -> Arrays:
+        found = compiled.create_infer_request().infer([pixels])
+        return {name: found[index] for index, name in enumerate(names)}
+
+    return Description.parse(description, str(path)), run
+
+
+def _saved_model(path: Path) -> Opened:
+    import_tensorflow()
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(path))
+        answer = loaded.signatures["pixels"]
+    except (OSError, KeyError, tf.errors.OpError) as error:
+        raise _damaged(path, error) from error
+
+    def run(pixels: np.ndarray, _keep: object = loaded) -> Arrays:
+        return {name: value.numpy() for name, value in answer(images=tf.constant(pixels)).items()}
+
+    return Description.read(path.parents[1]), run
+
+
+OPEN: dict[Format, Callable[[Path], Opened]] = {
+    "onnx": _onnx,
+    "openvino": _openvino,
+    "litert": _litert,
+    "saved_model": _saved_model,
+}
+assert set(OPEN) == set(FILES) == set(get_args(Format))
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return UserError(f"{path} cannot be opened: it is damaged, or not a model of this format ({reason})")
+
+
+def _missing(package: str, extra: str) -> UserError:
+    return UserError(f"this format needs {package}: pip install 'plates[{extra}]'")

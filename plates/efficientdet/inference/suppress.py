@@ -1,0 +1,80 @@
+"""From boxes and scores of all anchors to detections, in NumPy: what `postprocess.detect` does in TensorFlow.
+
+For the formats that run without TensorFlow. A test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from plates.efficientdet.config import NmsConfig
+
+
+class Detections(NamedTuple):
+    """Best first: `boxes` float32 [n, 4] yxyx, `scores` float32 [n], `classes` int32 [n] from 1."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: tuple[int, int]) -> Detections:
+    """The detections in one picture, by hard NMS or soft (arXiv:1704.04503).
+
+    Args:
+        boxes: float32 [A, 4] yxyx in pixels of the network's input.
+        scores: float32 [A, C], 0 to 1.
+        nms: method, thresholds and sizes.
+        image_size: (height, width) of that input; boxes are clipped to it.
+    """
+    rows, classes, remaining = _candidates(scores, nms)
+    likely = remaining > nms.floor  # suppression only lowers scores
+    rows, classes, remaining = rows[likely], classes[likely], remaining[likely].astype(np.float32)
+    candidates, areas = boxes[rows], _areas(boxes[rows])
+    chosen: list[int] = []
+    kept: list[np.float32] = []
+    while len(chosen) < min(nms.max_output_size, len(rows)):
+        best = int(remaining.argmax())
+        if remaining[best] <= nms.floor:
+            break
+        chosen.append(best)
+        kept.append(remaining[best])
+        iou = _iou(candidates[best], areas[best], candidates, areas)
+        if nms.per_class:
+            iou[classes != classes[best]] = 0
+        if nms.method == "gaussian":
+            remaining *= np.exp(np.float32(-1 / (nms.sigma or 0.5)) * iou * iou)
+        else:
+            remaining[iou > (nms.iou_thresh or 0.5)] = -np.inf
+        remaining[best] = -np.inf
+    height, width = image_size
+    limits = np.array([height, width, height, width], np.float32)
+    index = np.array(chosen, np.int64)
+    return Detections(
+        np.clip(candidates[index], 0, limits), np.array(kept, np.float32), classes[index].astype(np.int32) + 1
+    )
+
+
+def _candidates(scores: np.ndarray, nms: NmsConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Anchors, 0-based classes and scores that enter: the best pairs, or each anchor with its best class."""
+    if not nms.max_nms_inputs:
+        classes, rows = scores.argmax(axis=1), np.arange(len(scores))
+        return rows, classes, scores[rows, classes]
+    flat = scores.reshape(-1)
+    best = np.sort(np.argsort(-flat, kind="stable")[: nms.max_nms_inputs])
+    rows, classes = np.divmod(best, scores.shape[1])
+    return rows, classes, flat[best]
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def _iou(box: np.ndarray, area: np.float32, boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """IoU of one yxyx box [4] with others [n, 4]; 0 where either has no area."""
+    height = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])
+    width = np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1])
+    shared = np.maximum(height, 0) * np.maximum(width, 0)
+    return np.divide(shared, area + areas - shared, out=np.zeros_like(shared), where=shared > 0)

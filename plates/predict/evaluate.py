@@ -1,0 +1,124 @@
+"""Scoring any model on any labelled folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plates.ccpd.table import ClassBy, label_map, parse_labels
+from plates.coco.convert import from_coco
+from plates.errors import UserError
+from plates.photographs.header import NOT_JPEG, TURNED
+from plates.photographs.scan import scan
+from plates.predict.load import load
+from plates.predict.model import BATCH, Model
+from plates.scoring.detections import SCHEMA, Found
+from plates.scoring.scores import Boxes, scores
+from plates.settings.params import EvaluationParams
+
+MOST_DETECTIONS = EvaluationParams().max_detections
+READ_ANYWAY = (NOT_JPEG, TURNED)
+"""How a scan's problems begin that a model does not mind: it reads such pictures, or says that it cannot."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an evaluation found.
+
+    figures: mAP, mAP50, mAP75 and the others by name, ready for JSON. detections, truth: the tables they come from.
+    boxes: what was counted, with curves and slices. left_out: pictures that were not scored, each with the reason.
+    """
+
+    figures: dict[str, Any]
+    detections: pd.DataFrame
+    truth: pd.DataFrame
+    boxes: Boxes | None
+    left_out: dict[str, str]
+
+
+def evaluate(
+    model: Model | str | Path,
+    folder: str | Path,
+    annotations: str | Path | None = None,
+    *,
+    batch: int = BATCH,
+    most: int = MOST_DETECTIONS,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Scores:
+    """Scores a model on labelled photographs, with its own post-processing and all of its scores.
+
+    Args:
+        model: of `load`, or what it takes.
+        folder: of photographs with CCPD's names, or of those that `annotations` lists.
+        annotations: COCO JSON.
+        batch: pictures at a time.
+        most: detections of a picture that are scored, the best ones (`evaluation.max_detections`).
+        progress: called with pictures done and to do.
+
+    Raises:
+        UserError: nothing there is labelled, or the labels have classes that the model does not know.
+
+    Example:
+        >>> scores = plates.evaluate(folder, labelled, annotations)
+        >>> sorted(scores.figures)[:4]
+        ['APl', 'APm', 'APs', 'AR']
+    """
+    model = model if isinstance(model, Model) else load(model)
+    folder = Path(folder)
+    truth, left_out = _truth(folder, Path(annotations) if annotations else None, model.label_map)
+    paths = truth["path"].drop_duplicates().tolist()
+    ids = {str(folder / path): number for number, path in enumerate(paths, 1)}
+    truth["image_id"] = truth["path"].map(dict(zip(paths, ids.values(), strict=True)))
+    found = []
+
+    def note(source: str, error: UserError) -> None:
+        left_out[str(Path(source).relative_to(folder))] = str(error)
+
+    for done, result in enumerate(model.stream(list(ids), score=0.0, batch=batch, on_error=note), 1):
+        progress(done, len(ids))
+        found.append(result.to_pandas().assign(image_id=ids[result.source]))
+    if not found:
+        raise UserError(f"none of the {len(ids):,} labelled pictures in {folder} can be read")
+    truth = truth[~truth["path"].isin(left_out)].reset_index(drop=True)
+    places = truth[["image_id", "path", "subset"]].drop_duplicates("image_id")
+    detections = pd.concat(found, ignore_index=True).merge(places, on="image_id", validate="many_to_one")[SCHEMA.names]
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "detections.parquet"
+        pq.write_table(pa.Table.from_pandas(detections, schema=SCHEMA, preserve_index=False), file)
+        figures, boxes = scores(Found(file, None, model.label_map, model.image_size), truth, most)
+    return Scores(figures, detections, truth, boxes, left_out)
+
+
+def _truth(folder: Path, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The labels of a folder, one row a box (a null `class`: a picture without any), and what is left out, and why."""
+    with tempfile.TemporaryDirectory() as scratch:
+        images = scan(folder, Path(scratch) / "scan.parquet").table
+    if annotations:
+        table = from_coco(annotations, images.to_pandas()).labels
+        unlabelled: list[str] = []
+    else:
+        class_by: ClassBy = next((name for name in get_args(ClassBy) if label_map(name) == known), "plate")
+        parsed, unparsed = parse_labels(images, class_by)
+        table, unlabelled = parsed.to_pandas(), unparsed["path"].to_pylist()
+    left_out = dict.fromkeys(unlabelled, "its name is not a CCPD label")
+    broken = table[table["problem"].notna() & ~table["problem"].fillna("").str.startswith(READ_ANYWAY)]
+    left_out |= dict(zip(broken["path"], broken["problem"], strict=True))
+    table = table[~table["path"].isin(left_out)]
+    if table["class"].isna().all():
+        raise UserError(
+            f"no picture in {folder} has a labelled box: {len(unlabelled):,} names are not CCPD labels. For COCO "
+            "annotations: plates evaluate MODEL FOLDER --annotations FILE"
+        )
+    if strange := sorted(set(table["class"].dropna()) - set(known.values())):
+        raise UserError(
+            f"the labels have classes that the model does not know: {', '.join(strange[:5])}. It knows "
+            f"{', '.join(known.values())}"
+        )
+    return table.sort_values(["path", "xmin"], kind="stable", ignore_index=True), left_out

@@ -1,0 +1,108 @@
+"""Results as files that other tools read: JSON lines, CSV, COCO and YOLO."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from plates.columns import BOX
+from plates.errors import UserError
+from plates.files import atomic, write_json
+from plates.predict.result import Result
+
+Form = Literal["jsonl", "csv", "coco", "yolo"]
+COLUMNS = ("image", "class", "name", "score", *BOX)
+
+
+def jsonl(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
+    """Writes a line of JSON for each result as it passes by."""
+    for result in results:
+        print(json.dumps(result.to_dict(), ensure_ascii=False), file=stream, flush=True)
+        yield result
+
+
+def table(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
+    """Writes a row of CSV for each detection as its result passes by; a picture without any has a row with its name."""
+    writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        found = result.to_dict()
+        writer.writerows({"image": result.source} | row for row in found.get("detections") or [{}])
+        stream.flush()
+        yield result
+
+
+def coco(results: Iterable[Result], file: Path | None, label_map: dict[int, str], stream: TextIO) -> Iterator[Result]:
+    """Writes COCO's JSON once all results passed by: annotations with a `score`, as labelling tools take for a start.
+
+    To `file`; to `stream` where that is None.
+    """
+    content: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+    for number, result in enumerate(results, 1):
+        size = {"width": result.picture.width, "height": result.picture.height}
+        content["images"].append({"id": number, "file_name": result.source, **size})
+        for found in result.to_coco(number):
+            _, _, width, height = found["bbox"]
+            count = len(content["annotations"]) + 1
+            content["annotations"].append({"id": count, **found, "area": round(width * height, 1), "iscrowd": 0})
+        yield result
+    whole = {**content, "categories": [{"id": key, "name": name} for key, name in sorted(label_map.items())]}
+    if file:
+        write_json(file, whole)
+    else:
+        json.dump(whole, stream, ensure_ascii=False)
+        stream.write("\n")
+
+
+def yolo(results: Iterable[Result], folder: Path, label_map: dict[int, str]) -> Iterator[Result]:
+    """Writes a text file for each picture as it passes by: class from 0, centre, size (shares of the picture), score.
+
+    `classes.txt` has the names of the classes in their order.
+    """
+    ids = {label: index for index, label in enumerate(sorted(label_map))}
+    names = Names(folder)
+    with atomic(folder / "classes.txt") as temporary:
+        temporary.write_text("".join(f"{label_map[label]}\n" for label in ids), encoding="utf-8")
+    for result in results:
+        boxes = result.normalized
+        centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+        lines = [
+            f"{ids[label]} {x:.6f} {y:.6f} {width:.6f} {height:.6f} {score:.3f}\n"
+            for label, (x, y), (width, height), score in zip(
+                result.classes.tolist(), centres, sides, result.scores, strict=True
+            )
+        ]
+        with atomic(names.path(result.source, ".txt")) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
+        yield result
+
+
+class Names:
+    """Files of a folder named after pictures: none twice in a run, and never one of the pictures themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._given: set[str] = set()
+
+    def path(self, source: str, suffix: str | None = None) -> Path:
+        """Where what is made of `source` goes, with another suffix where one is given.
+
+        Raises:
+            UserError: it would take the place of the picture.
+        """
+        name = Path(source.replace("://", "/")).name or "picture"
+        stem, dot, ending = name.rpartition(".")
+        stem, ending = (stem, dot + ending) if stem and " " not in ending else (name, ".jpg")
+        ending = ending if suffix is None else suffix
+        chosen, count = f"{stem}{ending}", 1
+        while chosen.casefold() in self._given:
+            count += 1
+            chosen = f"{stem} {count}{ending}"
+        self._given.add(chosen.casefold())
+        target = self.folder / chosen
+        if target.exists() and Path(source).exists() and target.samefile(source):
+            raise UserError(f"{source} is where its own picture was to be written. Name another folder than its own")
+        return target

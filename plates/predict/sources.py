@@ -1,0 +1,132 @@
+"""The pictures behind what was asked for: files, folders, patterns, addresses, videos, and what is in memory."""
+
+from __future__ import annotations
+
+import glob
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from plates.errors import UserError
+from plates.predict.picture import MOST_MEGAPIXELS, Picture
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".ts")
+PROTOCOLS = ("http://", "https://", "rtsp://")
+CAMERA = "/dev/video"
+
+MOST_BYTES = 3 * MOST_MEGAPIXELS * 10**6
+SECONDS = 10
+"""That an address may take to answer."""
+
+OnError = Callable[[str, UserError], None]
+
+
+def expand(given: Any, *, urls: bool = False, on_error: OnError | None = None) -> Iterator[Picture]:
+    """Every picture in `given`, in its order; those of a folder, which is searched whole, by name.
+
+    Args:
+        given: a path of a picture, a folder or a video, a pattern such as `street/*.png`, a camera such as
+            `/dev/video0`, an address, the bytes of a file, a Pillow image, an array [h, w, 3], a `Picture`; or many of
+            them.
+        urls: whether addresses may be fetched.
+        on_error: called with the name of a picture that cannot be opened, and why; the others go on. Without it the
+            error is raised.
+
+    Raises:
+        UserError: there is no picture where one was named.
+    """
+    for number, item in enumerate(_many(given), 1):
+        with _passing(str(item), on_error):
+            for source, opened in _inside(item, f"picture {number}", urls):
+                with _passing(source, on_error):
+                    yield from opened()
+
+
+@contextmanager
+def _passing(source: str, on_error: OnError | None) -> Iterator[None]:
+    """Hands a `UserError` to `on_error`, where there is one."""
+    try:
+        yield
+    except UserError as error:
+        if on_error is None:
+            raise
+        on_error(source, error)
+
+
+def files(path: Path, kinds: tuple[str, ...] = PICTURES) -> list[Path]:
+    """The files of `kinds` (suffixes) anywhere under a folder, by name; none that begins with a dot."""
+    found = (file for file in path.rglob("*") if file.suffix.lower() in kinds)
+    return sorted(file for file in found if not file.name.startswith(".") and file.is_file())
+
+
+def _many(given: Any) -> Iterable[Any]:
+    if isinstance(given, str | Path | bytes | Image.Image | Picture):
+        return [given]
+    if isinstance(given, np.ndarray):
+        return given if given.ndim == 4 else [given]
+    return given
+
+
+Opening = Callable[[], Iterable[Picture]]
+
+
+def _inside(item: Any, name: str, urls: bool) -> Iterator[tuple[str, Opening]]:
+    """Names of the pictures in one item, and how to open each."""
+    if isinstance(item, Picture):
+        yield item.source, lambda: [item]
+    elif not isinstance(item, str | Path):
+        yield name, lambda: [Picture(item, name)]
+    elif str(item).startswith(PROTOCOLS):
+        yield str(item), lambda: _fetched(str(item), urls)
+    else:
+        for path in _paths(str(item)):
+            yield str(path), partial(_of_file, path)
+
+
+def _of_file(path: Path) -> Iterable[Picture]:
+    moving = path.suffix.lower() in VIDEOS or str(path).startswith(CAMERA)
+    return _frames(str(path)) if moving else [Picture.read(path)]
+
+
+def _paths(given: str) -> list[Path]:
+    path = Path(given).expanduser()
+    if path.is_dir():
+        found = files(path)
+        if not found:
+            raise UserError(f"no picture ({', '.join(PICTURES)}) anywhere in {path}")
+        return found
+    if not path.exists() and glob.has_magic(given):
+        found = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
+        if not found:
+            raise UserError(f"no file is named like {given}")
+        return found
+    return [path]
+
+
+def _frames(source: str) -> Iterable[Picture]:
+    from plates.predict.video import frames
+
+    return frames(source)
+
+
+def _fetched(address: str, urls: bool) -> Iterable[Picture]:
+    if not urls:
+        raise UserError(f"{address} is fetched only where you say so: urls=True, or plates predict --urls")
+    if address.startswith("rtsp://") or Path(address.partition("?")[0]).suffix.lower() in VIDEOS:
+        return _frames(address)
+    try:
+        with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # its protocol was looked at
+            content = answer.read(MOST_BYTES + 1)
+    except (urllib.error.URLError, TimeoutError, ValueError, OSError) as error:
+        raise UserError(f"{address} cannot be fetched: {getattr(error, 'reason', error)}") from None
+    if len(content) > MOST_BYTES:
+        raise UserError(f"{address} is over {MOST_BYTES / 10**6:.0f} MB")
+    return [Picture(content, address)]
