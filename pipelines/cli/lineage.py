@@ -9,12 +9,14 @@ import typer
 
 from pipelines.cli.app import Commands, app, complain, console, note, print_columns
 from pipelines.lineage.diff import difference, write_changes
+from pipelines.lineage.page import write
 from plates.errors import UserError
 from plates.lineage import record as records
 from plates.lineage.gate import METRICS
 from plates.lineage.restore import restore as bring_back
 from plates.lineage.restore import restore_to as bring_back_to
 from plates.lineage.working_tree import tree_hash
+from plates.photographs.content import Photographs
 from plates.settings.project import Project
 from stages import lock
 from stages.dvc_fetch import fetcher
@@ -81,12 +83,15 @@ def diff(
     photographs: Annotated[
         Path | None, typer.Option(help="List every photograph that changed in this file, .json or .csv.")
     ] = None,
+    page: Annotated[Path | None, typer.Option(help="Show the photographs on this page, .html.")] = None,
 ) -> None:
     """Say what differs between two evaluations: photographs, parameters, code, packages, machine, results."""
-    root = Project.find().root
+    project = Project.find()
+    root = project.root
     if photographs is not None and photographs.suffix not in (".json", ".csv"):
         raise UserError(f"{photographs}: the list is written as .json or .csv")
-    found = difference(root, records.find(root, first), records.find(root, second))
+    old, new = records.find(root, first), records.find(root, second)
+    found = difference(root, old, new)
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     say(found.headline)
     for section in found.sections:
@@ -103,6 +108,9 @@ def diff(
             raise UserError(f"no list of photographs: {'; '.join(found.notes)}")
         write_changes(photographs, found.comparison)
         note(f"{len(found.comparison.changes):,} changes and {len(found.comparison.turned):,} plates: {photographs}")
+    if page is not None:
+        write(page, root, Photographs(project.photographs, project.converted), old, new, found)
+        note(f"the photographs: {page}")
 
 
 @commands.command()

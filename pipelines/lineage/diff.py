@@ -71,7 +71,7 @@ def outcomes_of(cache: Cache, record: Record) -> pd.DataFrame:
     """
     if record.outcomes is None:
         raise UserError(f"record {record.short} is of the first version, which kept no outcomes")
-    return pd.read_parquet(_kept(cache, record, "data/outcomes.parquet", record.outcomes))
+    return pd.read_parquet(kept(cache, record, "data/outcomes.parquet", record.outcomes))
 
 
 def write_changes(file: Path, comparison: Comparison) -> None:
@@ -88,8 +88,8 @@ def write_changes(file: Path, comparison: Comparison) -> None:
 def _paired(cache: Cache, first: Record, second: Record, comparison: Comparison) -> pd.DataFrame:
     from plates.scoring.common import COLUMNS, on_common
 
-    old, new = (_kept(cache, record, FOUND, record.outputs[FOUND]) for record in (first, second))
-    boxes = pd.read_parquet(_kept(cache, second, BOXES, second.outputs[BOXES]), columns=COLUMNS)
+    old, new = (kept(cache, record, FOUND, record.outputs[FOUND]) for record in (first, second))
+    boxes = pd.read_parquet(kept(cache, second, BOXES, second.outputs[BOXES]), columns=COLUMNS)
     return on_common(
         (old, new),
         boxes,
@@ -103,11 +103,16 @@ def _label_map(cache: Cache, record: Record) -> Mapping[int, str]:
     files = dict(cache.files(record.outputs[CHECKPOINT])) if not cache.missing(record.outputs[CHECKPOINT]) else {}
     if "model.json" not in files:
         raise UserError(f"{CHECKPOINT} of record {record.short} is not kept here")
-    model = json.loads(_kept(cache, record, "model.json", files["model.json"]).read_text(encoding="utf-8"))
+    model = json.loads(kept(cache, record, "model.json", files["model.json"]).read_text(encoding="utf-8"))
     return {int(key): name for key, name in model["label_map"].items()}
 
 
-def _kept(cache: Cache, record: Record, path: str, md5: str) -> Path:
+def kept(cache: Cache, record: Record, path: str, md5: str) -> Path:
+    """The file of an output, in the cache.
+
+    Raises:
+        UserError: it is not kept here.
+    """
     found = cache.find(md5)
     if found is None:
         raise UserError(f"{path} of record {record.short} is not in {cache.folders[0]}. If a remote has it: dvc fetch")

@@ -1,7 +1,10 @@
 """Two records held against each other, from what is kept of them: photographs, plates, figures on what is common."""
 
+import base64
+import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,11 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clones import ROOT
+from PIL import Image
 from recorded import cached, make
 
 from pipelines.lineage.diff import difference, write_changes
+from pipelines.lineage.page import HEIGHT, write
 from plates.columns import BOX
 from plates.lineage.record import Record
+from plates.pages.pictures import placeholder
+from plates.photographs.content import Photographs
 from plates.scoring.detections import SCHEMA
 
 PLACE = dict(zip(BOX, (10.0, 20.0, 90.0, 50.0), strict=True))
@@ -28,6 +35,12 @@ def parquet(rows: pd.DataFrame, schema: pa.Schema | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(number: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (160, 120), (number, 0, 0)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
 def evaluation(project: Path, content: str, came: int, missed: set[int]) -> Record:
     """A record of 20 test photographs, and `came` more of train; the plates of `missed` are not found."""
     numbers = pd.Series(range(20 + came))
@@ -35,7 +48,11 @@ def evaluation(project: Path, content: str, came: int, missed: set[int]) -> Reco
     boxes = pd.DataFrame({"path": paths, "subset": "base", "class": "plate", "plate": paths, **PLACE})
     wrong = numbers.isin(missed)
     became = boxes[["path", "class", *BOX]].assign(
-        sha256=paths.map(str.encode), split=["test"] * 20 + ["train"] * came, rejected=None, iou=0.8, score=0.9
+        sha256=numbers.map(lambda number: hashlib.sha256(jpeg(number)).digest()),
+        split=["test"] * 20 + ["train"] * came,
+        rejected=None,
+        iou=0.8,
+        score=0.9,
     )
     became["found"] = (~wrong).astype(object).where(numbers < 20, None)
     found = boxes.assign(image_id=numbers + 1, score=0.9)[:20]
@@ -99,3 +116,21 @@ def test_what_is_not_kept_is_said_and_the_rest_compared(project: Path) -> None:
     assert found.sections[0].title == "Data"
     assert any(line.startswith("data/outcomes.parquet: ") for line in found.sections[0].lines)
     assert "dvc fetch" in found.notes[0]
+
+
+def test_the_page_shows_the_photographs_and_what_is_gone_as_grey(project: Path, tmp_path: Path) -> None:
+    first, second = evaluation(project, "one", 0, set()), evaluation(project, "three", 2, {0, 1})
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in (0, 1, 20):
+        (folder / f"{number:03d}.jpg").write_bytes(jpeg(number))
+    (folder / "021.jpg").write_bytes(jpeg(99))
+    write(tmp_path / "page.html", project, Photographs(folder), first, second, difference(project, first, second))
+    page = (tmp_path / "page.html").read_text()
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert captions == [
+        *("000.jpg, IoU 0.80 -&gt; 0.80", "001.jpg, IoU 0.80 -&gt; 0.80", "020.jpg: train", "021.jpg: train")
+    ]
+    images = [Image.open(io.BytesIO(base64.b64decode(uri))) for uri in re.findall(r"base64,([^\"]+)", page)]
+    assert [image.size == placeholder("", HEIGHT).size for image in images] == [False, False, False, True]
+    assert "The same: parameters, code" in page

@@ -1,0 +1,125 @@
+"""What differs between two records as a page: the sentences, and the photographs that they are about."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.lineage.diff import FOUND, Difference, kept, outcomes_of
+from plates.columns import BOX
+from plates.errors import UserError
+from plates.lineage.cache import Cache
+from plates.lineage.photographs import KINDS
+from plates.lineage.record import Record
+from plates.pages import page
+from plates.pages.drawing import GREEN, ORANGE, Marks
+from plates.pages.pictures import Picture, from_file, placeholder
+from plates.photographs.content import ChangedSinceScanError, Photographs
+
+SHOWN = 12
+"""Pictures of each kind."""
+
+HEIGHT = 300
+
+
+def write(file: Path, root: Path, photographs: Photographs, first: Record, second: Record, found: Difference) -> None:
+    """Writes the page; a photograph that is not there any more as it was becomes a grey picture.
+
+    Args:
+        file: the page, HTML.
+        root: the project's folder.
+        photographs: of the project.
+        first: the earlier record.
+        second: the later one.
+        found: what differs between them.
+    """
+    page.write(
+        file,
+        "pipelines.lineage",
+        "difference.html.j2",
+        title=found.headline,
+        records=(first, second),
+        sections=found.sections,
+        notes=found.notes,
+        groups=list(_groups(Cache.of(root), photographs, first, second, found)),
+    )
+
+
+def _groups(
+    cache: Cache, photographs: Photographs, first: Record, second: Record, found: Difference
+) -> Iterator[tuple[str, list[Picture]]]:
+    """What is said of some photographs, and their pictures."""
+    if found.comparison is None:
+        return
+    before, after = outcomes_of(cache, first), outcomes_of(cache, second)
+    show = partial(_picture, photographs)
+    turned = found.comparison.turned
+    for way in ("wrong", "right"):
+        rows = turned[turned["turned"] == way].drop_duplicates("path").head(SHOWN)
+        if not rows.empty:
+            detected = _best(cache, second, rows["path"].tolist())
+            yield (
+                f"Plates that turned {way}: the label in green, what {second.short} found in orange",
+                [
+                    show(
+                        after[after["path"] == row.path],
+                        f"{row.path}, IoU {row.iou_before:.2f} -> {row.iou:.2f}",
+                        detected[detected["path"] == row.path],
+                    )
+                    for row in rows.itertuples()
+                ],
+            )
+    for kind, said in KINDS.items():
+        rows = found.comparison.changes[found.comparison.changes["kind"] == kind]
+        if kind == "relabelled":
+            rows = rows.sort_values("pixels", ascending=False, kind="stable")
+        if not rows.empty:
+            yield (
+                f"Photographs that {said}" + (": the old label in orange" if kind == "relabelled" else ""),
+                [
+                    show(
+                        before[before["path"] == row.path_before]
+                        if kind == "left"
+                        else after[after["path"] == row.path],
+                        _caption(row),
+                        before[before["path"] == row.path_before] if kind == "relabelled" else None,
+                    )
+                    for row in rows.head(SHOWN).itertuples()
+                ],
+            )
+
+
+def _picture(photographs: Photographs, rows: pd.DataFrame, caption: str, other: pd.DataFrame | None = None) -> Picture:
+    """A photograph with the boxes of its `rows` of outcomes in green, and `other` boxes in orange."""
+    marks = [Marks(rows[BOX].to_numpy(float), GREEN)]
+    if other is not None:
+        marks.append(Marks(other[BOX].to_numpy(float), ORANGE, _scores(other)))
+    path, sha256 = rows["path"].iloc[0], bytes(rows["sha256"].iloc[0]).hex()
+    try:
+        return from_file(photographs.read(path, sha256), marks, caption, HEIGHT)
+    except ChangedSinceScanError:
+        return Picture(placeholder("no longer under data.root", HEIGHT), caption)
+
+
+def _scores(rows: pd.DataFrame) -> Sequence[str]:
+    detected = "image_id" in rows
+    return [f"{score:.2f}" for score in rows["score"]] if detected else ()
+
+
+def _caption(row: object) -> str:
+    words = [str(getattr(row, name)) for name in ("before", "after") if pd.notna(getattr(row, name))]
+    pixels = row.pixels  # type: ignore[attr-defined]
+    moved = f", {pixels:.1f} px" if np.isfinite(pixels) else ""
+    return f"{row.path}: {' -> '.join(words)}{moved}"  # type: ignore[attr-defined]
+
+
+def _best(cache: Cache, record: Record, paths: Sequence[str]) -> pd.DataFrame:
+    """The surest detection on each of some photographs; none where detections are not kept."""
+    try:
+        file = kept(cache, record, FOUND, record.outputs[FOUND])
+    except UserError:
+        return pd.DataFrame(columns=["path", "score", "image_id", *BOX])
+    rows = pd.read_parquet(file, filters=[("path", "in", list(paths))])
+    return rows.sort_values("score", ascending=False, kind="stable").drop_duplicates("path")
