@@ -38,6 +38,11 @@ def set_trainable_variables(optimizer: keras.optimizers.Optimizer, variables: Se
     optimizer._trainable_variables.extend(variables)
 
 
+def trainable_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The variables that an optimizer answers for, which `Optimizer.variables` leaves out."""
+    return optimizer._trainable_variables
+
+
 def published_backbone(family: str) -> PublishedBackbone:
     """The source of ImageNet weights of efficientnet or efficientnetv2, which `keras.applications` does not name."""
     from keras.src.applications import efficientnet, efficientnet_v2

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from plates.efficientdet.config import TrainConfig
-from plates.efficientdet.keras_private import set_trainable_variables
+from plates.efficientdet.keras_private import set_trainable_variables, trainable_variables
 from plates.efficientdet.model.boxes import Tensor
 from plates.efficientdet.training.packing import Packing
 
@@ -54,8 +54,12 @@ class _Packed:
         self.average = self.add_variable(self.packing.shape, name="average") if self.average_decay else None
         self.gradient_norm = self.add_variable((), name="gradient_norm")
         super().build([self.weights])  # type: ignore[misc]
-        self.packed = list(variables)
-        set_trainable_variables(self, self.packed)
+        set_trainable_variables(self, variables)
+
+    @property
+    def packed(self: Any) -> list[Any]:
+        """The variables that the rows of the packing belong to; kept as an attribute, Keras would own them twice."""
+        return trainable_variables(self)
 
     def apply(self: Any, grads: Sequence[Tensor], trainable_variables: Sequence[Any] | None = None) -> None:
         if not self.built:

@@ -335,7 +335,6 @@ def test_a_step_gives_the_same_numbers_on_any_number_of_devices():
     np.testing.assert_allclose(result(two_devices), expected, rtol=1e-4)
 
 
-@pytest.mark.xfail(reason="JAX's fit is given one buffer twice: 'Attempt to donate the same buffer twice'")
 def test_a_step_gives_the_same_numbers_on_jax():
     jax = run_toy("steps", "fit", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
     np.testing.assert_allclose(result(jax), np.array(toy_steps.steps("one"))[:, :1], rtol=1e-4)
