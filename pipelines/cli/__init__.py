@@ -9,7 +9,7 @@ from plates.errors import UserError
 from plates.settings.project import Project
 from stages.faults import in_words
 
-__all__ = ["app", "champions", "data", "lineage", "machine", "main", "model", "predict", "run"]
+__all__ = ["app", "champions", "data", "lineage", "machine", "main", "model", "predict", "run", "ui"]
 
 
 def main() -> None:

@@ -1,9 +1,6 @@
-"""Running the pipeline: `plates run`, `plates materialize`, `plates params`, `plates ui`."""
+"""Running the pipeline: `plates run`, `plates materialize`, `plates params`."""
 
 import os
-import socket
-import subprocess
-import sys
 from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
@@ -15,7 +12,7 @@ from rich.text import Text
 
 from pipelines import inputs
 from pipelines.cli.app import app, complain, console, note, say
-from pipelines.repro import environment, repro, require_git
+from pipelines.repro import repro, require_git
 from pipelines.resources import use_instance
 from plates.errors import UserError
 from plates.settings import automl_overrides as hparams
@@ -121,29 +118,3 @@ def _values() -> Any:
     except UserError as error:
         note(f"{error}\nThe values below are the defaults.")
         return Params().model_dump()
-
-
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
-) -> None:
-    """Open Dagster's UI on this project, with its schedules and sensors."""
-    project = Project.find()
-    use_instance(project)
-    dagster = Path(sys.executable).with_name("dagster")
-    if not dagster.exists():
-        raise UserError("dagster is not installed beside this Python. Run `make setup`.")
-    _require_free(port)
-    quiet = ["-W", "ignore:Function `dev_command` is superseded:FutureWarning"]
-    command = [sys.executable, *quiet, str(dagster), "dev", "--host", "127.0.0.1", "--port", str(port)]
-    raise typer.Exit(subprocess.run(command, cwd=project.root, env=environment(), check=False).returncode)
-
-
-def _require_free(port: int) -> None:
-    """`UserError` where nothing can listen on the port: Dagster would say that it serves, and keep its daemon."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does after one that just ended
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise UserError(f"127.0.0.1:{port}: {error.strerror}. Take another port: plates ui --port N") from None

@@ -159,7 +159,7 @@ def test_lineage_diff_says_what_it_compares(plates: Plates) -> None:
 
 @pytest.mark.usefixtures("project")
 def test_a_busy_port_is_named_before_anything_starts(plates: Plates, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("started Dagster"))
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("started Dagster"))
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()

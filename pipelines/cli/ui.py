@@ -1,0 +1,69 @@
+"""`plates ui`: Dagster's UI on the project, with its schedules and sensors."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import app, say
+from pipelines.repro import environment
+from pipelines.resources import use_instance
+from plates.errors import UserError
+from plates.settings.project import Project
+from stages.code import require_own_code
+
+LOOK_S = 0.3
+PATIENCE_S = 30
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open Dagster's UI on this project, with its schedules and sensors. For this machine's own browser only."""
+    project = Project.find()
+    _require_free(port)
+    require_own_code(project.root)
+    use_instance(project)
+    daemon = Path(sys.executable).with_name("dagster-daemon")
+    if not daemon.exists():
+        raise UserError("dagster-daemon is not installed beside this Python. Run `make setup`.")
+    say(f"Dagster's UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    commands = (
+        [sys.executable, "-m", "pipelines.webserver", str(port)],
+        [sys.executable, str(daemon), "run", "--workspace", "workspace.yaml"],
+    )
+    raise typer.Exit(_together([subprocess.Popen(words, cwd=project.root, env=environment()) for words in commands]))
+
+
+def _together(processes: list[subprocess.Popen[bytes]]) -> int:
+    """Waits until one of them ends, ends the others, and returns its exit code; 0 after Ctrl-C or SIGTERM."""
+    stopped = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
+    while not stopped and all(process.poll() is None for process in processes):
+        time.sleep(LOOK_S)
+    code = 0 if stopped else next(process.returncode or 1 for process in processes if process.poll() is not None)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return code
+
+
+def _require_free(port: int) -> None:
+    """`UserError` where nothing can listen on the port: Dagster would say that it serves, and keep its daemon."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does after one that just ended
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(f"127.0.0.1:{port}: {error.strerror}. Take another port: plates ui --port N") from None

@@ -1,0 +1,31 @@
+"""Dagster's webserver on this project, behind the guard: `python -m pipelines.webserver PORT`.
+
+`dagster dev` and `dagster-webserver` take no application of one's own around theirs: this does what they do, with
+Dagster's classes, which have no public name.
+"""
+
+import sys
+
+import dagster as dg
+import uvicorn
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_webserver.app import create_app_from_workspace_process_context
+
+from pipelines.guard import Guard
+from pipelines.resources import project
+
+HOST = "127.0.0.1"
+POLL_MS = 2000
+
+
+def serve(port: int) -> None:
+    """Serves until it is told to stop."""
+    workspace = WorkspaceFileTarget([str(project().root / "workspace.yaml")])
+    with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, workspace) as context:
+        app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MS)
+        uvicorn.run(Guard(app, port), host=HOST, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
