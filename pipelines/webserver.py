@@ -17,6 +17,7 @@ from pipelines.resources import project
 
 HOST = "127.0.0.1"
 POLL_MS = 2000
+CLOSING_S = 5
 
 
 def serve(port: int) -> None:
@@ -24,7 +25,7 @@ def serve(port: int) -> None:
     workspace = WorkspaceFileTarget([str(project().root / "workspace.yaml")])
     with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, workspace) as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MS)
-        uvicorn.run(Guard(app, port), host=HOST, port=port, log_level="warning")
+        uvicorn.run(Guard(app), host=HOST, port=port, log_level="warning", timeout_graceful_shutdown=CLOSING_S)
 
 
 if __name__ == "__main__":

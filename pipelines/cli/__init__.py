@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipelines.cli import champions, data, lineage, machine, model, predict, run
+from pipelines.cli import champions, data, lineage, machine, model, predict, run, ui
 from pipelines.cli.app import app, complain
 from plates.errors import UserError
 from plates.settings.project import Project

@@ -88,7 +88,7 @@ def scan(
     if cache_path.resolve().is_relative_to(root.resolve()):
         raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
     result = Scan(RAW_IMAGES_SCHEMA.empty_table())
-    found = _listing(root, result)
+    found = listing(root, result)
     if not len(found):
         raise _without_images(root, result)
     kept, fresh = _from_cache(found, cache_path)
@@ -136,7 +136,7 @@ def _without_images(root: Path, result: Scan) -> UserError:
     )
 
 
-def _listing(root: Path, result: Scan) -> pa.Table:
+def listing(root: Path, result: Scan) -> pa.Table:
     """`LISTING_SCHEMA` of every image under the root."""
     parts = [LISTING_SCHEMA.empty_table()]
     files = _files(root, "", result)

@@ -187,6 +187,18 @@ class GateParams(Section):
     )
 
 
+class RetrainParams(Section):
+    """When the sensor new_photographs retrains by itself, once it is switched on in Dagster's UI."""
+
+    min_new: int = Field(1, ge=1, description="Photographs that came, changed or went since the last scan, at least.")
+    settle_minutes: float = Field(
+        5,
+        ge=0,
+        description="How long the folders must lie still. Raise it where copying pauses for longer.",
+    )
+    attempts: int = Field(2, ge=1, description="Runs on the same photographs, where they fail.")
+
+
 class Params(Section):
     """`params.yaml`, whole."""
 
@@ -202,6 +214,7 @@ class Params(Section):
     evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
     export: ExportConfig = Field(default_factory=ExportConfig)
     gate: GateParams = Field(default_factory=GateParams)
+    retrain: RetrainParams = Field(default_factory=RetrainParams)
 
     @model_validator(mode="after")
     def _the_model_exists(self) -> "Params":

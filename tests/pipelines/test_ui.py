@@ -1,50 +1,21 @@
 """Dagster's UI on a finished project, in a real browser."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from served import served
 
 pytestmark = pytest.mark.long
-
-
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
 def address(finished) -> Iterator[str]:
     """`plates ui` on a free port."""
     root, _ = finished
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(root), "DAGSTER_HOME": str(root)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", "ui", "--port", str(port)],
-        cwd=root,
-        env=environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not listening(port):
-            assert process.poll() is None, "plates ui ended by itself"
-            assert time.monotonic() < deadline, "plates ui did not listen within two minutes"
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+    with served(root, "plates", "ui", "--port=") as address:
+        yield f"http://{address}"
 
 
 @pytest.fixture(scope="module")
