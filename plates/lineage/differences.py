@@ -104,10 +104,10 @@ def results(comparison: Comparison, paired: pd.DataFrame | None) -> Section:
 
 def headline(first: Record, second: Record, metric: str = "mAP") -> str:
     """The two evaluations and their figure, in one sentence."""
-    ends = [_figure(record, metric) for record in (first, second)]
     before, after = (record.metrics.get(metric) for record in (first, second))
     change = "" if before is None or after is None else f", {after - before:+.3f}"
-    return f"{metric} {ends[0]} -> {ends[1]}{change}, from record {first.short} to {second.short}"
+    end = figure(second, metric).removeprefix(f"{metric} ")
+    return f"{figure(first, metric)} -> {end}{change}, from record {first.short} to {second.short}"
 
 
 def short(first: Record, second: Record) -> str:
@@ -184,9 +184,10 @@ def _value(values: Mapping[str, object], key: str) -> str:
     return "not there" if key not in values else "null" if values[key] is None else str(values[key])
 
 
-def _figure(record: Record, metric: str) -> str:
+def figure(record: Record, metric: str = "mAP") -> str:
+    """A record's figure with its name."""
     value = record.metrics.get(metric)
-    return "not measured" if value is None else f"{value:.3f}"
+    return f"{metric} not measured" if value is None else f"{metric} {value:.3f}"
 
 
 def _percent(share: float) -> str:

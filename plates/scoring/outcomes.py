@@ -19,6 +19,9 @@ from plates.files import atomic
 from plates.settings.project import Project
 
 IOU = 0.5
+ROW_GROUP = 4096
+"""Rows that are read together to look one photograph up: the table is sorted by path."""
+
 UNPARSED = "name does not parse: "
 UNLISTED = "no annotation names it"
 WORDS = pa.dictionary(pa.int32(), pa.string())
@@ -139,6 +142,7 @@ def write(path: Path, table: pa.Table) -> None:
             temporary,
             compression="zstd",
             compression_level=9,
+            row_group_size=ROW_GROUP,
             use_dictionary=["class", "split", "rejected"],
             column_encoding={"path": "DELTA_BYTE_ARRAY", **dict.fromkeys([*BOX, "iou", "score"], "BYTE_STREAM_SPLIT")},
         )

@@ -101,5 +101,15 @@ def test_an_experiment_changes_a_parameter_and_leaves_another_record(finished) -
     call("dvc", "exp", "run", "-S", "train.steps=14")
     records = read_all(root)
     assert sorted(record.params["train"]["steps"] for record in records) == [12, 14]
-    call("plates", "lineage", "restore", next(r.id for r in records if r.params["train"]["steps"] == 12))
+    twelve, fourteen = sorted((record.params["train"]["steps"], record.id) for record in records)
+    said = call("plates", "lineage", "diff", twelve[1], fourteen[1], "--page", "diff.html").stdout
+    assert "train.steps: 12 -> 14   Length of the run" in said
+    assert "mAP 0." in said
+    assert "The same: photographs, code" in said
+    assert (root / "diff.html").stat().st_size > 5000
+    photograph = next(root.glob("data/sample/ccpd_base/*.jpg"))
+    history = call("plates", "lineage", "of", str(photograph)).stdout
+    assert all(id[:8] in history for _, id in (twelve, fourteen))
+    assert f"of record {fourteen[1][:8]}" in call("plates", "lineage", "of", "models/export/model").stdout
+    call("plates", "lineage", "restore", twelve[1])
     assert "steps: 12" in (root / "params.yaml").read_text()

@@ -1,0 +1,69 @@
+"""`plates lineage`: which data produced which mAP."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import Commands, app, complain, console, print_columns, say
+from plates.lineage import record as records
+from plates.lineage.gate import METRICS
+from plates.settings.project import Project
+
+commands = typer.Typer(cls=Commands, help="Which data produced which mAP.", invoke_without_command=True)
+app.add_typer(commands, name="lineage")
+
+SPARE = ("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "steps", "time (UTC)", "code", "mAP50", "model")
+"""Columns that a narrow terminal may lack, the first to go first."""
+
+RecordId = Annotated[str, typer.Argument(metavar="ID", help="The beginning of a record's id.")]
+Other = Annotated[str, typer.Argument(metavar="ID", help="That of the record to compare it with.")]
+
+
+@commands.callback()
+def overview(context: typer.Context) -> None:
+    """Lists every evaluation with the data, parameters and code behind it."""
+    if context.invoked_subcommand is not None:
+        return
+    root = Project.find().root
+    found = records.read_all(root)
+    for unfit in records.unfit(root):
+        complain(f"not believed: {unfit.why}")
+    if not found:
+        console.print("No evaluation yet. Make one: plates run")
+        return
+    left_out = print_columns(_columns(found), SPARE)
+    say("+ after the code: files of the code differed from the commit; the record keeps the patch.")
+    if left_out:
+        say(f"no room for {', '.join(left_out)}: plates lineage | less -S")
+    say("One of them whole: plates lineage show ID. What changed between two: plates lineage diff ID ID")
+
+
+def _columns(found: Sequence[records.Record]) -> dict[str, list[str]]:
+    figures = {
+        name: ["" if record.metrics.get(name) is None else f"{record.metrics[name]:.3f}" for record in found]
+        for name in METRICS
+    }
+    return {
+        "record": [record.id[:8] for record in found],
+        "time (UTC)": [record.time[:16].replace("T", " ") for record in found],
+        **{name: cells for name, cells in figures.items() if any(cells)},
+        "model": [record.params["model"]["name"].removeprefix("efficientdet-") for record in found],
+        "steps": [f"{record.metrics['steps']:,}" for record in found],
+        "images": [f"{record.metrics['images']:,}" for record in found],
+        "raw images": [record.outputs["data/raw_images.parquet"][:8] for record in found],
+        "tfrecords": [record.outputs["data/tfrecords"][:8] for record in found],
+        "code": [(record.code["commit"] or "no git")[:8] + ("+" if record.code["changed"] else "") for record in found],
+    }
+
+
+@commands.command()
+def show(record: RecordId) -> None:
+    """Print one record, whole."""
+    found = records.find(Project.find().root, record)
+    console.print_json(found.model_dump_json(exclude={"params_yaml", "dvc_lock"}))
+
+
+def figures(record: records.Record) -> str:
+    """The figures of a record in words."""
+    return ", ".join(f"{name} {record.metrics[name]:.3f}" for name in METRICS if record.metrics.get(name) is not None)

@@ -1,0 +1,50 @@
+"""`plates lineage restore`: a record's data, parameters and model, back in place."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import note, say
+from pipelines.cli.lineage.overview import RecordId, commands, figures
+from plates.lineage import record as records
+from plates.lineage.restore import restore as bring_back
+from plates.lineage.restore import restore_to as bring_back_to
+from plates.lineage.working_tree import tree_hash
+from plates.settings.project import Project
+from stages import lock
+from stages.dvc_fetch import fetcher
+
+
+@commands.command()
+def restore(
+    record: RecordId,
+    to: Annotated[Path | None, typer.Option(help="A new folder for it, with its code.")] = None,
+) -> None:
+    """Bring back the parameters, data and model of a record, from DVC's cache and remotes; DVC itself is not needed."""
+    root = Project.find().root
+    found = records.find(root, record)
+    fetch = fetcher(root)
+    if to is None:
+        with lock.work(root, "plates lineage restore", note):
+            done = bring_back(root, found, fetch)
+    else:
+        done = bring_back_to(root, found, to, fetch)
+    say(f"{to or 'Here'}: parameters, data and models are those of {found.short} ({figures(found)}); hashes checked.")
+    say(f"{len(done.put)} outputs brought back, {len(done.same)} were so already.")
+    if done.not_kept:
+        say(f"Kept nowhere, `plates run` makes them anew: {', '.join(done.not_kept)}")
+    if done.kept is not None:
+        say(f"What was here before: {done.kept.relative_to(root)}")
+        say(_code_advice(root, found))
+
+
+def _code_advice(root: Path, record: records.Record) -> str:
+    """Whether the code here is the record's, and how to get that."""
+    if record.code.get("tree") == tree_hash(root):
+        return "The code here is the record's."
+    commit, edited = record.code["commit"], " and edits, which the record keeps" if record.code["changed"] else ""
+    return (
+        f"The code here is not the record's ({'commit ' + commit[:8] if commit else 'outside Git'}{edited}). "
+        f"A folder with all of it: plates lineage restore {record.short} --to FOLDER"
+    )
