@@ -107,7 +107,7 @@ def print_columns(columns: Mapping[str, Sequence[str]], spare: Collection[str]) 
     """
     left_out: list[str] = []
     table = _table(columns)
-    for heading in spare:
+    for heading in (known for known in spare if known in columns):
         if Measurement.get(console, console.options.update(width=UNFOLDED), table).maximum <= console.width:
             break
         left_out.append(heading)

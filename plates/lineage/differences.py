@@ -111,17 +111,21 @@ def headline(first: Record, second: Record, metric: str = "mAP") -> str:
 
 
 def short(first: Record, second: Record) -> str:
-    """What differs, in a few words for a row of a table: by hashes, parameters and packages alone."""
-    data = first.outputs.get("data/raw_images.parquet") != second.outputs.get("data/raw_images.parquet")
-    labels = first.outputs.get("data/boxes.parquet") != second.outputs.get("data/boxes.parquet")
-    splits = first.outputs.get("data/splits.parquet") != second.outputs.get("data/splits.parquet")
+    """What differs, in a few words for a row of a table: by hashes, parameters, packages and processor alone."""
+    tables = {"photographs": "raw_images", "labels": "boxes", "splits": "splits"}
+    changed = [
+        said
+        for said, table in tables.items()
+        if first.outputs.get(f"data/{table}.parquet") != second.outputs.get(f"data/{table}.parquet")
+    ]
     one, two = flat(first.params), flat(second.params)
     keys = _differing(one, two)
-    said = ["photographs"] if data else ["labels"] if labels else ["splits"] if splits else []
-    said += [f"{key} {_value(one, key)}->{_value(two, key)}" for key in keys[:2]]
-    said += [f"{len(keys) - 2} more parameters"] if len(keys) > 2 else []
+    said = changed[:1]
+    said += [f"{key} {_value(one, key)} -> {_value(two, key)}" for key in keys] if len(keys) == 1 else []
+    said += [f"{len(keys)} parameters"] if len(keys) > 1 else []
     said += ["code"] if _code(first) != _code(second) else []
     said += ["packages"] if first.packages != second.packages else []
+    said += ["processor"] if first.machine.get("processor") != second.machine.get("processor") else []
     return ", ".join(said) or "nothing"
 
 

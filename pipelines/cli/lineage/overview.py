@@ -1,19 +1,25 @@
 """`plates lineage`: which data produced which mAP."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import Commands, app, complain, console, print_columns, say
+from pipelines.cli.app import Commands, app, complain, console, print_columns
 from plates.lineage import record as records
+from plates.lineage.differences import short
 from plates.lineage.gate import METRICS
 from plates.settings.project import Project
 
 commands = typer.Typer(cls=Commands, help="Which data produced which mAP.", invoke_without_command=True)
 app.add_typer(commands, name="lineage")
 
-SPARE = ("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "steps", "time (UTC)", "code", "mAP50", "model")
+SPARE = (
+    *("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "raw images", "code", "steps", "model", "mAP50"),
+    "time (UTC)",
+)
 """Columns that a narrow terminal may lack, the first to go first."""
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The beginning of a record's id.")]
@@ -33,7 +39,9 @@ def overview(context: typer.Context) -> None:
         console.print("No evaluation yet. Make one: plates run")
         return
     left_out = print_columns(_columns(found), SPARE)
-    say("+ after the code: files of the code differed from the commit; the record keeps the patch.")
+    say = partial(console.print, highlight=False)
+    if "code" not in left_out:
+        say("+ after the code: files of the code differed from the commit; the record keeps the patch.")
     if left_out:
         say(f"no room for {', '.join(left_out)}: plates lineage | less -S")
     say("One of them whole: plates lineage show ID. What changed between two: plates lineage diff ID ID")
@@ -54,6 +62,7 @@ def _columns(found: Sequence[records.Record]) -> dict[str, list[str]]:
         "raw images": [record.outputs["data/raw_images.parquet"][:8] for record in found],
         "tfrecords": [record.outputs["data/tfrecords"][:8] for record in found],
         "code": [(record.code["commit"] or "no git")[:8] + ("+" if record.code["changed"] else "") for record in found],
+        "changed": ["", *(short(*pair) for pair in pairwise(found))],
     }
 
 

@@ -107,4 +107,6 @@ def test_headline_and_the_short_form(project: Path) -> None:
     assert differences.short(first, first) == "nothing"
     other = records.Record.model_validate({**second.model_dump(), "params": {"train": {"seed": 9}}})
     other.outputs["data/raw_images.parquet"] = "0" * 32
-    assert differences.short(second, other) == "photographs, text a: 1\n->not there, train.seed 3->9"
+    assert differences.short(second, other) == "photographs, 2 parameters"
+    seeded = second.model_copy(update={"params": {**second.params, "train": {"seed": 9}}, "packages": {"keras": "4"}})
+    assert differences.short(second, seeded) == "train.seed 3 -> 9, packages"
