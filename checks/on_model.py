@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from checks.report import failed, passed, rows, warned
-from plates.lineage.gate import METRICS
 from plates.scoring import agreement
 from plates.settings.project import Project
 
@@ -17,18 +17,19 @@ def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResul
     return warned("; ".join(warnings)) if warnings else passed("no warning")
 
 
-@dg.asset_check(asset="evaluation", description="The model finds something at all.")
-def scores_above_zero(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    metrics = _read(project, "metrics/evaluation.json")
-    known = {name: metrics[name] for name in METRICS if metrics.get(name) is not None}
-    decisive = "mAP50" if "mAP50" in known else "mask_iou"
-    if known.get(decisive, 0) > 0:
-        return passed(", ".join(f"{name} {value:.3f}" for name, value in known.items()))
-    return warned(
-        f"{decisive} is 0 on {metrics['images']:,} images with {metrics['boxes']:,} plates. The usual causes, each "
-        "with its check: anchors_reach_the_boxes, tfrecords_equal_the_table, training_went_well, splits_look_alike. Or "
-        "too few steps: random weights need hundreds (train.steps)"
-    )
+@dg.asset_check(asset="evaluation", description="No known cause of a low score speaks (`plates why`).")
+def no_known_cause_of_a_low_score(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    from plates.why.evidence import of_now
+    from plates.why.verdict import verdict
+
+    found = verdict(of_now(project))
+    said = f"{found.headline}. {found.answer}"
+    figures = {"causes": len(found.findings), "weight of the first": found.findings[0].weight if found.findings else 0.0}
+    if not found.findings:
+        answer = passed if found.healthy else warned
+        return answer(said, figures=figures)
+    table = pd.DataFrame([[one.cause, one.weight, one.sentence, one.turn, one.sure] for one in found.findings])
+    return warned(said, rows(table.set_axis(["cause", "weight", "seen", "change", "look at"], axis=1)), figures=figures)
 
 
 @dg.asset_check(

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from plates.efficientdet.config.base import Section
 
+USUAL_PEAK = {"sgd": (1e-4, 0.5), "adam": (1e-5, 0.01), "adamw": (1e-5, 0.01)}
+"""Peak learning rates that each optimizer usually works with, after scaling by the batch."""
+
 
 class TrainConfig(Section):
     """How to train."""

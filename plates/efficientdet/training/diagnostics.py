@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from plates.efficientdet.config import TrainConfig
+from plates.efficientdet.config.train import USUAL_PEAK
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training.data import Batch
 from plates.efficientdet.training.detector import Detector
 from plates.efficientdet.training.history import Row
 
 Say = Callable[[str], None]
-USUAL_PEAK = {"sgd": (1e-4, 0.5), "adam": (1e-5, 0.01), "adamw": (1e-5, 0.01)}
 LOOK_AFTER = 50  # steps
 RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head

@@ -1,0 +1,53 @@
+"""Causes that only the comparison with an earlier evaluation shows."""
+
+from plates.lineage.record import Record, flat
+from plates.why.evidence import Evidence
+from plates.why.finding import LIKELY, STRONG, Finding
+
+MATTERS = 0.02
+"""Of mAP."""
+SUBJECTS = {
+    "data/raw_images.parquet": "photographs",
+    "data/boxes.parquet": "labels",
+    "data/splits.parquet": "splits",
+}
+
+
+def fell_since(e: Evidence) -> Finding | None:
+    """What changed since the best evaluation before."""
+    if e.record is None or e.before is None:
+        return None
+    lost = (e.before.metrics.get("mAP") or 0.0) - (e.record.metrics.get("mAP") or 0.0)
+    if lost < MATTERS or within_chance(e):
+        return None
+    changed = changes(e.before, e.record)
+    if not changed:
+        return None
+    return Finding(
+        "something changed since the better run",
+        LIKELY if len(changed) > 1 else STRONG - 0.1,
+        f"mAP fell by {lost:.3f} from record {e.before.short}; between the two lie: {', '.join(changed)}.",
+        changed[0],
+        f"plates lineage diff {e.before.short} {e.record.short}",
+    )
+
+
+def within_chance(e: Evidence) -> bool:
+    """Whether the difference from the best evaluation before lies inside this one's interval."""
+    if e.record is None or e.before is None or e.before.metrics.get("mAP") is None:
+        return False
+    between = (e.metrics.get("intervals") or {}).get("mAP") or (1.0, 0.0)
+    return bool(between[0] <= e.before.metrics["mAP"] <= between[1])
+
+
+def changes(first: Record, second: Record) -> list[str]:
+    """What differs between two records, in a few words each."""
+    said = [word for path, word in SUBJECTS.items() if first.outputs.get(path) != second.outputs.get(path)]
+    one, two = flat(first.params), flat(second.params)
+    keys = [key for key in two if one.get(key) != two[key] and not key.endswith((".workers", ".strategy"))]
+    said += [f"{key} {one.get(key)} -> {two[key]}" for key in keys[:6]]
+    if len(keys) > 6:
+        said.append(f"{len(keys) - 6} more parameters")
+    if first.code.get("tree") != second.code.get("tree"):
+        said.append("code")
+    return said

@@ -1,0 +1,174 @@
+"""Causes in photographs, labels and splits."""
+
+import numpy as np
+
+from plates.why.evidence import Evidence
+from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
+
+PLAIN = 1.35
+"""`content.detail` under which boxes are not on plates: right labels have over 2 on real photographs and the sample."""
+OFF_CORNERS = 0.06
+"""Box sides: CCPD's own boxes lie within 0.03 of their corners, by the median over a data set."""
+FEW = 50
+
+
+def labels_off_the_plates(e: Evidence) -> Finding | None:
+    """Boxes with nothing in them."""
+    if e.detail is None or e.detail >= PLAIN:
+        return None
+    return Finding(
+        "labels are not on the plates",
+        DECISIVE if e.detail < 1.2 else STRONG,
+        f"The labelled boxes show hardly more than what is around them: {e.detail:.2f} times its detail by the median, "
+        "where plates have 2 and more. The detector is taught background.",
+        "the labels: x and y swapped, another picture's, or another scale",
+        "plates inspect data/boxes.parquet --picture boxes.png",
+        _loss_stays(e),
+    )
+
+
+def labels_beside_the_corners(e: Evidence) -> Finding | None:
+    """Boxes that do not lie on their own corners."""
+    if len(e.corner_gaps) < FEW:
+        return None
+    off = np.median(np.abs(e.corner_gaps), axis=0).max()
+    if off < OFF_CORNERS:
+        return None
+    direction = np.median(e.corner_gaps, axis=0)
+    return Finding(
+        "boxes are shifted",
+        min(DECISIVE, LIKELY + float(off)),
+        f"The boxes' centres lie {off:.0%} of a side from those of the four corners (median; x {direction[0]:+.2f}, y "
+        f"{direction[1]:+.2f}): boxes are drawn beside the plates, which costs mAP75 first.",
+        "data.box_from: corners, or the labels",
+        "plates inspect data/boxes.parquet --picture boxes.png",
+    )
+
+
+def unlabelled_plates(e: Evidence) -> Finding | None:
+    """Sure detections where no label is."""
+    placed = e.placed
+    if placed is None or placed.top_score is None or placed.found < 0.5 or placed.confident_elsewhere < 0.08:
+        return None
+    negatives = e.manifest.get("splits", {}).get("train", {})
+    share = negatives.get("negatives", 0) / max(negatives.get("images", 0), 1)
+    return Finding(
+        "plates without a label",
+        min(STRONG, LIKELY + placed.confident_elsewhere),
+        f"{placed.confident_elsewhere:.0%} of the sure detections touch no label, while {placed.found:.0%} of the "
+        "labels are found: the photographs show plates that nobody labelled, or something that looks like plates.",
+        "the labels, or more photographs without a plate",
+        "the galleries in reports/evaluation.html",
+        [f"{share:.0%} of the training photographs have no box"] if share > 0.05 else [],
+    )
+
+
+def shifted_splits(e: Evidence) -> Finding | None:
+    """Validation or test that is not like training."""
+    shifts = e.shifts[e.shifts["column"] != "province"] if len(e.shifts) else e.shifts
+    if shifts.empty:
+        return None
+    row = shifts.sort_values("psi").iloc[-1]
+    others = [f"{other.split}: {other.column} {other.baseline} -> {other.current}" for other in shifts.itertuples()]
+    return Finding(
+        "shifted split",
+        min(STRONG, LIKELY + 0.1 * float(row["psi"])),
+        f"{row['split']} is not like train: {row['column']} is {row['current']} there and {row['baseline']} in train "
+        f"(PSI {row['psi']:.2f}). The score is of photographs that training hardly knows.",
+        "split.seed, or the delivery",
+        "plates inspect data/splits.parquet",
+        others[:5],
+    )
+
+
+def leaked_split(e: Evidence) -> Finding | None:
+    """The same plates in training and in what is scored."""
+    shared, plates = e.metrics.get("plates_in_train_too", 0), max(e.metrics.get("boxes") or 0, 1)
+    if not shared:
+        return None
+    return Finding(
+        "leaked split",
+        STRONG if shared > 0.05 * plates else POSSIBLE,
+        f"{shared:,} of the plates that are scored are in train too ({shared / plates:.0%}): the score is higher than "
+        "on plates that were never seen, and falls once the leak is gone.",
+        "split.method: plate",
+        "the check nothing_in_two_splits",
+    )
+
+
+def duplicates(e: Evidence) -> Finding | None:
+    """Many copies of few photographs."""
+    if e.labels.empty:
+        return None
+    train = e.labels[e.labels["split"] == "train"].drop_duplicates("path")
+    copies = len(train) - train["sha256"].nunique()
+    if copies < 0.1 * len(train):
+        return None
+    return Finding(
+        "duplicate photographs",
+        LIKELY,
+        f"{copies:,} of {len(train):,} training photographs are copies of others ({copies / len(train):.0%}): an epoch "
+        f"shows {train['sha256'].nunique():,} pictures.",
+        "the delivery: remove copies",
+        "plates inspect data/raw_images.parquet",
+    )
+
+
+def few_photographs(e: Evidence) -> Finding | None:
+    """Too few plates to learn from."""
+    train = e.manifest.get("splits", {}).get("train")
+    if not train or train["boxes"] >= FEW:
+        return None
+    return Finding(
+        "few labelled plates",
+        STRONG,
+        f"Train has {train['boxes']:,} boxes in {train['images']:,} photographs: too few to learn from random weights.",
+        "more labelled photographs, or model.pretrained",
+        "plates inspect data/splits.parquet",
+    )
+
+
+def class_without_boxes(e: Evidence) -> Finding | None:
+    """A class that training never saw."""
+    seen = e.manifest.get("class_counts", {}).get("train")
+    if seen is None or len(e.label_map) < 2:
+        return None
+    absent = [name for name in e.label_map.values() if not seen.get(name)]
+    if not absent:
+        return None
+    return Finding(
+        "a class is absent",
+        STRONG,
+        f"{', '.join(absent)}: no box in train. mAP is the mean over classes, so each of these costs "
+        f"{1 / len(e.label_map):.2f} where the test split has it.",
+        "data.class_by, or photographs of that class",
+        "plates inspect data/boxes.parquet",
+        [f"{name}: mAP {value:.3f}" for name, value in e.metrics.get("per_class", {}).items() if name in absent],
+    )
+
+
+def unbalanced_classes(e: Evidence) -> Finding | None:
+    """A class that falls behind the others."""
+    scores = {name: value for name, value in (e.metrics.get("per_class") or {}).items() if value is not None}
+    if len(scores) < 2 or max(scores.values()) - min(scores.values()) < 0.15:
+        return None
+    worst = min(scores, key=lambda name: scores[name])
+    counts = e.manifest.get("class_counts", {}).get("train", {})
+    total = max(sum(counts.values()), 1)
+    weights = e.params.get("train.class_weights")
+    return Finding(
+        "classes out of balance",
+        LIKELY,
+        f"{worst} has mAP {scores[worst]:.3f}, the best class {max(scores.values()):.3f}; "
+        f"{counts.get(worst, 0) / total:.1%} of the training boxes are of it.",
+        "train.class_weights, train.balanced_sampling",
+        "the confusion in reports/evaluation.html",
+        [f"train.class_weights is {weights}"],
+    )
+
+
+def _loss_stays(e: Evidence) -> list[str]:
+    if len(e.history) < 20:
+        return []
+    first, last = e.history["box"].head(10).median(), e.history["box"].tail(10).median()
+    return [f"the box loss went from {first:.3g} to {last:.3g}"] if last > 0.5 * first else []

@@ -1,0 +1,233 @@
+"""What a run left: its figures, curves, warnings and tables, read in seconds from what lies there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from plates.ccpd.geometry import hull
+from plates.columns import BOX, CORNERS
+from plates.errors import UserError
+from plates.lineage.cache import Cache
+from plates.lineage.record import Record, flat, read_all
+from plates.photographs.content import Photographs
+from plates.scoring.truth import truth
+from plates.settings.project import Project
+from plates.splits.shift import between_splits
+from plates.why.content import detail
+from plates.why.placement import Placement, place
+
+LOOKED_AT = 64
+"""Photographs whose pixels are read."""
+
+
+@dataclass(frozen=True)
+class AsRecorded(Project):
+    """A project as a record describes it: outputs are read where the cache keeps them."""
+
+    record: Record
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, root: Path, record: Record) -> "AsRecorded":
+        """The project in `root` as it was in `record`."""
+        stages = yaml.safe_load(record.dvc_lock)["stages"].values()
+        return cls(root, record, {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])})
+
+    def path(self, relative: str) -> Path:
+        """Where the content of an output is kept; a path without a file where it is not."""
+        output = next((name for name in self.outputs if relative == name or relative.startswith(f"{name}/")), None)
+        if output is None:
+            return self.root / ".plates" / "not-recorded" / relative
+        cache, md5 = Cache.of(self.root), self.outputs[output]
+        inner = relative.removeprefix(output).lstrip("/")
+        try:
+            name = dict(cache.files(md5)).get(inner, "")
+        except KeyError:
+            name = ""
+        return cache.find(name) or self.root / ".plates" / "not-kept" / relative
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one evaluation. Whatever is not there is None or empty, and the causes that need it are silent.
+
+    Attributes:
+        project: its files.
+        params: every parameter by its name, such as `train.steps`.
+        metrics: of `metrics/evaluation.json`.
+        record: of this evaluation.
+        before: the best earlier record that scored the same kind of figure.
+    """
+
+    project: Project
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    record: Record | None = None
+    before: Record | None = None
+
+    @property
+    def missing(self) -> list[str]:
+        """What a full answer would need and is not there."""
+        wanted = ("models/checkpoint/history.csv", "models/checkpoint/model.json", "data/detections.parquet")
+        return [path for path in (*wanted, "data/boxes.parquet") if not self.project.path(path).is_file()]
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row a training step."""
+        path = self.project.path("models/checkpoint/history.csv")
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """What training wrote of itself."""
+        return self._json("models/checkpoint/model.json").get("run", {})
+
+    @cached_property
+    def label_map(self) -> dict[int, str]:
+        """Class id to name, of the detector."""
+        return {int(key): name for key, name in self._json("models/checkpoint/model.json").get("label_map", {}).items()}
+
+    @cached_property
+    def warnings(self) -> dict[str, str]:
+        """Training's warnings by their names, such as `batch norm`."""
+        said = [line.removeprefix("Warning: ") for line in self.run.get("warnings", [])]
+        return {line.split(":", 1)[0]: line for line in said}
+
+    @cached_property
+    def loaded(self) -> dict[str, Any]:
+        """The load report of the pretrained weights."""
+        return self._json("models/checkpoint/load_report.json")
+
+    @cached_property
+    def anchors(self) -> dict[str, Any]:
+        """The fit, and what the model's own anchors reach in `used`."""
+        return self._json("data/anchors.json")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the TFRecords hold."""
+        return self._json("data/tfrecords/manifest.json")
+
+    @property
+    def manifest_images(self) -> int:
+        """Training photographs; 0 where that is not known."""
+        return self.manifest.get("splits", {}).get("train", {}).get("images", 0)
+
+    @cached_property
+    def tfrecords_hash(self) -> str | None:
+        """The content hash of the TFRecords, as dvc.lock says it."""
+        path = self.project.root / "dvc.lock"
+        text = self.record.dvc_lock if self.record else path.read_text(encoding="utf-8") if path.is_file() else ""
+        outs = ((yaml.safe_load(text) or {}).get("stages") or {}).get("tfrecords", {}).get("outs", [])
+        return next((out["md5"] for out in outs), None)
+
+    @cached_property
+    def agreement(self) -> dict[str, Any]:
+        """What the export gives beside the checkpoint."""
+        return self._json("models/export/model/agreement.json")
+
+    @cached_property
+    def placed(self) -> Placement | None:
+        """Where the detections of the scored split lie."""
+        return self._placed("data/detections.parquet", self.metrics.get("split", "test"))
+
+    @cached_property
+    def placed_on_val(self) -> Placement | None:
+        """Likewise on val."""
+        return self._placed("data/detections_val.parquet", "val")
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """The accepted boxes with their splits; empty where they are not kept."""
+        needed = ("data/boxes.parquet", "data/splits.parquet")
+        if not all(self.project.path(path).is_file() for path in needed):
+            return pd.DataFrame()
+        return truth(self.project)
+
+    @cached_property
+    def shifts(self) -> pd.DataFrame:
+        """Columns in which a split differs from train."""
+        if self.labels.empty:
+            return pd.DataFrame(columns=["shifted"])
+        boxes = pd.read_parquet(self.project.path("data/boxes.parquet"))
+        splits = pd.read_parquet(self.project.path("data/splits.parquet"))
+        table = between_splits(boxes, splits, self.params["split.max_psi"], self.params["split.max_ks"])
+        return table[table["shifted"].astype(bool)]
+
+    @cached_property
+    def corner_gaps(self) -> np.ndarray:
+        """How far the centre of each training box is from that of its corners' hull, in box widths and heights [N, 2].
+
+        Without rows where the labels have no corners.
+        """
+        if self.labels.empty:
+            return np.zeros((0, 2))
+        rows = self.labels[(self.labels["split"] == "train") & self.labels["class"].notna()].dropna(subset=CORNERS)
+        boxes = rows[BOX].to_numpy(float)
+        around = hull(rows[CORNERS].to_numpy(float).reshape(-1, 4, 2))
+        centres = [(edges[:, :2] + edges[:, 2:]) / 2 for edges in (boxes, around)]
+        return (centres[0] - centres[1]) / np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+
+    @cached_property
+    def detail(self) -> float | None:
+        """Median of `content.detail` over a seeded sample of the training boxes; None: no photographs to look at."""
+        if self.labels.empty or not self.project.photographs.is_dir():
+            return None
+        rows = self.labels[(self.labels["split"] == "train") & self.labels["class"].notna()]
+        rows = rows.sample(min(LOOKED_AT, len(rows)), random_state=0)
+        source = Photographs(self.project.photographs, self.project.converted, self.project.scan_cache)
+        try:
+            found = detail(source, rows)
+        except (OSError, UserError):
+            return None  # the photographs are elsewhere, or others by now
+        return float(np.nanmedian(found)) if np.isfinite(found).any() else None
+
+    def _placed(self, file: str, split: str) -> Placement | None:
+        path = self.project.path(file)
+        if self.labels.empty or not path.is_file() or not self.label_map:
+            return None
+        found = pd.read_parquet(path, columns=["image_id", "class", "score", *BOX])
+        return place(found, self.labels[self.labels["split"] == split], self.label_map)
+
+    def _json(self, path: str) -> dict[str, Any]:
+        file = self.project.path(path)
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def of_record(root: Path, record: Record) -> Evidence:
+    """The evidence of an evaluation of the past."""
+    return Evidence(
+        AsRecorded.of(root, record), flat(record.params), record.metrics, record, _before(read_all(root), record)
+    )
+
+
+def of_now(project: Project) -> Evidence:
+    """The evidence of the evaluation that lies in the project now.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = project.path("metrics/evaluation.json")
+    if not path.is_file():
+        raise UserError(
+            f"{path} is not there: nothing has been scored yet. `plates run` goes on to it; where it stops, it says why"
+        )
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    records = read_all(project.root)
+    record = next((record for record in reversed(records) if dict(record.metrics) == metrics), None)
+    params = flat(project.params.model_dump(mode="json"))
+    return Evidence(project, params, metrics, record, _before(records, record))
+
+
+def _before(records: list[Record], record: Record | None) -> Record | None:
+    """The best of the earlier records by mAP."""
+    earlier = records[: records.index(record)] if record in records else records
+    scored = [one for one in earlier if one.metrics.get("mAP") is not None]
+    return max(scored, key=lambda one: one.metrics["mAP"], default=None)

@@ -1,0 +1,132 @@
+"""Each cause on evidence that has it, and none on evidence of a healthy run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plates.lineage.record import flat
+from plates.settings.params import Params
+from plates.settings.project import Project
+from plates.why.evidence import Evidence
+from plates.why.placement import Placement
+from plates.why.verdict import verdict
+
+STEPS = 400
+FINE = Placement(150, 0.98, 0.98, 0.0, (1.0, 1.0), 0.98, (0.0, 0.0), (0.1, 0.1), 1.0, 0.8, 0.01)
+TRAIN = {"images": 500, "boxes": 500, "negatives": 0, "max_boxes": 1, "shards": []}
+
+
+def history(**columns) -> pd.DataFrame:
+    validation = np.full(STEPS, np.nan)
+    validation[79::80] = [0.1, 0.4, 0.6, 0.65, 0.655]
+    known = {
+        "step": np.arange(1, STEPS + 1),
+        "loss": np.geomspace(2, 0.2, STEPS),
+        "box": np.geomspace(0.02, 0.002, STEPS),
+    }
+    known |= {"positives": 20.0, "boxes": 1.0, "ignored": 0.0, "dropped": 0.0, "validation": validation}
+    return pd.DataFrame(known | columns)
+
+
+def evidence(tmp_path, metrics=None, params=None, **known) -> Evidence:
+    figures = {"mAP": 0.66, "mAP50": 0.99, "mAP75": 0.8, "images": 150, "boxes": 150, "split": "test"}
+    made = Evidence(
+        Project(tmp_path), flat(Params().model_dump(mode="json")) | (params or {}), figures | (metrics or {})
+    )
+    vars(made).update(
+        {
+            "history": history(),
+            "run": {"best_validation": {"mAP": 0.655}, "batch_norm_momentum": 0.906, "warnings": []},
+            "label_map": {1: "plate"},
+            "loaded": {},
+            "anchors": {"used": {"best_possible_recall": 1.0}},
+            "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 500}}},
+            "agreement": {"agrees": True, "images": 10},
+            "placed": FINE,
+            "placed_on_val": FINE,
+            "labels": pd.DataFrame(),
+            "shifts": pd.DataFrame(columns=["column", "psi"]),
+            "corner_gaps": np.full((500, 2), 0.01),
+            "detail": 2.6,
+        }
+        | known
+    )
+    return made
+
+
+LOW = {"mAP": 0.1, "mAP50": 0.2, "mAP75": 0.05}
+RUN = {"best_validation": {"mAP": 0.1}, "batch_norm_momentum": 0.906}
+CASES = {
+    "labels are not on the plates": {"detail": 1.02},
+    "boxes are shifted": {"corner_gaps": np.random.default_rng(0).normal(0, 0.2, (500, 2))},
+    "plates without a label": {"placed": replace(FINE, confident_elsewhere=0.3)},
+    "a class is absent": {
+        "label_map": {1: "plate", 2: "green"},
+        "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 500}}},
+    },
+    "the learning rate is too high": {"params": {"train.learning_rate": 2.4}},
+    "the learning rate is too low": {"params": {"train.learning_rate": 2.4e-5}},
+    "batch norm has not settled": {
+        "params": {"train.batch_norm_momentum": 0.999},
+        "run": RUN | {"batch_norm_momentum": 0.999, "warnings": ["Warning: batch norm: loss 0.2 and 3.1"]},
+    },
+    "everything is frozen": {"params": {"train.var_freeze_expr": ".*"}},
+    "pretrained weights loaded in part": {
+        "loaded": {"source": "w.h5", "matched": ["a"] * 50, "skipped": {f"b{i}": "no place" for i in range(50)}}
+    },
+    "the class head was not re-initialised": {"run": RUN | {"warnings": ["Warning: class head: the first step's"]}},
+    "dead class head": {"run": RUN | {"warnings": ["Warning: dead class head: after warm-up"]}},
+    "augmentation destroys plates": {"history": history(ignored=0.8)},
+    "the anchors do not fit": {"anchors": {"used": {"best_possible_recall": 0.2}}},
+    "wrong mean or deviation of pixels": {"params": {"model.mean_rgb": [0.0, 0.0, 0.0]}},
+    "the score threshold drops detections": {
+        "params": {"nms.score_thresh": 0.99},
+        "placed": replace(FINE, answered=0.1, found=0.1, found_in_class=0.1),
+    },
+    "wrong class ids": {"placed": replace(FINE, found_in_class=0.0)},
+    "x and y are swapped": {"placed": replace(FINE, found=0.0, found_in_class=0.0, swapped=0.9)},
+    "boxes are in another scale": {
+        "placed": replace(FINE, found=0.0, found_in_class=0.0, scale=(0.5, 0.5), rescaled=0.9)
+    },
+    "detections are shifted": {"placed": replace(FINE, offset=(0.3, 0.0))},
+    "inference is not what training validated": {
+        "run": RUN | {"best_validation": {"mAP": 0.655}},
+        "placed_on_val": replace(FINE, found=0.05, found_in_class=0.05),
+    },
+}
+
+
+@pytest.mark.parametrize("cause", CASES)
+def test_the_cause_is_ranked_first(tmp_path, cause):
+    found = verdict(evidence(tmp_path, LOW, **CASES[cause]))
+    assert found.findings[0].cause == cause
+    assert cause in found.answer
+
+
+def test_a_healthy_run_is_accused_of_nothing(tmp_path):
+    found = verdict(evidence(tmp_path))
+    assert found.findings == []
+    assert found.answer == "Nothing is wrong, as far as the evidence goes."
+
+
+def test_a_run_that_was_still_learning_needs_more_steps(tmp_path):
+    values = np.full(STEPS, np.nan)
+    values[79::80] = [0.0, 0.05, 0.1, 0.2, 0.3]
+    found = verdict(evidence(tmp_path, LOW, history=history(validation=values)))
+    assert found.answer == "Nothing is wrong: it needs more steps."
+
+
+def test_a_low_score_without_a_known_cause_is_not_explained_away(tmp_path):
+    found = verdict(evidence(tmp_path, LOW))
+    assert found.findings == []
+    assert "no known cause speaks" in found.answer
+
+
+def test_nothing_scored_yet_names_the_next_command(tmp_path):
+    from plates.errors import UserError
+    from plates.why.evidence import of_now
+
+    with pytest.raises(UserError, match="nothing has been scored yet"):
+        of_now(Project(tmp_path))
