@@ -24,7 +24,10 @@ def no_known_cause_of_a_low_score(project: dg.ResourceParam[Project]) -> dg.Asse
 
     found = verdict(of_now(project))
     said = f"{found.headline}. {found.answer}"
-    figures = {"causes": len(found.findings), "weight of the first": found.findings[0].weight if found.findings else 0.0}
+    figures = {
+        "causes": len(found.findings),
+        "weight of the first": found.findings[0].weight if found.findings else 0.0,
+    }
     if not found.findings:
         answer = passed if found.healthy else warned
         return answer(said, figures=figures)

@@ -16,6 +16,8 @@ from pipelines.resources import use_instance
 from plates.lineage.gate import METRICS
 from plates.settings.project import Project
 from plates.splits.shift import sentences
+from plates.why.evidence import of_now
+from plates.why.verdict import verdict
 from stages import lock
 
 
@@ -28,6 +30,7 @@ def show(project: Project, console: Console) -> None:
         console.print(_seconds(project, instance))
     if "worst_slice" in metrics:
         console.print(metrics["worst_slice"], markup=False, highlight=False, soft_wrap=True)
+    console.print(f"plates why: {verdict(of_now(project)).answer}", markup=False, highlight=False, soft_wrap=True)
     for sentence in warnings(project):
         console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     champion = json.loads(project.path("models/champion.json").read_text(encoding="utf-8"))

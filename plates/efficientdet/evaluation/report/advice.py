@@ -18,7 +18,7 @@ NOTABLE = 0.01
 def advice(metrics: Mapping[str, Any]) -> str:
     """The sentence. A score of 0 comes first, then the costliest kind of error, then loose boxes."""
     if not metrics["mAP50"]:
-        return "Nothing is found: docs/when-the-map-is-low.md lists the usual causes, each with where it shows."
+        return "Nothing is found: `plates why` ranks the causes; docs/why-is-my-map-low.md tells of each."
     costliest = metrics["errors"]["kinds"][0]
     if costliest["gain"] >= NOTABLE:
         remedy = REMEDIES[costliest["kind"]]

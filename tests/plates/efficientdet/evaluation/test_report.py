@@ -20,7 +20,7 @@ def evaluation(map50: float, map75: float, kind: str, gain: float) -> dict:
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        (evaluation(0, 0, "missed", 0.9), "when-the-map-is-low"),
+        (evaluation(0, 0, "missed", 0.9), "why-is-my-map-low"),
         (evaluation(0.8, 0.4, "missed", 0.15), "missed.*0.150 of mAP50"),
         (evaluation(0.8, 0.4, "background", 0.02), "without a plate"),
         (evaluation(0.99, 0.6, "missed", 0.005), "tighter"),
