@@ -224,7 +224,7 @@ class Training:
             saved_detector.describe(folder, self.spec, self.data.label_map, run)
             if progress.loaded:
                 write_json(folder / saved_detector.LOADED, progress.loaded)
-        shutil.rmtree(self.work_dir)
+        resume.remove(self.work_dir)
 
     def _begin(self, initialise: Initialise | None) -> None:
         if initialise is not None:

@@ -8,6 +8,7 @@ replaced as a whole.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 
 from plates.efficientdet.training.history import History
 from plates.errors import UserError
-from plates.files import atomic, write_json
+from plates.files import atomic, put_back, write_json
 
 STATE = "state"
 
@@ -73,6 +74,7 @@ def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]
     both its new place and what differs are said.
     """
     folder = work_dir / STATE
+    put_back(folder)
     if not (folder / "state.json").is_file():
         return None
     content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
@@ -112,6 +114,12 @@ def restore(work_dir: Path, detector: keras.Model) -> None:
         raise UserError(
             f"The state of the unfinished run in {path} cannot be used ({error}). Remove {work_dir} to start anew."
         ) from error
+
+
+def remove(work_dir: Path) -> None:
+    """Removes a run's folder; what a kill leaves of it is no state to go on from."""
+    (work_dir / STATE / "state.json").unlink(missing_ok=True)
+    shutil.rmtree(work_dir)
 
 
 def _variables(detector: keras.Model) -> dict[str, keras.Variable]:
