@@ -15,7 +15,8 @@ from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training.data import Batch
 from plates.efficientdet.training.detector import Detector
 
-NMS = NmsConfig(method="hard", score_thresh=0.01)
+LEAST_DETECTIONS = metrics.MAX_DETECTIONS
+"""Detections of an image that count, or as many as there are boxes in the fullest image, if that is more."""
 
 
 def figure(spec: Spec) -> str:
@@ -29,7 +30,7 @@ def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | N
     Where it finds masks only, the IoU of these without the background. None: there are no batches, or nothing to find
     in them.
     """
-    found, truth = [], []
+    found, truth, most = [], [], LEAST_DETECTIONS
     confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)
     for number, (images, targets) in enumerate(batches):
         count = len(images)
@@ -39,7 +40,9 @@ def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | N
             confusion += metrics.confusion(np.asarray(targets["mask"]), outputs["segmentation"])
         if "class" in outputs:
             scales = np.ones(count, np.float32)
-            detections = postprocess.detect(outputs, detector.anchors, scales, spec.image_size, NMS)
+            most = max(LEAST_DETECTIONS, np.asarray(targets["gt_boxes"]).shape[1])
+            nms = NmsConfig(method="hard", score_thresh=0.01, max_output_size=most)
+            detections = postprocess.detect(outputs, detector.anchors, scales, spec.image_size, nms)
             found.append(postprocess.table(ids, {name: value.numpy() for name, value in detections.items()}))
             truth.append(_truth(ids, targets))
     if not found:
@@ -48,7 +51,7 @@ def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | N
     if ground_truth["class"].isna().all():
         return None
     label_map = {key: str(key) for key in range(1, spec.num_classes + 1)}
-    return metrics.evaluate(pd.concat(found), ground_truth, label_map).metrics.mAP
+    return metrics.evaluate(pd.concat(found), ground_truth, label_map, most).metrics.mAP
 
 
 def _truth(ids: np.ndarray, targets: dict[str, Any]) -> pd.DataFrame:

@@ -104,6 +104,18 @@ def test_a_window_holds_the_pixels_of_the_whole():
     np.testing.assert_array_equal(preprocess.decode(data, window), whole[5:36, 7:47])
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 385), (385, 8), (1, 3000), (2000, 1), (1, 1)])
+def test_a_picture_of_any_shape_keeps_a_pixel_of_each_side(height: int, width: int) -> None:
+    data = tf.constant(jpeg(np.full((height, width, 3), 200, np.uint8)))
+    for seed in range(4):
+        config = AugmentConfig(jitter_min=0.1, jitter_max=2)
+        _, window = augment.random_window(tf.constant(height), tf.constant(width), SIZE, config, tf.constant([0, seed]))
+        image = preprocess.render(preprocess.decode(data, window), window, SIZE)
+        assert (image.numpy() == 200).any()
+    image, _ = preprocess.load(data, SIZE)
+    assert (image.numpy() == 200).any()
+
+
 side = st.floats(-100, 150, width=32)
 
 
