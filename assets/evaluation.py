@@ -17,7 +17,7 @@ from plates.efficientdet.evaluation.matching import match
 from plates.efficientdet.evaluation.report import pictures
 from plates.efficientdet.evaluation.thresholds import Ranked
 from plates.files import atomic, write_json
-from plates.lineage.gate import METRICS
+from plates.metrics import measured
 from plates.pages import plots, sheets
 from plates.pages.pictures import Picture
 from plates.photographs.content import Photographs
@@ -38,12 +38,12 @@ from stages.stage import Output, asset
         "data/detections.parquet",
         "data/detections_val.parquet",
         "reports/evaluation.html",
-        Output("plots/precision_recall.csv", cache=False),
-        Output("plots/f1.csv", cache=False),
-        Output("plots/reliability.csv", cache=False),
-        Output("plots/loss.csv", cache=False),
+        "plots/precision_recall.csv",
+        "plots/f1.csv",
+        "plots/reliability.csv",
+        "plots/loss.csv",
         Output("metrics/evaluation.json", cache=False, metric=True),
-        Output("metrics/thresholds.json", cache=False),
+        "metrics/thresholds.json",
     ],
     group="model",
     kinds={"tensorflow", "html"},
@@ -55,7 +55,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     expected = truth(run.project, params.split, with_regions=True)
     found = found_on(run, params.split, "data/detections.parquet")
     found_on_val = found_on(run, "val", "data/detections_val.parquet")
-    figures, boxes = scores(found, expected, params.max_detections, measured(run, expected))
+    figures, boxes = scores(found, expected, params.max_detections, looks_of(run, expected))
     history = pd.read_csv(path("models/checkpoint/history.csv"))
     metrics = figures | {"split": params.split, "steps": int(history["step"].max()), "test_set": identity(expected)}
     metrics["plates_in_train_too"] = shared_plates(truth(run.project, "train"), expected)
@@ -104,7 +104,7 @@ def found_on(run: Run, split: str, file: str) -> Found:
     return detections(run.project, path("models/checkpoint"), split, path(file), progress)
 
 
-def measured(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
+def looks_of(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
     """Brightness, contrast and sharpness by image id, where the labels do not say them."""
     if expected["brightness"].notna().any():
         return None
@@ -114,7 +114,7 @@ def measured(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def curves(boxes: Boxes | None, metrics: dict[str, Any], history: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What the report and `dvc plots` show, by name; without rows where there are no boxes."""
+    """What the report and `dvc plots` show, by name; tables are empty where the detector has no boxes."""
     at_50 = pd.DataFrame(columns=["recall", "precision", "score"])
     f1 = pd.DataFrame(columns=["score", "precision", "recall", "f1"])
     if boxes:
@@ -150,7 +150,7 @@ def worst(run: Run, boxes: Boxes | None, expected: pd.DataFrame) -> list[Picture
 
 def said(metrics: dict[str, Any]) -> dict[str, Any]:
     """The figures for Dagster: numbers that it plots over the runs, and tables."""
-    shown: dict[str, Any] = {name: metrics[name] for name in (*METRICS, "images") if metrics.get(name) is not None}
+    shown: dict[str, Any] = {**measured(metrics), "images": metrics.get("images")}
     for name, between in metrics.get("intervals", {}).items():
         if between:
             shown |= {f"{name} low": between[0], f"{name} high": between[1]}

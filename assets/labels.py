@@ -54,7 +54,7 @@ def labels(run: Run) -> dict[str, Any]:
         first = unparsed.slice(0, 3).to_pylist()
         examples = "; ".join(f"{row['name']}: {row['field']}, {row['reason']}" for row in first)
         raise UserError(
-            f"{len(unparsed):,} of {images:,} names ({share:.1%}) are no CCPD labels, more than data.max_unparsed "
+            f"{len(unparsed):,} of {images:,} names ({share:.1%}) are not CCPD labels, more than data.max_unparsed "
             f"({params.max_unparsed:.1%}): {examples}. All of them are in data/unparsed.parquet. For images "
             "with COCO annotations: plates run --set data.annotations=FILE"
         )

@@ -13,9 +13,9 @@ import pandas as pd
 from plates.files import atomic, write_json
 from plates.hashes import content_hash
 from plates.lineage import record as records
-from plates.lineage.gate import METRICS
 from plates.lineage.model_card import render
 from plates.lineage.parents import parents
+from plates.metrics import measured
 from plates.scoring import outcomes
 from stages import lock
 from stages.run import Run
@@ -62,8 +62,7 @@ def model_card(run: Run) -> dict[str, Any]:
     card = render(record, outcomes.counts(became))
     with atomic(path("models/export/MODEL_CARD.md")) as temporary:
         temporary.write_text(card, encoding="utf-8")
-    figures = {name: metrics[name] for name in METRICS if metrics.get(name) is not None}
-    return {"record": record.id, **figures, "card": dg.MetadataValue.md(card)}
+    return {"record": record.id, **measured(metrics), "card": dg.MetadataValue.md(card)}
 
 
 def label_map(run: Run) -> dict[int, str]:

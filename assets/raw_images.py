@@ -87,8 +87,8 @@ def taken_in(run: Run, images: pa.Table, photographs: Photographs) -> pa.Table:
         )
     if able := pc.sum(convertible(images)).as_py():
         run.progress.say(
-            f"{able:,} photographs are no JPEG or lie on their side: plates run --set data.convert=when_needed takes "
-            "them in as upright JPEGs"
+            f"{able:,} photographs are not JPEGs or not upright. To convert them: plates run --set "
+            "data.convert=when_needed"
         )
     return as_they_are(images)
 

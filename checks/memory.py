@@ -23,7 +23,7 @@ class Remembered:
 
 
 def folder(project: Project) -> Path:
-    """Where the deliveries of the project's photographs are remembered: another `data.root` is no later delivery."""
+    """Where the deliveries of the project's photographs are remembered: another `data.root` is not a later delivery."""
     if project.draws_sample:
         return project.scratch / "samples"
     return project.scratch / "deliveries" / hashlib.sha256(os.fsencode(project.photographs)).hexdigest()[:12]

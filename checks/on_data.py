@@ -21,14 +21,14 @@ def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
     images = pd.read_parquet(project.path("data/raw_images.parquet"), columns=["path", "problem"])
     broken = images[images["problem"].notna()]
     turned, foreign = (int(broken["problem"].str.startswith(kind).sum()) for kind in (TURNED, NOT_JPEG))
-    counts = {"turned by EXIF": turned, "no JPEG": foreign, "cannot be read": len(broken) - turned - foreign}
+    counts = {"turned by EXIF": turned, "not a JPEG": foreign, "cannot be read": len(broken) - turned - foreign}
     figures = {"images": len(images), **counts}
     if broken.empty:
         return passed(f"all {len(images):,} images can be read", figures=figures)
     said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     said = f"of {len(images):,} images {said}: they are set aside in `boxes`"
     if turned or foreign:
-        said += ". data.convert: when_needed takes in what is no JPEG or turned"
+        said += ". To convert those that are turned or not JPEGs: plates run --set data.convert=when_needed"
     return warned(said, rows(broken), figures=figures)
 
 
@@ -181,8 +181,8 @@ def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheck
     if recall >= least:
         return passed(said, figures=figures)
     return failed(
-        f"{said}, less than {least:.0%}: what is not reached is hardly learnt. Try model.aspect_ratios: auto, "
-        f"model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size",
+        f"{said}, less than {least:.0%}: boxes that no anchor reaches are hardly learnt. Try "
+        f"model.aspect_ratios: auto, model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size",
         figures=figures,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines import tags
+from pipelines import restored, tags
 from plates.settings.project import Project
 from stages import faults, lock
 
@@ -44,6 +44,7 @@ class OneRunAtATime(dg.Executor):
                 raise dg.Failure(said)
             if Project(root).params != self._project.params:
                 raise dg.Failure("params.yaml was edited while this run waited for another. Launch it again.")
+            restored.report(root, instance)
             instance.add_run_tags(run_id, tags.of(root, turn))
             for event in self._inner.execute(plan_context, execution_plan):
                 yield event

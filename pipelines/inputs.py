@@ -18,7 +18,7 @@ def require(project: Project, params: Params) -> None:
         require_images(project.resolve(params.data.root))
     if params.data.annotations and not project.resolve(params.data.annotations).is_file():
         raise UserError(
-            f"data.annotations is {project.resolve(params.data.annotations)}, and there is no such file. Set it with: "
+            f"data.annotations is {project.resolve(params.data.annotations)}, which does not exist. Set it with: "
             "plates run --set data.annotations=FILE"
         )
     if project.resolve(params.model.pretrained).is_relative_to(project.path("models/checkpoint")):
@@ -28,6 +28,6 @@ def require(project: Project, params: Params) -> None:
         )
     if params.model.pretrained not in PUBLISHED and not project.resolve(params.model.pretrained).exists():
         raise UserError(
-            f"model.pretrained is {project.resolve(params.model.pretrained)}, and there is no such file or folder. Set "
+            f"model.pretrained is {project.resolve(params.model.pretrained)}, which does not exist. Set "
             "it to one, or to none, imagenet or coco: plates run --set model.pretrained=coco"
         )

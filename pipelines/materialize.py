@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 import assets
-from pipelines import tags
+from pipelines import restored, tags
 from plates.errors import UserError
 from stages import faults, lock
 
@@ -44,6 +44,7 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
     ref = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=TERMINAL)
     with dg.DagsterInstance.from_ref(ref) as instance:
         end_killed_runs(instance, root)
+        restored.report(root, instance)
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

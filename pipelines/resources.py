@@ -41,7 +41,7 @@ def instance_home(root: Path) -> Path:
     home = Path(given).expanduser().absolute()
     if not home.is_dir():
         raise UserError(
-            f"DAGSTER_HOME is {given}, and there is no such folder. To keep the history of runs in the project: unset "
+            f"DAGSTER_HOME is {given}, which does not exist. To keep the history of runs in the project: unset "
             "DAGSTER_HOME"
         )
     return root if (home / "dvc.yaml").is_file() and (home / "params.yaml").is_file() else home

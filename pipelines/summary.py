@@ -13,7 +13,7 @@ from rich.table import Table
 from checks.suites.suite import Outcome
 from pipelines import tags
 from pipelines.resources import use_instance
-from plates.lineage.gate import METRICS
+from plates.metrics import measured
 from plates.settings.project import Project
 from plates.splits.shift import sentences
 from plates.why.evidence import of_now
@@ -90,11 +90,11 @@ def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
     splits = pd.read_parquet(project.path("data/splits.parquet"), columns=["split"])
     rejected = len(pd.read_parquet(project.path("data/rejected.parquet"), columns=["path"]))
     table = Table(title=f"{project.params.model.name} on {metrics['images']:,} {metrics['split']} photographs")
-    known = [name for name in METRICS if metrics.get(name) is not None]
+    known = measured(metrics)
     titles = {"ccpd_score": "CCPD score", "mask_iou": "mask IoU"}
     for column in ("images", "rejected", *(titles.get(name, name) for name in known)):
         table.add_column(column, justify="right")
-    table.add_row(f"{len(splits):,}", f"{rejected:,}", *(f"{metrics[name]:.3f}" for name in known))
+    table.add_row(f"{len(splits):,}", f"{rejected:,}", *(f"{value:.3f}" for value in known.values()))
     between = metrics.get("intervals", {})
     if between:
         ends = ("{:.3f}–{:.3f}".format(*between[name]) if between.get(name) else "" for name in known)
@@ -112,6 +112,6 @@ def _seconds(project: Project, instance: dg.DagsterInstance) -> Table:
         event = instance.get_latest_materialization_event(key)
         if event is None or event.asset_materialization is None:
             continue
-        seconds = event.asset_materialization.metadata["seconds"].value
-        table.add_row(key.to_user_string(), f"{seconds:.1f}")
+        seconds = event.asset_materialization.metadata.get("seconds")
+        table.add_row(key.to_user_string(), f"{seconds.value:.1f}" if seconds else "")
     return table

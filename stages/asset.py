@@ -1,6 +1,5 @@
 """A stage as Dagster's asset: it runs the body, holds the end against the beginning, and tells DVC."""
 
-import hashlib
 import json
 import os
 import time
@@ -59,15 +58,10 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         finally:
             run.progress.close()
         metadata["seconds"] = round(time.monotonic() - started, 1)
-        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(data_version(project, stage)))
+        version = stage.data_version({path: content_hash(project.path(path)) for path in stage.versioned})
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
     return materialize
-
-
-def data_version(project: Project, stage: Stage) -> str:
-    """The hash of the stage's outputs: DVC's own where there is one, else a hash of these."""
-    hashes = [content_hash(project.path(path)) for path in stage.versioned]
-    return hashes[0] if len(hashes) == 1 else hashlib.md5("".join(hashes).encode()).hexdigest()
 
 
 def require(project: Project, stage: Stage) -> None:

@@ -3,17 +3,12 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
-
-import yaml
-from pydantic import TypeAdapter
 
 from plates.errors import UserError
 from plates.files import atomic
-from plates.settings.params import Params
-from stages import faults
+from stages import dvc_lock, faults
+from stages.dvc_lock import Entry, value
 from stages.snapshot import Snapshot
 
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
@@ -29,7 +24,7 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
     Raises:
         UserError: DVC's own words, or what was edited in the meantime.
     """
-    lock = root / "dvc.lock"
+    lock = root / dvc_lock.FILE
     before = lock.read_bytes() if lock.exists() else None
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -47,7 +42,7 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
                 f"the files are written, and `dvc commit {stage}` failed: {faults.dvc_in_words(done.stderr, root)}"
             )
         time.sleep(0.5)
-    if edited := _differences(yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"][stage], began):
+    if edited := _differences(dvc_lock.read(root)[stage], began):
         with atomic(lock) as temporary:
             temporary.write_bytes(before or b"")
         raise UserError(
@@ -55,24 +50,9 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
         )
 
 
-def _differences(entry: dict[str, Any], began: Snapshot) -> list[str]:
+def _differences(entry: Entry, began: Snapshot) -> list[str]:
     """What an entry of `dvc.lock` says of code and parameters that the stage did not begin with."""
-    hashes = {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
-    values = {key: value for file in entry.get("params", {}).values() for key, value in file.items()}
     return [
-        *(path for path, found in began.code.items() if hashes.get(path) != found),
-        *(f"params.yaml: {key}" for key, value in began.params.items() if key in values and read(key, values) != value),
+        *(path for path, found in began.code.items() if entry.deps.get(path) != found),
+        *(f"params.yaml: {key}" for key, found in began.params.items() if value(key, entry.params) != found),
     ]
-
-
-def read(key: str, values: Mapping[str, Any]) -> Any:
-    """What the schema makes of the value of `key` in `dvc.lock`, in JSON's types: `1e-3` may be a text there."""
-    section, _, rest = key.partition(".")
-    content: Any = values[key]
-    for part in reversed(rest.split(".") if rest else []):
-        content = {part: content}
-    schema: TypeAdapter[Any] = TypeAdapter(cast(Any, Params.model_fields[section].annotation))
-    found = schema.dump_python(schema.validate_python(content), mode="json")
-    for part in rest.split(".") if rest else []:
-        found = found[part]
-    return found

@@ -100,6 +100,18 @@ def holder(root: Path) -> Turn | None:
     return Turn.read(root / RUN) if (root / RUN).exists() else None
 
 
+def at_work(root: Path) -> Turn | None:
+    """The run that holds the project now; None where there is none."""
+    if not (root / RUN).exists():
+        return None
+    with (root / RUN).open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return holder(root)
+    return None
+
+
 def _enter(stack: ExitStack, root: Path, door: str, say: Say, check: Check) -> Turn:
     dvc = dvc_process.above()
     mine = Turn.begin(dvc_process.command(dvc), dvc.pid) if dvc else Turn.begin(door, os.getpid())

@@ -1,5 +1,6 @@
 """What an asset declares: the files it reads and writes, the parameters it reads, and how it looks in the graph."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,11 @@ class Stage:
         """The outputs whose content is the asset's data version: those that DVC caches, or all where it caches none."""
         tracked = [out for out in self.writes if out.tracked]
         return [out.path for out in tracked if out.cache] or [out.path for out in tracked]
+
+    def data_version(self, hashes: Mapping[str, str]) -> str:
+        """One hash for its outputs, whose hashes are given by path: DVC's own of the one, or a hash of several."""
+        found = [hashes[path] for path in self.versioned]
+        return found[0] if len(found) == 1 else hashlib.md5("".join(found).encode()).hexdigest()
 
     @property
     def writes_pages(self) -> bool:

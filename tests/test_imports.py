@@ -12,7 +12,7 @@ PLATES = (
     {"card", "predict", "why"},
     {"coco", "photographs", "splits", "scoring", "settings"},
     {"ccpd", "efficientdet", "lineage"},
-    {"columns", "errors", "files", "hashes", "pages", "quiet", "workers"},
+    {"columns", "errors", "files", "hashes", "metrics", "pages", "quiet", "workers"},
 )
 EFFICIENTDET = (
     {"training"},

@@ -32,7 +32,7 @@ class Commands(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is asked for."""
         if args[0] in ELSEWHERE and self.get_command(ctx, args[0]) is None:
-            raise UserError(f"there is no plates {args[0]}: {ELSEWHERE[args[0]]}")
+            raise UserError(f"`plates {args[0]}` is not a command: {ELSEWHERE[args[0]]}")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

@@ -6,7 +6,7 @@ import typer
 
 from pipelines.cli.app import app, console, note, print_columns
 from plates.lineage import champion as of
-from plates.lineage.gate import METRICS
+from plates.metrics import METRICS
 from plates.settings.project import Project
 from stages import lock
 

@@ -15,9 +15,9 @@ from rich.progress import Progress
 from pipelines.cli.app import app, complain, console, note
 from plates.errors import UserError
 from plates.files import atomic
-from plates.lineage.gate import METRICS
 from plates.lineage.record import Record
 from plates.lineage.vouch import records_of
+from plates.metrics import measured
 from plates.settings.project import Project
 
 if TYPE_CHECKING:
@@ -176,10 +176,8 @@ def figures(known: Sequence[Record]) -> str:
     if not known:
         return "no record of it in lineage/records, so its mAP is not known"
     newest = known[-1]
-    measured = ", ".join(
-        f"{name} {newest.metrics[name]:.3f}" for name in METRICS if newest.metrics.get(name) is not None
-    )
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in measured(newest.metrics).items())
     champion = Project.find().path("models/champion.json")
     serving = json.loads(champion.read_text(encoding="utf-8"))["record"] if champion.exists() else None
     role = "the champion" if serving in {record.id for record in known} else "not the champion"
-    return f"{measured} (record {newest.id[:8]}), {role}"
+    return f"{scores} (record {newest.id[:8]}), {role}"

@@ -54,6 +54,7 @@ def run(
             say("params.yaml: " + ", ".join(f"{key} = {value}" for key, value in changes.items()))
         before = _lock_file(project)
         code = repro(project.root)
+        _report_restored(project)
     project = Project(project.root)
     from pipelines.summary import show, stopped
 
@@ -63,6 +64,17 @@ def run(
     if before == _lock_file(project):
         console.print("All is current: nothing had changed.")
     show(project, console)
+
+
+def _report_restored(project: Project) -> None:
+    """Tells Dagster what came from DVC's cache."""
+    import dagster as dg
+
+    from pipelines import restored
+
+    use_instance(project)
+    with dg.DagsterInstance.get() as instance:
+        restored.report(project.root, instance)
 
 
 def _lock_file(project: Project) -> bytes:
@@ -112,7 +124,7 @@ def params(
 
 
 def _values() -> Any:
-    """The project's settings; the defaults, after saying why, where there is no project or its file is wrong."""
+    """The project's settings; the defaults, with a note why, outside a project or where params.yaml is wrong."""
     try:
         return Project.find().params.model_dump()
     except UserError as error:

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy import stats
 
 from plates.errors import UserError
+from plates.metrics import measured
 
-METRICS = ("mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou")
 WHOLE = "all"
 CONFIDENCE = 0.95
 FEWEST = 100
@@ -128,10 +128,9 @@ def _short(challenger: Mapping[str, Any], rule: Rule) -> Decision | None:
 def figure(metrics: Mapping[str, Any], metric: str) -> float:
     """The figure that decides; `UserError` where the model was not measured by it."""
     if metrics.get(metric) is None:
-        known = [name for name in METRICS if metrics.get(name) is not None]
         raise UserError(
-            f"gate.metric is {metric}, and the model was measured by {', '.join(known) or 'nothing'}. Set gate.metric "
-            "to a figure that it has: plates run --set gate.metric=NAME"
+            f"gate.metric is {metric}, and the model was measured by {', '.join(measured(metrics)) or 'nothing'}. "
+            "Set gate.metric to a figure that it has: plates run --set gate.metric=NAME"
         )
     return float(metrics[metric])
 

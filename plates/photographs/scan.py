@@ -114,9 +114,7 @@ def require_images(root: Path) -> None:
 
 def _require_folder(root: Path) -> None:
     if not root.exists():
-        raise UserError(
-            f"data.root is {root}, and there is no such folder. Set it with: plates run --set data.root=PATH"
-        )
+        raise UserError(f"data.root is {root}, which does not exist. Set it with: plates run --set data.root=PATH")
     if not root.is_dir():
         raise UserError(f"data.root is {root}, which is a file. Set it to the folder that holds the photographs.")
     try:

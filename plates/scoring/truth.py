@@ -37,7 +37,7 @@ def shared_plates(first: pd.DataFrame, second: pd.DataFrame) -> int:
 
 
 def real(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a table from `truth` that are no regions to ignore."""
+    """The rows of a table from `truth` that are not regions to ignore."""
     return table[~table["iscrowd"]] if "iscrowd" in table else table
 
 

@@ -201,7 +201,7 @@ def test_a_fault_that_two_looks_find_is_said_once(plates: Plates, monkeypatch: p
 def test_the_command_of_another_detector_leads_to_ours(plates: Plates, name: str) -> None:
     code, out, err = plates(name, "--epochs", "3")
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: there is no plates {name}: plates ")
+    assert err.startswith(f"error: `plates {name}` is not a command: plates ")
 
 
 def test_help_names_no_type_at_a_flag(plates: Plates) -> None:
@@ -265,11 +265,11 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.root=/nope"], "data.root is /nope, and there is no such folder"),
+        (["data.root=/nope"], "data.root is /nope, which does not exist"),
         (["data.root=params.yaml"], "params.yaml, which is a file"),
         (["data.root=."], "no image under .*: 2 other files"),
-        (["data.annotations=/nope.json"], "data.annotations is /nope.json, and there is no such file"),
-        (["model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, and there is no such file or folder"),
+        (["data.annotations=/nope.json"], "data.annotations is /nope.json, which does not exist"),
+        (["model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, which does not exist"),
         (["model.pretrained=models/checkpoint"], "which the run itself replaces"),
         (["data.root=.", "train.steps=0"], "train.steps"),
     ],
@@ -287,7 +287,7 @@ def test_a_run_that_cannot_begin_says_one_error_and_changes_nothing(fresh: tuple
     for words in (["--data", "nope"], ["--set", "data.root=nope", "--set", "train.steps=7"]):
         done = call("python", "-m", "pipelines.cli", "run", *words, check=False)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith(f"error: data.root is {root / 'nope'}, and there is no such folder")
+        assert done.stderr.startswith(f"error: data.root is {root / 'nope'}, which does not exist")
         assert done.stderr.count("error") == 1
     assert (root / "params.yaml").read_bytes() == before
 

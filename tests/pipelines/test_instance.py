@@ -23,9 +23,7 @@ def other(tmp_path: Path) -> Path:
 def test_a_missing_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for given in ("/nonexistent", "~/nonexistent", "nonexistent"):
         monkeypatch.setenv("DAGSTER_HOME", given)
-        with pytest.raises(
-            UserError, match=f"DAGSTER_HOME is {given}, and there is no such folder.*unset DAGSTER_HOME"
-        ):
+        with pytest.raises(UserError, match=f"DAGSTER_HOME is {given}, which does not exist.*unset DAGSTER_HOME"):
             instance_home(tmp_path)
 
 

@@ -34,13 +34,13 @@ def test_an_asset_shows_its_figures_and_checks(page: Page, address: str) -> None
     expect(page.get_by_text("classes_are_balanced").first).to_be_visible()
 
 
-def test_the_schedule_and_the_sensor_wait_to_be_switched_on(page: Page, address: str) -> None:
+def test_what_starts_a_run_waits_to_be_switched_on(page: Page, address: str) -> None:
     page.goto(f"{address}/automation")
-    for name in ("weekly_retrain", "new_photographs"):
+    for name in ("weekly_retrain", "new_photographs", "results_of_dvc"):
         expect(page.get_by_text(name).first).to_be_visible()
     boxes = page.get_by_role("checkbox")  # one to select all; in each row one to select it, and its switch
-    expect(boxes).to_have_count(5)
-    assert not any(box.is_checked() for box in boxes.all())
+    expect(boxes).to_have_count(7)
+    assert sum(box.is_checked() for box in boxes.all()) == 1, "results_of_dvc, which starts nothing"
 
 
 def test_materializing_in_the_browser_runs_the_asset(page: Page, address: str, finished) -> None:

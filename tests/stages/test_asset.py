@@ -13,6 +13,7 @@ from plates.settings.project import Project
 from stages import snapshot
 from stages.asset import definition
 from stages.dvc_commit import commit
+from stages.dvc_lock import value
 from stages.run import Run, UndeclaredError
 from stages.stage import Stage, asset
 
@@ -138,7 +139,7 @@ def test_a_parameter_that_is_not_declared_cannot_be_read(root: Path) -> None:
 
 
 def test_a_number_that_yaml_reads_as_text_is_the_number() -> None:
-    from stages.dvc_commit import read
-
-    assert read("train.learning_rate", {"train.learning_rate": "1e-3"}) == 0.001
-    assert read("split", {"split": {"seed": 2}})["seed"] == 2
+    assert value("train.learning_rate", {"train.learning_rate": "1e-3"}) == 0.001
+    assert value("split", {"split": {"seed": 2}})["seed"] == 2
+    assert value("split.seed", {}) == 0, "the default of what params.yaml leaves out"
+    assert value("split.seed", {"split.seed": "of another version"}) == "of another version"

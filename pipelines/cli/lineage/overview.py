@@ -10,7 +10,7 @@ import typer
 from pipelines.cli.app import Commands, app, complain, console, print_columns
 from plates.lineage import record as records
 from plates.lineage.differences import short
-from plates.lineage.gate import METRICS
+from plates.metrics import METRICS, measured
 from plates.settings.project import Project
 
 commands = typer.Typer(cls=Commands, help="Which data produced which mAP.", invoke_without_command=True)
@@ -75,4 +75,4 @@ def show(record: RecordId) -> None:
 
 def figures(record: records.Record) -> str:
     """The figures of a record in words."""
-    return ", ".join(f"{name} {record.metrics[name]:.3f}" for name in METRICS if record.metrics.get(name) is not None)
+    return ", ".join(f"{name} {value:.3f}" for name, value in measured(record.metrics).items())

@@ -64,7 +64,7 @@ mean_rgb: &rgb !!python/tuple [123.675, 116.28, 103.53]
 min_level: 3
 mixed_precision: false
 mode: train
-model_dir: /tmp/model
+model_dir: model
 model_name: efficientdet-d0
 momentum: 0.9
 moving_average_decay: 0.9998

@@ -46,7 +46,7 @@ class Manifest(Part):
         """One split's counts and shards.
 
         Raises:
-            UserError: there is no such split; it names those there are.
+            UserError: no such split; the message names those that exist.
         """
         if name not in self.splits:
             raise UserError(f"the TFRecords have no split '{name}', only {', '.join(self.splits) or 'none'}")

@@ -1,0 +1,11 @@
+"""The figures that tell how good a model is, by their names in `metrics/evaluation.json`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+METRICS = ("mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou")
+
+
+def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of `METRICS` that an evaluation measured: a detector has boxes or masks, or both."""
+    return {name: metrics[name] for name in METRICS if metrics.get(name) is not None}
