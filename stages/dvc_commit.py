@@ -1,5 +1,6 @@
 """Telling DVC that a stage's outputs are new, when something other than `dvc repro` made them."""
 
+import importlib.util
 import subprocess
 import sys
 import time
@@ -19,11 +20,14 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
     """`dvc commit` of one stage: its outputs, code, inputs and parameters go into `dvc.lock`.
 
     DVC reads code and parameters from the disk. Where they are not those that the stage `began` with, `dvc.lock` is put
-    back. Another DVC process may hold DVC's lock: this waits for it, two minutes at most.
+    back. Another DVC process may hold DVC's lock: this waits for it, two minutes at most. Where DVC is not installed,
+    there is nobody to tell.
 
     Raises:
         UserError: DVC's own words, or what was edited in the meantime.
     """
+    if importlib.util.find_spec("dvc") is None:
+        return
     lock = root / dvc_lock.FILE
     before = lock.read_bytes() if lock.exists() else None
     deadline = time.monotonic() + PATIENCE_S

@@ -1,6 +1,7 @@
 """The code of a record, from its commit and its patch, as trees of the project's own Git repository."""
 
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -11,7 +12,10 @@ from pathlib import Path
 
 from plates.errors import UserError
 from plates.lineage.record import Record
-from plates.lineage.working_tree import git, tree_hash
+from plates.lineage.working_tree import files, git, tree_hash
+
+SETTINGS = ("dagster.yaml", "workspace.yaml", "dg.toml", "params.yaml", ".dvc/config", ".dvcignore", ".gitignore")
+"""What runs the code besides itself."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,17 @@ def code_trees(root: Path) -> Iterator[CodeTrees]:
 
 
 def export_code(root: Path, record: Record, folder: Path) -> None:
-    """Writes the code of a record into a folder.
+    """Writes the code of a record into a folder: that which lies in `root`, where it is the same, else Git's.
 
     Raises:
         UserError: it cannot be had, or is not what the record's hash says.
     """
+    if record.code.get("tree") == tree_hash(root):
+        for file in (*files(root), *(root / name for name in SETTINGS if (root / name).is_file())):
+            target = folder / file.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        return
     with code_trees(root) as trees:
         trees.export(trees.tree(record), folder)
     expected = record.code.get("tree")

@@ -70,7 +70,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
         pd.DataFrame({"kind": "came", "path": came["path"], "after": _place(came)}),
         pd.DataFrame({"kind": "left", "path": left["path"], "path_before": left["path"], "before": _place(left)}),
         some("replaced", ~same_content, one["sha256"].map(_hex), two["sha256"].map(_hex)),
-        some("renamed", (one["path"] != two["path"]).to_numpy(), one["path"], two["path"]),
+        some("renamed", (one["path"] != two["path"]).to_numpy() & same_label, one["path"], two["path"]),
         relabelled,
         some("moved", accepted[0] & accepted[1] & (places[0] != places[1]).to_numpy(), *places),
         some("rejected", accepted[0] & ~accepted[1], *places),

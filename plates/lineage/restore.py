@@ -23,7 +23,7 @@ Fetch = Callable[[Sequence[str]], None]
 class Restored:
     """What was brought back, what was as it should be already, and what is kept nowhere: figures and pages of a run.
 
-    `kept` is the folder that has what was here before; None where nothing was.
+    `kept` is the folder that has what was here before; None where the record has a folder of its own.
     """
 
     put: list[str] = field(default_factory=list)
@@ -48,12 +48,13 @@ def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
     """
     cache = Cache.of(root)
     wanted = _wanted(root, record, cache, fetch)
-    done = Restored(kept=root / ".plates/restored" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f"))
+    kept = root / ".plates/restored" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    done = Restored(kept=kept)
     texts = {"params.yaml": record.params_yaml, "dvc.lock": _lock(root, record)}
     _put(root, record, wanted, cache, done)
     for name, text in texts.items():
         if (root / name).exists():
-            shutil.copyfile(root / name, _aside(done, name))
+            shutil.copyfile(root / name, _aside(kept, name))
         with atomic(root / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return done
@@ -121,8 +122,8 @@ def _put(root: Path, record: Record, wanted: dict[str, str], cache: Cache, done:
         if present == md5:
             done.same.append(path)
             continue
-        if present and cache.missing(present):
-            here.rename(_aside(done, path))
+        if present and done.kept and cache.missing(present):
+            here.rename(_aside(done.kept, path))
         cache.put(md5, here)
         done.put.append(path)
     for path in sorted(record.outputs.keys() - wanted.keys()):
@@ -133,9 +134,8 @@ def _put(root: Path, record: Record, wanted: dict[str, str], cache: Cache, done:
             done.not_kept.append(path)
 
 
-def _aside(done: Restored, path: str) -> Path:
-    assert done.kept is not None
-    place = done.kept / path
+def _aside(kept: Path, path: str) -> Path:
+    place = kept / path
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
 

@@ -1,12 +1,15 @@
-"""`plates lineage restore`: a record's data, parameters and model, back in place."""
+"""`plates lineage restore` and `verify`: a record back in place, and put to the proof."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from pipelines.cli.app import note, say
 from pipelines.cli.lineage.overview import RecordId, commands, figures
+from pipelines.lineage.verify import verify as prove
 from plates.lineage import record as records
 from plates.lineage.restore import restore as bring_back
 from plates.lineage.restore import restore_to as bring_back_to
@@ -37,6 +40,35 @@ def restore(
     if done.kept is not None:
         say(f"What was here before: {done.kept.relative_to(root)}")
         say(_code_advice(root, found))
+
+
+@commands.command()
+def verify(
+    record: RecordId,
+    deep: Annotated[bool, typer.Option("--deep", help="Train and export again too.")] = False,
+    to: Annotated[Path | None, typer.Option(help="A new folder to work in, which is kept; else it is removed.")] = None,
+) -> None:
+    """Evaluate a record again, from its code and from what is kept, and hold the result against it byte by byte."""
+    root = Project.find().root
+    found = records.find(root, record)
+    with ExitStack() as stack:
+        folder = to or Path(stack.enter_context(TemporaryDirectory(prefix="plates-verify-")))
+        done = prove(root, found, folder, fetcher(root), note, deep)
+    if not done.differs:
+        say(f"record {found.short} is true to the last digit: {figures(found)}")
+        say(f"byte for byte: {', '.join(done.same)}")
+        return
+    say(f"record {found.short} does not come out again: the first output that differs is {done.differs[0]}")
+    if done.first:
+        say(f"  {done.first}")
+    for name, recorded, now in done.figures:
+        say(f"  {name}: {recorded} in the record, {now} now")
+    if not done.figures:
+        say(f"The figures are those of the record: {figures(found)}")
+    say(f"byte for byte: {', '.join(done.same) or 'nothing'}; not so: {', '.join(done.differs)}")
+    for line in done.circumstances:
+        say(f"  not as it was: {line}")
+    raise typer.Exit(1)
 
 
 def _code_advice(root: Path, record: records.Record) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -151,9 +152,29 @@ def test_a_folder_of_its_own_has_the_code_of_the_record_edits_included(project: 
 
 def test_code_that_git_no_longer_has_is_said(project: Path, tmp_path: Path) -> None:
     first = make(project, "one", "a: 1\n")
+    (project / "assets/step.py").write_text("scale = 2\n")
     gone = records.sealed(first.model_copy(update={"code": {**first.code, "commit": "0" * 40}}))
     with pytest.raises(UserError, match=r"commit 00000000 .* not in this repository"):
         restore_to(project, gone, tmp_path / "restored")
     outside = records.sealed(first.model_copy(update={"code": {**first.code, "commit": None, "changed": None}}))
     with pytest.raises(UserError, match="outside Git"):
         restore_to(project, outside, tmp_path / "again")
+
+
+def test_code_that_lies_here_needs_no_git(project: Path, tmp_path: Path) -> None:
+    shutil.rmtree(project / ".git")
+    first = make(project, "one", "a: 1\n")
+    restore_to(project, first, tmp_path / "restored")
+    assert first.code["commit"] is None
+    assert tree_hash(tmp_path / "restored") == first.code["tree"]
+
+
+def test_what_git_has_of_another_run_is_overwritten_in_a_folder_of_its_own(project: Path, tmp_path: Path) -> None:
+    make(project, "three", "a: 2\n")
+    for words in (["add", "-fA"], ["commit", "-qm", "outputs too"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+    cached(project, content_hash(project / "data/made.txt")).unlink()
+    second = make(project, "one", "a: 1\n")
+    (project / "assets/step.py").write_text("scale = 9\n")
+    restore_to(project, second, tmp_path / "restored")
+    assert made(tmp_path / "restored") == "one"

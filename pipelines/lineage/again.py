@@ -1,0 +1,53 @@
+"""Stages of a record run again, in a folder of their own, as the record's `dvc.lock` says that they ran."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.repro import environment
+from plates.errors import UserError
+from plates.lineage.origin import Steps
+
+LAST = 2000
+"""Characters of what a failing stage said."""
+
+
+def run(folder: Path, steps: Steps, stages: Sequence[str], say: Callable[[str], None]) -> None:
+    """Runs the commands of stages in their order, with DVC or without it.
+
+    Args:
+        folder: the project in which all that the stages read is in place, with its code.
+        steps: of the record whose code it is.
+        stages: by name.
+        say: takes a line before each.
+
+    Raises:
+        UserError: a stage fails.
+    """
+    dropped = ("PLATES_ROOT", "DAGSTER_HOME", "DVC_EXP_NAME", "DVC_STAGE")
+    kept = {name: value for name, value in environment().items() if name not in dropped}
+    for stage in stages:
+        say(f"{stage} …")
+        done = subprocess.run(
+            str(steps.stages[stage]["cmd"]),
+            shell=True,
+            cwd=folder,
+            env={**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()[-LAST:]
+            raise UserError(f"{stage} failed in {folder}, and says:\n{said}")
+
+
+def remove(folder: Path, steps: Steps, stages: Sequence[str]) -> None:
+    """Removes what the stages wrote, so that it is made anew."""
+    from plates.files import remove as unlink
+
+    for stage in stages:
+        for out in steps.stages[stage].get("outs", []):
+            if os.path.lexists(folder / out["path"]):
+                unlink(folder / out["path"])
