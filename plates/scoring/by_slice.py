@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from plates.efficientdet.evaluation.bootstrap import Draws, interval
-from plates.scoring.tally import FIGURES, Tally
+from plates.scoring.tally import FIGURES, Tally, known
 
 WHOLE = "all"
 FEWEST = 10  # groups of photographs, under which their draws say nothing about a slice
@@ -31,12 +31,13 @@ def by_slice(tally: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
     """
     whole, rows, falls = tally.draws(draws)["mAP"], [], []
     for dimension, name, keep in _parts(slices):
-        drawn = whole if dimension == WHOLE else tally.draws(draws, keep)["mAP"]
+        drawn = tally.draws(draws, keep)
         groups = len(np.unique(draws.groups[keep]))
-        between = interval(drawn) if groups >= FEWEST else None
+        between = interval(drawn["mAP"], groups, int(keep.sum())) if groups >= FEWEST else None
         ends = {"low": between and between.low, "high": between and between.high}
-        rows.append({"dimension": dimension, "slice": name, "images": keep.sum(), **tally.figures(keep), **ends})
-        falls.append(_fall(drawn - whole, groups))
+        figures = {figure: known(values) for figure, values in drawn.items()}
+        rows.append({"dimension": dimension, "slice": name, "images": keep.sum(), **figures, **ends})
+        falls.append(_fall(drawn["mAP"] - whole, groups))
     rare = stats.norm.ppf(1 - (1 - CONFIDENCE) / max(len(rows) - 1, 1))
     return pd.DataFrame(rows).assign(worse=np.array(falls) > rare)
 
@@ -51,22 +52,17 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws) -> p
     """
     rows = []
     for dimension, name, keep in _parts(slices):
-        where = {"dimension": dimension, "slice": name, "images": keep.sum()}
-        where["groups"] = len(np.unique(draws.groups[keep]))
-        old, new, of_old, of_new = (
-            first.figures(keep),
-            second.figures(keep),
-            *(tally.draws(draws, keep) for tally in (first, second)),
-        )
+        groups = len(np.unique(draws.groups[keep]))
+        where = {"dimension": dimension, "slice": name, "images": keep.sum(), "groups": groups}
+        old, new = (tally.draws(draws, keep) for tally in (first, second))
         for figure in FIGURES:
-            enough = where["groups"] >= FEWEST
-            between = interval(of_new[figure] - of_old[figure]) if enough else None
+            between = interval(new[figure] - old[figure], groups) if groups >= FEWEST else None
             rows.append(
                 {
                     **where,
                     "figure": figure,
-                    "first": old[figure],
-                    "second": new[figure],
+                    "first": known(old[figure]),
+                    "second": known(new[figure]),
                     "low": between and between.low,
                     "high": between and between.high,
                 }
@@ -100,6 +96,6 @@ def _parts(slices: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
 
 def _fall(difference: np.ndarray, groups: int) -> float:
     """By how many of its standard deviations a difference is below 0; 0 where the draws cannot say."""
-    known = difference[~np.isnan(difference)]
-    spread = known.std() if groups >= FEWEST and len(known) else 0.0
-    return float(-known.mean() / spread) if spread > 0 else 0.0
+    draws = difference[1:][~np.isnan(difference[1:])]
+    spread = draws.std() if groups >= FEWEST and len(draws) else 0.0
+    return float((draws.mean() - 2 * difference[0]) / spread) if spread > 0 else 0.0

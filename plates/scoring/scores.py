@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from plates.ccpd.score import ccpd_score
 from plates.efficientdet.evaluation.bootstrap import DRAWS, Draws, interval
 from plates.efficientdet.evaluation.metrics import Evaluation, summarize
-from plates.scoring.by_slice import by_slice, worst
+from plates.scoring.by_slice import FEWEST, by_slice, worst
 from plates.scoring.detections import Found, parts
 from plates.scoring.slices import slices
 from plates.scoring.tally import Tally, groups
@@ -65,22 +66,26 @@ def scores(
         return figures, None
     tally = Tally.of(parts(found.file), truth, found.label_map, max_detections)
     whole = summarize(tally.matches)
-    drawn = Draws.of(groups(plates), draws)
+    keys = groups(plates)
+    drawn = Draws.of(keys, draws)
     table = by_slice(tally, slices(plates, found.image_size, looks), drawn)
     boxes = Boxes(tally, whole, table)
-    return whole.metrics.to_dict() | _of_boxes(boxes, drawn) | figures, boxes
+    return whole.metrics.to_dict() | _of_boxes(boxes, drawn, len(np.unique(keys))) | figures, boxes
 
 
-def _of_boxes(boxes: Boxes, draws: Draws) -> dict[str, Any]:
+def _of_boxes(boxes: Boxes, draws: Draws, groups: int) -> dict[str, Any]:
     ccpd = ccpd_score(boxes.tally.best)
     subsets = boxes.slices[boxes.slices["dimension"] == "subset"]
-    between = {name: interval(values) for name, values in boxes.tally.draws(draws).items()}
+    between = {
+        name: interval(values, groups, len(draws.groups)) if groups >= FEWEST else None
+        for name, values in boxes.tally.draws(draws).items()
+    }
     return {
         "ccpd_score": ccpd.pooled.value,
         "photographs_in_several_subsets": ccpd.repeated,
         "intervals": {name: found and [found.low, found.high] for name, found in between.items()},
-        "draws": draws.weights.shape[0],
-        "groups": draws.weights.shape[1],
+        "draws": len(draws.weights) - 1,
+        "groups": groups,
         "by_subset": _rows(subsets.rename(columns={"slice": "subset"})[["subset", "images", *HEADLINES]]),
         "slices": _rows(boxes.slices),
         "worst_slice": worst(boxes.slices),

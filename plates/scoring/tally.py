@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from plates.ccpd.score import THRESHOLD, best_boxes
-from plates.efficientdet.evaluation import precision
 from plates.efficientdet.evaluation.bootstrap import Draws
 from plates.efficientdet.evaluation.matching import NONE, Matches, match
 from plates.scoring.truth import real
@@ -54,40 +53,33 @@ class Tally:
         found = best_boxes(real(truth), pd.concat(best).merge(ids, on="image_id"))
         return cls(matches, found.merge(ids, on="path"))
 
-    def figures(self, keep: np.ndarray | None = None) -> dict[str, float | None]:
-        """`FIGURES` on the photographs that `keep` names; None where there is nothing to score.
+    def draws(self, draws: Draws, keep: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """`FIGURES` on the photographs that `keep` names and in each draw of them.
 
         Args:
+            draws: of all photographs.
             keep: bool [P], by ascending image id; None: all of them.
+
+        Returns:
+            float64 [1 + N] by figure; NaN where there is nothing to score.
         """
-        keep = self._all if keep is None else keep
-        counted = precision.accumulate(self.matches.only(keep))
-        right, once = self._ccpd(keep)
-        return {
-            "mAP": precision.mean(counted.precision),
-            "mAP50": precision.mean(counted.precision[0]),
-            "mAP75": precision.mean(counted.precision[5]),
-            "AR": precision.mean(counted.recall),
-            "ccpd_score": float(right.sum() / once.sum()) if once.any() else None,
-        }
+        matches = self.matches if keep is None else self.matches.only(keep)
+        return {**draws.figures(matches), "ccpd_score": draws.share(*self._ccpd(keep))}
 
-    def draws(self, draws: Draws, keep: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """The same in each of the draws, float64 [N]; NaN where there is nothing to score."""
-        keep = self._all if keep is None else keep
-        return {**draws.figures(self.matches.only(keep)), "ccpd_score": draws.share(*self._ccpd(keep))}
-
-    @property
-    def _all(self) -> np.ndarray:
-        return np.ones(len(self.matches.photographs), bool)
-
-    def _ccpd(self, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _ccpd(self, keep: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Which photographs [P] are right, and which count: those with a plate, in several subsets once."""
         at = np.searchsorted(self.matches.photographs, self.best["image_id"].to_numpy())
-        kept = self.best.assign(at=at)[keep[at]].drop_duplicates("photograph")
-        right, once = np.zeros((2, len(keep)), bool)
+        kept = self.best.assign(at=at)
+        kept = (kept if keep is None else kept[keep[at]]).drop_duplicates("photograph")
+        right, once = np.zeros((2, len(self.matches.photographs)), bool)
         once[kept["at"]] = True
         right[kept["at"]] = kept["iou"] > THRESHOLD
         return right, once
+
+
+def known(values: np.ndarray) -> float | None:
+    """The figure of `Tally.draws` itself; None where there is nothing to score."""
+    return None if np.isnan(values[0]) else float(values[0])
 
 
 def groups(truth: pd.DataFrame) -> np.ndarray:

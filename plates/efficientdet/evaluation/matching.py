@@ -53,13 +53,13 @@ class Matched:
 
     def only(self, keep: np.ndarray) -> Matched:
         """What is on the photographs that `keep` (bool [P]) names, in all sizes together."""
-        rows = keep[self.places]
+        rows = np.flatnonzero(keep[self.places])
         return Matched(
             self.places[rows],
             self.scores[rows],
             self.ranks[rows],
-            self.hits[:1, rows],
-            self.ignored[:1, rows],
+            self.hits[0][rows][None],
+            self.ignored[0][rows][None],
             self.boxes[:1] * keep,
         )
 

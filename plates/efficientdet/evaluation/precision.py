@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,7 @@ def accumulate(matches: Matches, size: str = "all") -> Precision:
     precision, scores = np.full(shape, np.nan), np.full(shape, np.nan)
     for at, matched in enumerate(matches.classes.values()):
         boxes = matched.boxes[row].sum()
-        for iou in range(len(IOUS)) if boxes else ():
-            hits, precise = _at_hits(matched, row, iou)
+        for iou, (hits, precise) in enumerate(_at_hits(matched, row) if boxes else ()):
             reached = np.searchsorted(np.arange(1, len(hits) + 1) / boxes, RECALLS)
             there = reached < len(hits)
             precision[iou, :, at], scores[iou, :, at] = 0.0, 0.0
@@ -62,10 +62,12 @@ def mean(values: np.ndarray) -> float | None:
     return float(known.mean()) if known.size else None
 
 
-def _at_hits(matched: Matched, row: int, iou: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which detections have a box, best first, and the best precision from each of them on."""
-    bit = np.uint16(1 << iou)
-    hits = np.flatnonzero(matched.hits[row] & bit)
-    counted = np.cumsum((matched.ignored[row] & bit) == 0)[hits]
-    precision = np.arange(1, len(hits) + 1) / (counted + np.spacing(1))  # as there, to the last digit
-    return hits, np.maximum.accumulate(precision[::-1])[::-1]
+def _at_hits(matched: Matched, row: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """At each IoU, which detections have a box, best first, and the best precision from each of them on."""
+    right, aside = np.flatnonzero(matched.hits[row]), np.flatnonzero(matched.ignored[row])
+    hit, ignored = matched.hits[row][right], matched.ignored[row][aside]
+    for bit in np.uint16(1) << np.arange(len(IOUS), dtype=np.uint16):
+        hits = right[(hit & bit) > 0]
+        counted = hits + 1 - np.searchsorted(aside[(ignored & bit) > 0], hits)
+        precision = np.arange(1, len(hits) + 1) / (counted + np.spacing(1))  # as there, to the last digit
+        yield hits, np.maximum.accumulate(precision[::-1])[::-1]
