@@ -9,12 +9,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+
 from plates.errors import UserError
 from plates.lineage import champion as champions
 from plates.lineage import gate
 from plates.lineage import record as records
 from plates.lineage.champion import InService
 from plates.lineage.record import Record
+from plates.lineage.timeline import markdown
 from plates.quiet import import_tensorflow
 from plates.scoring.compare import compare
 from plates.scoring.detections import detections
@@ -70,11 +73,13 @@ def champion(run: Run) -> dict[str, Any]:
             champions.keep_in_service(root, service, judged)
     else:
         champions.point(root, service, champions.decisions(root)[-1])
+    served = {one.challenger for one in champions.decisions(root) if one.promoted}
     return {
         "reason": judged.reason,
         "promoted": judged.promoted,
         metric: record.metrics.get(metric, "not measured"),
         "decision": judged.id,
+        "timeline": dg.MetadataValue.md(markdown(records.read_all(root), served)),
     }
 
 

@@ -15,6 +15,7 @@ from plates.hashes import content_hash
 from plates.lineage import record as records
 from plates.lineage.model_card import render
 from plates.lineage.parents import parents
+from plates.lineage.timeline import markdown
 from plates.metrics import measured
 from plates.scoring import outcomes
 from stages import lock
@@ -62,7 +63,13 @@ def model_card(run: Run) -> dict[str, Any]:
     card = render(record, outcomes.counts(became))
     with atomic(path("models/export/MODEL_CARD.md")) as temporary:
         temporary.write_text(card, encoding="utf-8")
-    return {"record": record.id, **measured(metrics), "card": dg.MetadataValue.md(card)}
+    timeline = markdown(records.read_all(root), ())
+    return {
+        "record": record.id,
+        **measured(metrics),
+        "card": dg.MetadataValue.md(card),
+        "timeline": dg.MetadataValue.md(timeline),
+    }
 
 
 def label_map(run: Run) -> dict[int, str]:

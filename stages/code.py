@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 FOLLOWED = ("assets", "checks", "plates")
 PLUMBING = ("plates.errors", "plates.files", "plates.hashes", "plates.quiet", "plates.workers", "plates.settings")
-PICTURES = ("plates.card", "plates.pages", "plates.efficientdet.evaluation.report")
+PICTURES = ("plates.card", "plates.pages", "plates.efficientdet.evaluation.report", "plates.lineage.timeline")
 PUBLIC_API = ROOT / "plates" / "__init__.py"
 TEMPLATE = ".j2"
 

@@ -16,6 +16,7 @@ from plates.lineage.photographs import Comparison, compare
 from plates.lineage.record import Record
 from plates.settings.params import knobs
 
+TABLES = ("data/raw_images.parquet", "data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet")
 FOUND, BOXES, CHECKPOINT = "data/detections.parquet", "data/boxes.parquet", "models/checkpoint"
 
 
@@ -40,20 +41,13 @@ def difference(root: Path, first: Record, second: Record) -> Difference:
     """Compares two records of the project in `root`."""
     cache, notes = Cache.of(root), []
     comparison = None
-    sections: list[Section] = []
     try:
         comparison = compare(outcomes_of(cache, first), outcomes_of(cache, second))
-        sections.append(differences.photographs(comparison))
+        data = differences.photographs(comparison)
     except UserError as error:
         notes.append(f"photographs are compared by hashes only: {error}")
-        sections.append(Section("Data", differences.hashes(first, second)))
-    meanings = {key: field.description for key, field in knobs()}
-    sections += [
-        differences.parameters(first, second, meanings),
-        differences.code(root, first, second),
-        differences.packages(first, second),
-        differences.machine(first, second),
-    ]
+        data = Section("Data", differences.hashes(first, second))
+    sections = [data, *_circumstances(root, first, second)]
     if comparison is not None and len(comparison.scored):
         try:
             sections.append(differences.results(comparison, _paired(cache, first, second, comparison)))
@@ -61,6 +55,28 @@ def difference(root: Path, first: Record, second: Record) -> Difference:
             notes.append(f"figures on common photographs are not known: {error}")
             sections.append(differences.results(comparison, None))
     return Difference(differences.headline(first, second), sections, comparison, notes)
+
+
+def changes(root: Path, first: Record, second: Record) -> list[Section]:
+    """What differs but for the results; photographs are compared where their tables are not the same."""
+    cache = Cache.of(root)
+    data = Section("Photographs", [])
+    if any(first.outputs.get(table) != second.outputs.get(table) for table in TABLES):
+        try:
+            data = differences.photographs(compare(outcomes_of(cache, first), outcomes_of(cache, second)))
+        except UserError:
+            data = Section("Data", differences.hashes(first, second))
+    return [data, *_circumstances(root, first, second)]
+
+
+def _circumstances(root: Path, first: Record, second: Record) -> list[Section]:
+    meanings = {key: field.description for key, field in knobs()}
+    return [
+        differences.parameters(first, second, meanings),
+        differences.code(root, first, second),
+        differences.packages(first, second),
+        differences.machine(first, second),
+    ]
 
 
 def outcomes_of(cache: Cache, record: Record) -> pd.DataFrame:

@@ -1,13 +1,16 @@
 """`plates lineage`: which data produced which mAP."""
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import Commands, app, complain, console, print_columns
+from pipelines.cli.app import Commands, app, complain, console, note, print_columns
+from pipelines.lineage import timeline
 from plates.lineage import record as records
 from plates.lineage.differences import short
 from plates.metrics import METRICS, measured
@@ -27,7 +30,10 @@ Other = Annotated[str, typer.Argument(metavar="ID", help="That of the record to 
 
 
 @commands.callback()
-def overview(context: typer.Context) -> None:
+def overview(
+    context: typer.Context,
+    page: Annotated[Path | None, typer.Option(help="Draw them all on this page, .html, with what changed.")] = None,
+) -> None:
     """Lists every evaluation with the data, parameters and code behind it."""
     if context.invoked_subcommand is not None:
         return
@@ -37,6 +43,11 @@ def overview(context: typer.Context) -> None:
         complain(f"not believed: {unfit.why}")
     if not found:
         console.print("No evaluation yet. Make one: plates run")
+        return
+    if page is not None:
+        with typer.progressbar(length=len(found) - 1, label="records compared", file=sys.stderr) as bar:
+            timeline.write(page, root, lambda done, total: bar.update(1))
+        note(f"{len(found)} records: {page}")
         return
     left_out = print_columns(_columns(found), SPARE)
     say = partial(console.print, highlight=False)

@@ -17,6 +17,7 @@ from clones import ROOT
 from PIL import Image
 from recorded import cached, make
 
+from pipelines.lineage import timeline
 from pipelines.lineage.diff import difference, write_changes
 from pipelines.lineage.page import HEIGHT, write
 from plates.columns import BOX
@@ -58,19 +59,21 @@ def evaluation(project: Path, content: str, came: int, missed: set[int]) -> Reco
     found = boxes.assign(image_id=numbers + 1, score=0.9)[:20]
     found["class"] = 1
     found.loc[wrong[:20], BOX] = list(ELSEWHERE.values())
+    outcomes = parquet(became)
     record = make(
         project,
         content,
         "a: 1\n",
         {
-            "data/outcomes.parquet": parquet(became),
+            "data/outcomes.parquet": outcomes,
             "data/boxes.parquet": parquet(boxes),
             "data/detections.parquet": parquet(found[SCHEMA.names], SCHEMA),
             "models/checkpoint": {"model.json": json.dumps({"label_map": {"1": "plate"}})},
         },
+        outcomes=hashlib.md5(outcomes).hexdigest(),
     )
     params = {**record.params, "evaluation": {"max_detections": 100}}
-    return record.model_copy(update={"outcomes": record.outputs["data/outcomes.parquet"], "params": params})
+    return record.model_copy(update={"params": params})
 
 
 @pytest.fixture
@@ -134,3 +137,13 @@ def test_the_page_shows_the_photographs_and_what_is_gone_as_grey(project: Path, 
     images = [Image.open(io.BytesIO(base64.b64decode(uri))) for uri in re.findall(r"base64,([^\"]+)", page)]
     assert [image.size == placeholder("", HEIGHT).size for image in images] == [False, False, False, True]
     assert "The same: parameters, code" in page
+
+
+def test_the_timeline_says_what_changed_and_each_point_leads_there(project: Path, tmp_path: Path) -> None:
+    first, second = evaluation(project, "one", 0, set()), evaluation(project, "three", 2, {0})
+    assert timeline.write(tmp_path / "page.html", project, lambda done, total: None) == 2
+    page = (tmp_path / "page.html").read_text()
+    assert re.findall(r'xlink:href="#([0-9a-f]+)"', page) == [first.short, second.short]
+    assert re.findall(r'<h2 id="([0-9a-f]+)">', page) == [second.short, first.short]
+    assert f"Since {first.short}: labels." in page
+    assert "2 came (9.1%): 2 train; e.g. 020.jpg, 021.jpg" in page
