@@ -14,18 +14,17 @@ from plates.ccpd.score import AUTHORS
 from plates.ccpd.subsets import TESTING
 from plates.efficientdet.evaluation import report
 from plates.efficientdet.evaluation.matching import match
-from plates.efficientdet.evaluation.report import pictures
-from plates.efficientdet.evaluation.thresholds import Ranked
 from plates.files import atomic, write_json
 from plates.metrics import measured
 from plates.pages import plots, sheets
 from plates.pages.pictures import Picture
 from plates.photographs.content import Photographs
 from plates.photographs.looks import looks
+from plates.scoring import drawn
 from plates.scoring.detections import Found, detections, parts
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
-from plates.scoring.truth import identity, real, shared_plates, truth
+from plates.scoring.truth import identity, shared_plates, truth
 from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
 from stages.run import Run
 from stages.stage import Output, asset
@@ -70,11 +69,12 @@ def evaluation(run: Run) -> dict[str, Any]:
             "calibration": calibration(boxes.tally.matches),
             "errors": mistakes(found.file, expected, labels, most, chosen.get(BEST_F1, 0.0)),
         }
-    tables = curves(boxes, metrics, history)
+    steps = history[["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]]
+    tables = drawn.curves(boxes, metrics.get("calibration", {})) | {"loss": steps}
     for name, table in tables.items():
         with atomic(path(f"plots/{name}.csv")) as temporary:
             table.to_csv(temporary, index=False)
-    drawn = worst(run, boxes, real(expected))
+    pictures = worst(run, boxes, expected)
     report.write(
         path("reports/evaluation.html"),
         title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
@@ -88,12 +88,12 @@ def evaluation(run: Run) -> dict[str, Any]:
         },
         tables=tables,
         thresholds=chosen,
-        worst=drawn,
+        worst=pictures,
     )
     write_json(path("metrics/thresholds.json"), chosen)
     write_json(path("metrics/evaluation.json"), metrics)
     return said(metrics) | {
-        **shown(tables, chosen, drawn),
+        **shown(tables, chosen, pictures),
         "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),
     }
 
@@ -113,39 +113,14 @@ def looks_of(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
     return looks(photographs, images, run.progress("photographs measured"))
 
 
-def curves(boxes: Boxes | None, metrics: dict[str, Any], history: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What the report and `dvc plots` show, by name; tables are empty where the detector has no boxes."""
-    at_50 = pd.DataFrame(columns=["recall", "precision", "score"])
-    f1 = pd.DataFrame(columns=["score", "precision", "recall", "f1"])
-    if boxes:
-        whole = boxes.evaluation.curves
-        at_50 = whole[whole["iou"] == 0.5].groupby("recall", as_index=False)[["precision", "score"]].mean()
-        f1 = Ranked.of(boxes.tally.matches).curve()
-    return {
-        "precision_recall": at_50,
-        "f1": f1,
-        "reliability": pd.DataFrame(
-            metrics.get("calibration", {}).get("bins", []), columns=["score", "right", "count"]
-        ),
-        "loss": history[["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]],
-    }
-
-
 def worst(run: Run, boxes: Boxes | None, expected: pd.DataFrame) -> list[Picture]:
     """The worst photographs, with truth and detection."""
-    if boxes is None:
-        return []
-    rows = pictures.worst(boxes.tally.best, run.params.evaluation.pictures)
-    ids = [("image_id", "in", rows["image_id"].tolist())]
-    found = pd.read_parquet(run.project.path("data/detections.parquet"), filters=ids)
     photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
-    drawn = []
-    for row in rows.itertuples():
-        plates = expected[(expected["image_id"] == row.image_id) & expected["class"].notna()]
-        file = photographs.file(row.path, plates["sha256"].iloc[0])
-        best = found[found["image_id"] == row.image_id].nlargest(1, "score")
-        drawn.append(pictures.draw(file, plates, best, f"{row.subset}, IoU {row.iou:.2f}, score {row.score:.2f}"))
-    return drawn
+
+    def found(ids: list[int]) -> pd.DataFrame:
+        return pd.read_parquet(run.project.path("data/detections.parquet"), filters=[("image_id", "in", ids)])
+
+    return drawn.worst(boxes, expected, found, photographs.file, run.params.evaluation.pictures)
 
 
 def said(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -164,9 +139,9 @@ def said(metrics: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def shown(tables: dict[str, pd.DataFrame], chosen: dict[str, float], drawn: list[Picture]) -> dict[str, Any]:
+def shown(tables: dict[str, pd.DataFrame], chosen: dict[str, float], worst: list[Picture]) -> dict[str, Any]:
     """The report's pictures for Dagster."""
     with plots.text_as_pixels():
         figures = [plots.picture(figure, title) for title, figure in report.figures(tables, chosen).items()]
     curves = {figure.caption: dg.MetadataValue.md(sheets.markdown_plot(figure)) for figure in figures}
-    return curves | {"worst": dg.MetadataValue.md(sheets.markdown(drawn))}
+    return curves | {"worst": dg.MetadataValue.md(sheets.markdown(worst))}

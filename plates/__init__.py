@@ -6,8 +6,8 @@
     for result in model.predict("street/"):
         print(result.source, result.xyxy, result.scores)
 
-`load`, `evaluate`, the classes `Model` and `Result`, and `UserError`, which everything raises that a user can fix, are
-the library's promise. The packages below are its parts: `settings`, `photographs`, `ccpd`, `coco`, `splits`,
+`load`, `evaluate`, the classes `Model`, `Result` and `Scores`, and `UserError`, which everything raises that a user can
+fix, are the library's promise. The packages below are its parts: `settings`, `photographs`, `ccpd`, `coco`, `splits`,
 `efficientdet` (network, losses, training), `scoring`, `lineage`, `card`, `predict`, `pages`. They work from a notebook
 and know neither Dagster nor DVC nor Great Expectations. Not here: what is run when (`assets`, `stages`, `pipelines`),
 and what must be true of the results (`checks`).
@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 from plates.errors import UserError
 
 if TYPE_CHECKING:
-    from plates.predict.evaluate import evaluate
+    from plates.predict.evaluate import Scores, evaluate
     from plates.predict.load import load
     from plates.predict.model import Model
     from plates.predict.result import Result
 
-__all__ = ["Model", "Result", "UserError", "evaluate", "load"]
+__all__ = ["Model", "Result", "Scores", "UserError", "evaluate", "load"]
 
 HOMES = {
     "Model": "plates.predict.model",
     "Result": "plates.predict.result",
+    "Scores": "plates.predict.evaluate",
     "evaluate": "plates.predict.evaluate",
     "load": "plates.predict.load",
 }

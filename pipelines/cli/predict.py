@@ -58,11 +58,13 @@ def predict(
     """
     from plates.predict import formats
     from plates.predict.load import load
-    from plates.predict.sources import expand
+    from plates.predict.sources import expand, others
 
     if format == "yolo" and not to:
         raise UserError("yolo is a folder of files: plates predict --format yolo --to FOLDER")
     located = _locate(model, trust)
+    for folder, count in others(images).items():
+        note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} left out")
     failed: list[str] = []
     complaining = _complaining(failed)
     pictures = expand(_names(images), urls=urls, on_error=complaining)
@@ -95,9 +97,10 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="As predict's --model.")],
     folder: Annotated[Path, typer.Argument(help="Photographs with CCPD names, or those that --annotations lists.")],
     annotations: Annotated[Path | None, typer.Option(help="COCO JSON.")] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write: curves, errors, slices, the worst.")] = None,
     trust: Trust = False,
 ) -> None:
-    """Score any model on any labelled folder."""
+    """Score any model on any labelled folder: all figures of an evaluation as JSON, and its report as a page."""
     from plates.predict.evaluate import evaluate as score_model
     from plates.predict.load import load
 
@@ -109,6 +112,9 @@ def evaluate(
         )
     for path, reason in scores.left_out.items():
         note(f"left out: {path}: {reason}")
+    if report:
+        scores.report(report)
+        note(f"report {report}")
     console.print_json(data=scores.figures)
 
 

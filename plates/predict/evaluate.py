@@ -14,13 +14,20 @@ import pyarrow.parquet as pq
 
 from plates.ccpd.table import ClassBy, label_map, parse_labels
 from plates.coco.convert import from_coco
+from plates.efficientdet.evaluation import report
 from plates.errors import UserError
+from plates.photographs.convert import as_they_are
 from plates.photographs.header import NOT_JPEG, TURNED
 from plates.photographs.scan import scan
 from plates.predict.load import load
 from plates.predict.model import BATCH, Model
+from plates.predict.picture import Picture
+from plates.scoring import drawn
 from plates.scoring.detections import SCHEMA, Found
+from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
+from plates.scoring.truth import identity
+from plates.scoring.working_points import calibration, carried
 from plates.settings.params import EvaluationParams
 
 MOST_DETECTIONS = EvaluationParams().max_detections
@@ -32,8 +39,14 @@ READ_ANYWAY = (NOT_JPEG, TURNED)
 class Scores:
     """What an evaluation found.
 
-    figures: mAP, mAP50, mAP75 and the others by name, ready for JSON. detections, truth: the tables they come from.
-    boxes: what was counted, with curves and slices. left_out: pictures that were not scored, each with the reason.
+    Attributes:
+        figures: mAP, mAP50, mAP75 and all others of a project's evaluation by name, ready for JSON.
+        detections: the table that they come from.
+        truth: likewise, of the labels.
+        boxes: what was counted, with curves and slices; None where the model has no boxes.
+        left_out: pictures that were not scored, each with the reason.
+        model: that was scored.
+        folder: of the pictures.
     """
 
     figures: dict[str, Any]
@@ -41,6 +54,33 @@ class Scores:
     truth: pd.DataFrame
     boxes: Boxes | None
     left_out: dict[str, str]
+    model: Model
+    folder: Path
+
+    def report(self, path: str | Path) -> None:
+        """Writes the page of an evaluation: figures, curves, errors, slices, the worst pictures; one HTML file."""
+        found = self.detections
+        report.write(
+            Path(path),
+            title=f"{self.model.description.network} on {self.figures['images']:,} photographs",
+            metrics=self.figures,
+            published={},
+            facts={
+                "photographs": str(self.folder),
+                "model": f"{self.model.path} ({self.model.format})",
+                "test set": self.figures["test_set"],
+                "left out": f"{len(self.left_out):,} photographs",
+            },
+            tables=drawn.curves(self.boxes, self.figures.get("calibration", {})),
+            thresholds=self.model.description.thresholds,
+            worst=drawn.worst(
+                self.boxes,
+                self.truth,
+                lambda ids: found[found["image_id"].isin(ids)],
+                lambda path, _: self.folder / path,
+                EvaluationParams().pictures,
+            ),
+        )
 
 
 def evaluate(
@@ -93,22 +133,30 @@ def evaluate(
         file = Path(scratch) / "detections.parquet"
         pq.write_table(pa.Table.from_pandas(detections, schema=SCHEMA, preserve_index=False), file)
         figures, boxes = scores(Found(file, None, model.label_map, model.image_size), truth, most)
-    return Scores(figures, detections, truth, boxes, left_out)
+        if boxes:
+            matches = boxes.tally.matches
+            figures |= {
+                "thresholds": carried(model.thresholds, matches),
+                "calibration": calibration(matches),
+                "errors": mistakes(file, truth, model.label_map, most, model.threshold()),
+            }
+    figures["test_set"] = identity(truth)
+    return Scores(figures, detections, truth, boxes, left_out, model, folder)
 
 
 def _truth(folder: Path, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """The labels of a folder, one row a box (a null `class`: a picture without any), and what is left out, and why."""
     with tempfile.TemporaryDirectory() as scratch:
-        images = scan(folder, Path(scratch) / "scan.parquet").table
+        images = as_they_are(scan(folder, Path(scratch) / "scan.parquet").table)
     if annotations:
-        table = from_coco(annotations, images.to_pandas()).labels
+        table = from_coco(annotations, _opened(folder, images.to_pandas())).labels
         unlabelled: list[str] = []
     else:
         class_by: ClassBy = next((name for name in get_args(ClassBy) if label_map(name) == known), "plate")
         parsed, unparsed = parse_labels(images, class_by)
         table, unlabelled = parsed.to_pandas(), unparsed["path"].to_pylist()
     left_out = dict.fromkeys(unlabelled, "its name is not a CCPD label")
-    broken = table[table["problem"].notna() & ~table["problem"].fillna("").str.startswith(READ_ANYWAY)]
+    broken = table[table["problem"].notna()]
     left_out |= dict(zip(broken["path"], broken["problem"], strict=True))
     table = table[~table["path"].isin(left_out)]
     if table["class"].isna().all():
@@ -122,3 +170,17 @@ def _truth(folder: Path, annotations: Path | None, known: dict[int, str]) -> tup
             f"{', '.join(known.values())}"
         )
     return table.sort_values(["path", "xmin"], kind="stable", ignore_index=True), left_out
+
+
+def _opened(folder: Path, images: pd.DataFrame) -> pd.DataFrame:
+    """A scan's table with the size and orientation of what a model reads too: turned JPEGs and other formats."""
+    images = images.astype({"problem": object})
+    for row in images[images["problem"].fillna("").str.startswith(READ_ANYWAY)].itertuples():
+        try:
+            picture = Picture.read(folder / row.path)
+        except UserError as error:
+            images.loc[row.Index, "problem"] = str(error)
+            continue
+        columns = ["width", "height", "orientation", "problem"]
+        images.loc[row.Index, columns] = picture.width, picture.height, picture.orientation, None
+    return images

@@ -62,13 +62,18 @@ class Model:
         """(height, width) in pixels that pictures are scaled into."""
         return self.description.image_size
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Least scores to act on by name: `default`, and those that an evaluation chose, such as `promise`."""
+        return {"default": self.description.score_threshold, **self.description.thresholds}
+
     def threshold(self, score: float | str | None = None) -> float:
         """The least score to answer with: the number itself, the threshold of that name, or the model's own.
 
         Raises:
             UserError: not between 0 and 1, or a name that the model has no threshold of.
         """
-        known = {"default": self.description.score_threshold, **self.description.thresholds}
+        known = self.thresholds
         if isinstance(score, str) and score not in known:
             raise UserError(f"the model has no threshold {score!r}; it has {', '.join(known)}, or give a number")
         value = known[score or "default"] if score is None or isinstance(score, str) else float(score)

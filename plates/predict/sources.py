@@ -67,6 +67,13 @@ def files(path: Path, kinds: tuple[str, ...] = PICTURES) -> list[Path]:
     return sorted(file for file in found if not file.name.startswith(".") and file.is_file())
 
 
+def others(given: Iterable[str]) -> dict[str, int]:
+    """For each folder that is `given`, how many files in it are no pictures to `expand`: those that are left out."""
+    folders = [Path(name).expanduser() for name in given if Path(name).expanduser().is_dir()]
+    counts = {str(folder): sum(file.is_file() for file in folder.rglob("*")) - len(files(folder)) for folder in folders}
+    return {folder: count for folder, count in counts.items() if count}
+
+
 def _many(given: Any) -> Iterable[Any]:
     if isinstance(given, str | Path | bytes | Image.Image | Picture):
         return [given]

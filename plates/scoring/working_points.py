@@ -36,6 +36,15 @@ def working_points(val: Matches, scored: Matches, promised: PromiseParams) -> di
     return found
 
 
+def carried(thresholds: Mapping[str, float], scored: Matches) -> dict[str, Any]:
+    """As `working_points`, of thresholds that a model carries: what each comes to on `scored`."""
+    ranked = Ranked.of(scored)
+    return {
+        name: {"threshold": threshold, "why": "carried by the model", "scored": _said(ranked.at(threshold))}
+        for name, threshold in thresholds.items()
+    }
+
+
 def thresholds(points: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """By name, those of `working_points` that val gives: what an exported model carries."""
     return {name: point["threshold"] for name, point in points.items() if point["threshold"] is not None}

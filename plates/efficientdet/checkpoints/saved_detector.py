@@ -2,6 +2,7 @@
 
 best.weights.h5   the network's weights to use: averaged, from the best evaluation of the run
 last.weights.h5   the raw weights at the end of the run
+model.keras       the best weights again, with the network: `keras_model`
 model.json        the spec, the label map, and what the run was
 history.csv       one row a step, without clock times: equal training gives equal bytes
 load_report.json  where it started from pretrained weights: what was loaded and what was not

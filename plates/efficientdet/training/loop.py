@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from plates.efficientdet.checkpoints import saved_detector
+from plates.efficientdet.checkpoints import keras_model, saved_detector
 from plates.efficientdet.checkpoints.report import LoadReport
 from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.image_size import image_size_advice
@@ -220,6 +220,8 @@ class Training:
             folder.mkdir()
             shutil.copyfile(self.work_dir / saved_detector.BEST, folder / saved_detector.BEST)
             saved_detector.save_weights(self.detector.network, folder / saved_detector.LAST)
+            saved_detector.load_weights(self.detector.network, folder / saved_detector.BEST)
+            keras_model.write(self.detector.network, self.spec, folder / keras_model.FILE)
             progress.history.write(folder / saved_detector.HISTORY)
             saved_detector.describe(folder, self.spec, self.data.label_map, run)
             if progress.loaded:

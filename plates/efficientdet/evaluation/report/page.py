@@ -16,7 +16,8 @@ def figures(tables: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float])
     """The matplotlib figures of an evaluation, by title.
 
     Args:
-        tables: `loss`, and where there are boxes `precision_recall`, `f1` and `reliability`, as `curves` draws them.
+        tables: as `curves` draws them: `precision_recall`, `f1` and `reliability`, empty where there are no boxes, and
+            `loss` where the training is known.
         thresholds: by name.
     """
     of_boxes = {}
@@ -26,7 +27,7 @@ def figures(tables: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float])
             "F1 over the least score": curves.f1(tables["f1"], thresholds),
             "reliability": curves.reliability(tables["reliability"]),
         }
-    return of_boxes | {"training": curves.loss(tables["loss"])}
+    return of_boxes | ({"training": curves.loss(tables["loss"])} if "loss" in tables else {})
 
 
 def write(

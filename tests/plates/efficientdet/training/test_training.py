@@ -16,7 +16,7 @@ import pytest
 import run_toy as toy_steps
 import toy
 
-from plates.efficientdet.checkpoints import saved_detector
+from plates.efficientdet.checkpoints import keras_model, saved_detector
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.keras_private import layers_of
@@ -72,6 +72,7 @@ def test_checkpoint_folder_holds_averages_and_raw_weights(run):
         "best.weights.h5",
         "last.weights.h5",
         "model.json",
+        "model.keras",
         "history.csv",
     }
     assert not (folder.parent / "work").exists()
@@ -81,6 +82,16 @@ def test_checkpoint_folder_holds_averages_and_raw_weights(run):
     loaded = saved_detector.load(folder)
     assert (loaded.spec.heads, loaded.label_map) == (("object_detection", "segmentation"), {1: "plate"})
     assert sum(weight.size for weight in loaded.network.get_weights()) == sum(array.size for array in best.values())
+
+
+def test_keras_itself_opens_the_best_weights(run):
+    folder = run[0].checkpoint
+    images = toy.batches(1)[0][0].astype(np.float32)
+    expected = saved_detector.load(folder).network.predict_on_batch(images)
+    found = keras.models.load_model(folder / keras_model.FILE).predict_on_batch(images)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5)
 
 
 def test_history_has_a_row_a_step(run):

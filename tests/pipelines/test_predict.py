@@ -1,0 +1,111 @@
+"""`plates predict` and `plates evaluate` on a toy, outside of any project."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from plates.columns import BOX
+
+Plates = Callable[..., tuple[int, str, str]]
+Boxes = dict[Path, tuple[float, float, float, float]]
+
+
+@pytest.fixture
+def street(toy_photographs: Boxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two photographs, a PNG in another folder inside, and a text; the commands run beside it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "street"
+    (folder / "inside").mkdir(parents=True)
+    first, second, third = list(toy_photographs)[:3]
+    shutil.copy2(first, folder / "a.jpg")
+    shutil.copy2(second, folder / "b.jpg")
+    Image.open(third).save(folder / "inside/c.png")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def test_a_folder_is_answered_in_every_form(street: Path, exported: Path, plates: Plates) -> None:
+    sources = [str(street / name) for name in ("a.jpg", "b.jpg", "inside/c.png")]
+    code, out, err = plates("predict", str(street), "--model", str(exported))
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [line["image"] for line in lines] == sources
+    assert "1 other file left out" in err
+    best = lines[0]["detections"][0]
+    assert all(round(best[edge], 1) == best[edge] for edge in BOX)
+
+    _, out, _ = plates("predict", str(street), "--model", str(exported), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert {row["image"] for row in rows} == set(sources)
+    assert float(rows[0]["xmin"]) == best["xmin"]
+
+    plates("predict", f"{street}/*.jpg", "--model", str(exported), "--format", "coco", "--to", "coco.json")
+    coco = json.loads(Path("coco.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == sources[:2]
+    assert coco["annotations"][0]["bbox"][0] == best["xmin"]
+    assert coco["categories"] == [{"id": 1, "name": "plate"}]
+
+    plates("predict", str(street), "--model", str(exported), "--format", "yolo", "--to", "labels")
+    number, x, y, width, height, _ = map(float, Path("labels/a.txt").read_text().splitlines()[0].split())
+    assert number == 0
+    assert 192 * (x - width / 2) == pytest.approx(best["xmin"], abs=0.1)
+    assert 192 * (y + height / 2) == pytest.approx(best["ymax"], abs=0.1)
+
+
+def test_names_come_from_standard_input_and_pictures_are_drawn_and_cut(
+    street: Path, exported: Path, plates: Plates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{street}/a.jpg\n{street}/inside/c.png\n"))
+    code, out, _ = plates("predict", "-", "--model", str(exported), "--draw", "drawn", "--crops", "cut")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert sorted(file.name for file in Path("drawn").iterdir()) == ["a.jpg", "c.png"]
+    found = sum(len(json.loads(line)["detections"]) for line in out.splitlines())
+    assert len(list(Path("cut").iterdir())) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere cannot be read: No such file"),
+        (["street/none*"], "no file is named like street/none*"),
+        (["https://example.com/a.jpg"], "is fetched only where you say so"),
+        (["street/notes.txt"], "notes.txt is not a picture that can be opened"),
+        (["street", "--score", "best"], "the model has no threshold 'best'; it has default, promise"),
+        (["street", "--format", "yolo"], "yolo is a folder of files"),
+        (["street", "--draw", "street"], "is where its own picture was to be written"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    street: Path, exported: Path, plates: Plates, words: list[str], said: str
+) -> None:
+    before = {file: file.read_bytes() for file in street.rglob("*") if file.is_file()}
+    code, _, err = plates("predict", *words, "--model", str(exported))
+    assert code == 1
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert said in errors[0]
+    assert {file: file.read_bytes() for file in street.rglob("*") if file.is_file()} == before
+
+
+def test_evaluate_prints_the_figures_and_writes_the_report(
+    street: Path, toy_photographs: Boxes, exported: Path, plates: Plates
+) -> None:
+    (xmin, ymin, xmax, ymax) = next(iter(toy_photographs.values()))
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 192, "height": 192}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [xmin, ymin, xmax - xmin, ymax - ymin]}],
+        "categories": [{"id": 1, "name": "plate"}],
+    }
+    Path("coco.json").write_text(json.dumps(content))
+    words = ("--annotations", "coco.json", "--report", "report.html")
+    code, out, err = plates("evaluate", str(exported), str(street), *words)
+    assert code == 0
+    assert json.loads(out)["images"] == 1
+    assert Path("report.html").stat().st_size > 10_000
+    assert "report report.html" in err

@@ -1,0 +1,76 @@
+"""A toy scored on the pictures that it learnt, through their COCO annotations."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import plates
+from plates.errors import UserError
+from plates.photographs.header import ORIENTATION
+
+Boxes = dict[Path, tuple[float, float, float, float]]
+
+
+@pytest.fixture(scope="module")
+def annotations(toy_photographs: Boxes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """COCO's JSON of the toy's photographs."""
+    images, boxes = [], []
+    for number, (file, (xmin, ymin, xmax, ymax)) in enumerate(toy_photographs.items(), 1):
+        images.append({"id": number, "file_name": file.name, "width": 192, "height": 192})
+        box = [xmin, ymin, xmax - xmin, ymax - ymin]
+        boxes.append({"id": number, "image_id": number, "category_id": 1, "bbox": box})
+    file = tmp_path_factory.mktemp("labels") / "coco.json"
+    categories = [{"id": 1, "name": "plate"}]
+    file.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+    return file
+
+
+@pytest.fixture(scope="module")
+def scores(exported: Path, toy_photographs: Boxes, annotations: Path) -> plates.Scores:
+    return plates.evaluate(exported, next(iter(toy_photographs)).parent, annotations)
+
+
+def test_the_figures_are_those_of_a_projects_evaluation(scores: plates.Scores, toy_photographs: Boxes) -> None:
+    figures = json.loads(json.dumps(scores.figures))
+    assert figures["mAP50"] > 0.9
+    assert figures["mAP"] <= figures["mAP50"]
+    assert figures["images"] == figures["boxes"] == len(toy_photographs)
+    assert figures["thresholds"]["promise"]["threshold"] == 0.1
+    assert figures["thresholds"]["promise"]["scored"]["recall"] > 0.9
+    assert figures["errors"]["kinds"]
+    assert set(figures["intervals"]) >= {"mAP", "mAP50"}
+    assert scores.left_out == {}
+
+
+def test_the_report_is_one_page_with_the_worst_pictures(scores: plates.Scores, tmp_path: Path) -> None:
+    scores.report(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert f"on {len(scores.truth)} photographs" in page
+    assert "data:image" in page
+    assert "Thresholds" in page
+
+
+def test_a_folder_without_labels_is_named(exported: Path, toy_photographs: Boxes) -> None:
+    with pytest.raises(UserError, match="8 names are not CCPD labels"):
+        plates.evaluate(exported, next(iter(toy_photographs)).parent)
+
+
+def test_other_formats_and_turned_pictures_are_scored_as_well(
+    exported: Path, toy_photographs: Boxes, annotations: Path, scores: plates.Scores, tmp_path: Path
+) -> None:
+    content = json.loads(annotations.read_text())
+    for entry, file in zip(content["images"], toy_photographs, strict=True):
+        entry["file_name"] = f"{file.stem}.png"
+        Image.open(file).save(tmp_path / entry["file_name"])
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    content["images"][0] |= {"file_name": "turned.jpg", "height": 200}  # not square: the size tells how it was labelled
+    upright = Image.new("RGB", (192, 200))
+    upright.paste(Image.open(next(iter(toy_photographs))))
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    found = plates.evaluate(exported, tmp_path, tmp_path / "labels.json")
+    assert found.left_out == {}
+    assert found.figures["mAP50"] == pytest.approx(scores.figures["mAP50"], abs=0.15)
