@@ -1,11 +1,15 @@
 """Stages of a record run again, in a folder of their own, as the record's `dvc.lock` says that they ran."""
 
+import importlib.util
 import os
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.repro import environment
+from plates import files
 from plates.errors import UserError
 from plates.lineage.origin import Steps
 
@@ -25,29 +29,39 @@ def run(folder: Path, steps: Steps, stages: Sequence[str], say: Callable[[str], 
     Raises:
         UserError: a stage fails.
     """
-    dropped = ("PLATES_ROOT", "DAGSTER_HOME", "DVC_EXP_NAME", "DVC_STAGE")
-    kept = {name: value for name, value in environment().items() if name not in dropped}
     for stage in stages:
         say(f"{stage} …")
-        done = subprocess.run(
-            str(steps.stages[stage]["cmd"]),
-            shell=True,
-            cwd=folder,
-            env={**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            said = (done.stdout + done.stderr).strip()[-LAST:]
-            raise UserError(f"{stage} failed in {folder}, and says:\n{said}")
+        _call(folder, stage, str(steps.stages[stage]["cmd"]))
+
+
+def reproduce(folder: Path, stages: Sequence[str], say: Callable[[str], None]) -> None:
+    """The same through DVC, which takes from its cache what was made before; as the folder's `dvc.yaml` has them.
+
+    Raises:
+        UserError: DVC is not installed, or a stage fails.
+    """
+    if importlib.util.find_spec("dvc") is None:
+        raise UserError("DVC is not installed, and it runs the stages: pip install dvc")
+    for stage in stages:
+        say(f"  {stage} …")
+        _call(folder, stage, shlex.join([sys.executable, "-m", "dvc", "repro", "--single-item", stage]))
+
+
+def _call(folder: Path, stage: str, command: str) -> None:
+    dropped = ("PLATES_ROOT", "DAGSTER_HOME", "DVC_EXP_NAME", "DVC_STAGE")
+    kept = {name: value for name, value in environment().items() if name not in dropped}
+    own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env={**kept, **own}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()[-LAST:]
+        raise UserError(f"{stage} failed in {folder}, and says:\n{said}")
 
 
 def remove(folder: Path, steps: Steps, stages: Sequence[str]) -> None:
     """Removes what the stages wrote, so that it is made anew."""
-    from plates.files import remove as unlink
-
     for stage in stages:
         for out in steps.stages[stage].get("outs", []):
             if os.path.lexists(folder / out["path"]):
-                unlink(folder / out["path"])
+                files.remove(folder / out["path"])

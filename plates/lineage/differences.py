@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from plates.errors import UserError
 from plates.lineage.code_trees import code_trees
+from plates.lineage.origin import Steps
 from plates.lineage.photographs import KINDS, Comparison
 from plates.lineage.record import Record, flat
 
@@ -144,14 +144,8 @@ def _files_of_stages(first: Record, second: Record) -> dict[str, list[str]]:
 
 
 def _sources(record: Record) -> dict[tuple[str, str], str]:
-    stages = yaml.safe_load(record.dvc_lock).get("stages", {})
-    made = {out["path"] for stage in stages.values() for out in stage.get("outs", [])}
-    return {
-        (name, dep["path"]): dep.get("md5", "")
-        for name, stage in stages.items()
-        for dep in stage.get("deps", [])
-        if dep["path"] not in made
-    }
+    steps = Steps(record)
+    return {(name, path): md5 for name in steps.stages for path, md5 in steps.sources(name).items()}
 
 
 def _detail(kind: str, rows: pd.DataFrame) -> str:

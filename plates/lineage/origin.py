@@ -11,7 +11,7 @@ import yaml
 
 from plates.hashes import content_hash
 from plates.lineage.cache import Cache
-from plates.lineage.record import Record
+from plates.lineage.record import Record, flat
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,13 @@ class Steps:
         """By name, in the order in which they ran."""
         return dict(yaml.load(self.record.dvc_lock, Loader=_Loader).get("stages", {}))
 
+    @cached_property
+    def _makers(self) -> dict[str, str]:
+        return {path: name for name in self.stages for path in self._paths(name, "outs")}
+
     def maker(self, output: str) -> str | None:
         """The stage that wrote an output."""
-        return next((name for name in self.stages if output in self._paths(name, "outs")), None)
+        return self._makers.get(output)
 
     def inputs(self, stage: str) -> dict[str, str]:
         """The outputs of other stages that a stage read, with their hashes."""
@@ -45,6 +49,16 @@ class Steps:
             for dep in self.stages[stage].get("deps", [])
             if "md5" in dep and self.maker(dep["path"])
         }
+
+    def sources(self, stage: str) -> dict[str, str]:
+        """The source files that a stage ran, with their hashes."""
+        return {
+            dep["path"]: dep.get("md5", "") for dep in self.stages[stage].get("deps", []) if not self.maker(dep["path"])
+        }
+
+    def params(self, stage: str) -> dict[str, Any]:
+        """The parameters that a stage read, by names such as `train.seed`."""
+        return flat(self.stages[stage].get("params", {}).get("params.yaml", {}))
 
     def upstream(self, output: str) -> list[str]:
         """The stages that an output came of, in the order in which they ran; its own is the last."""

@@ -86,10 +86,15 @@ def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = N
     (folder / "params.yaml").write_text(record.params_yaml, encoding="utf-8")
     (folder / "dvc.lock").write_text(record.dvc_lock, encoding="utf-8")
     _put(folder, record, wanted, cache, done)
+    share_cache(folder, cache)
+    return done
+
+
+def share_cache(folder: Path, cache: Cache) -> None:
+    """Lets DVC work in a folder without Git, on the cache of another project."""
     (folder / ".dvc").mkdir(exist_ok=True)
     own = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache.folders[0].resolve()}\n"
     (folder / ".dvc/config.local").write_text(own, encoding="utf-8")
-    return done
 
 
 def _wanted(root: Path, record: Record, cache: Cache, fetch: Fetch | None) -> dict[str, str]:

@@ -1,0 +1,55 @@
+"""`plates lineage explain`: how much of a change comes from the data, the parameters, the code and chance."""
+
+from typing import Annotated
+
+import dagster as dg
+import typer
+
+from pipelines.cli.app import note, say
+from pipelines.cli.lineage.overview import Other, RecordId, commands
+from pipelines.lineage.explain import METRIC, STAGES, carry_out, plan
+from pipelines.resources import use_instance
+from plates.lineage import record as records
+from plates.lineage.attribution import Change
+from plates.lineage.differences import headline
+from plates.settings.project import Project
+
+
+@commands.command()
+def explain(
+    first: RecordId,
+    second: Other,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each combination.")] = 2,
+    yes: Annotated[bool, typer.Option("--yes", help="Begin without asking.")] = False,
+) -> None:
+    """Train with every combination of what differs, and say how much each of it changed the mAP; seeds tell chance."""
+    project = Project.find()
+    root = project.root
+    found = plan(root, records.find(root, first), records.find(root, second), seeds)
+    say(headline(found.first, found.second))
+    say(f"What differs and can change it: {', '.join(found.causes) or 'nothing but the seed'}")
+    minutes = _minutes(project)
+    time = f", some {minutes * len(found.missing):,.0f} minutes on this machine" if minutes else ""
+    say(f"{len(found.runs)} trainings, {len(found.known)} of them known: {len(found.missing)} to run{time}")
+    if found.missing and not yes:
+        typer.confirm("Begin? Stopped, the same command goes on where it was.", abort=True)
+    done = carry_out(root, found, note)
+    for cause, share in done.shares.items():
+        say(f"{_said(share)} from the {cause}{'' if share.certain else ' (may be chance)'}")
+    if found.causes:
+        say(f"{_said(done.whole)} in all, over {seeds} seeds")
+    say(f"±{done.seed:.3f} from the seed: the standard deviation of one training's {METRIC}")
+
+
+def _said(change: Change) -> str:
+    return f"{change.value:+.3f} ±{change.half:.3f}"
+
+
+def _minutes(project: Project) -> float | None:
+    """What the stages took when they last ran in this project; None where Dagster does not know."""
+    use_instance(project)
+    with dg.DagsterInstance.get() as instance:
+        events = [instance.get_latest_materialization_event(dg.AssetKey(stage)) for stage in STAGES]
+    made = [event.asset_materialization for event in events if event and event.asset_materialization]
+    seconds = [float(str(one.metadata["seconds"].value)) for one in made]
+    return sum(seconds) / 60 if len(seconds) == len(STAGES) else None
