@@ -6,8 +6,9 @@ the plate's corners right-bottom, left-bottom, left-top, right-top as x, y in 0.
 have them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -74,32 +75,40 @@ def from_bytes(payload: bytes) -> Example:
         UserError: the bytes are something else.
     """
     try:
-        features = protobuf.parse(payload)
-        width, height = int(features["image/width"][0]), int(features["image/height"][0])
-        encoded = features["image/encoded"][0]
-    except (DecodeError, KeyError, IndexError) as error:
+        return _example(protobuf.parse(payload))
+    except (DecodeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"not an example of the TF Object Detection API: {type(error).__name__} {error}") from error
-    if not isinstance(encoded, bytes):
-        raise UserError("not an example of the TF Object Detection API: image/encoded holds no bytes")
+
+
+def _example(features: Mapping[str, protobuf.Values]) -> Example:
+    """The example of these features; what `from_bytes` says in words is raised as it comes."""
+
+    def bytes_of(name: str) -> list[bytes]:
+        values = list(features.get(name, []))
+        if not all(isinstance(value, bytes) for value in values):
+            raise TypeError(f"{name} holds no bytes")
+        return cast(list[bytes], values)
 
     def text(name: str) -> str:
-        values = features.get(name) or [b""]
-        return bytes(values[0]).decode(errors="replace")  # type: ignore[arg-type]
+        return next(iter(bytes_of(name)), b"").decode(errors="replace")
 
-    sides = [features.get(f"image/object/bbox/{side}", []) for side in BOX]
-    boxes = np.array(sides, np.float32).T * np.array([width, height, width, height], np.float32)
-    corners = np.array(features.get("image/object/corners", []), np.float32)
+    width, height = int(features["image/width"][0]), int(features["image/height"][0])
     labels = np.array(features.get("image/object/class/label", []), np.int64)
+    sides = np.array([features.get(f"image/object/bbox/{side}", []) for side in BOX], np.float32)
+    boxes = sides.T * np.array([width, height, width, height], np.float32)
+    if len(boxes) != len(labels):
+        raise ValueError(f"{len(boxes)} boxes and {len(labels)} labels")
+    corners = np.array(features.get("image/object/corners", []), np.float32)
     return Example(
         image_id=text("image/source_id"),
         path=text("image/filename"),
         height=height,
         width=width,
-        encoded=encoded,
+        encoded=bytes_of("image/encoded")[0],
         sha256=text("image/key/sha256"),
-        boxes=boxes.reshape(-1, 4),
+        boxes=boxes,
         labels=labels,
-        names=[bytes(name).decode() for name in features.get("image/object/class/text", [])],  # type: ignore[arg-type]
+        names=[name.decode() for name in bytes_of("image/object/class/text")],
         crowd=np.array(features.get("image/object/is_crowd", [0] * len(labels)), bool),
         corners=corners.reshape(-1, 8) * np.array([width, height] * 4, np.float32) if corners.size else None,
     )

@@ -3,6 +3,7 @@
 Source: tensorflow/core/lib/io/record_writer.h and lib/hash/crc32c.h.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def payloads(shard: Path) -> Iterator[bytes]:
         UserError: a CRC disagrees or the file ends early; it names the shard and the example's index.
     """
     with shard.open("rb") as stream:
-        index = 0
+        index, size = 0, os.fstat(stream.fileno()).st_size
         while head := stream.read(_LENGTH.size):
             where = f"{shard.name}, example {index}"
             if len(head) < _LENGTH.size:
@@ -44,9 +45,9 @@ def payloads(shard: Path) -> Iterator[bytes]:
             length, length_crc = _LENGTH.unpack(head)
             if masked_crc(head[:8]) != length_crc:
                 raise UserError(f"{where}: the CRC of its length disagrees")
+            if (left := size - stream.tell()) < length + _CRC.size:
+                raise UserError(f"{where}: the file ends inside the example ({left} of {length + _CRC.size} bytes)")
             body = stream.read(length + _CRC.size)
-            if len(body) < length + _CRC.size:
-                raise UserError(f"{where}: the file ends inside the example ({len(body)} of {length + 4} bytes)")
             payload = body[:length]
             if masked_crc(payload) != _CRC.unpack(body[length:])[0]:
                 raise UserError(f"{where}: the CRC of its content disagrees")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from plates.errors import UserError
 
@@ -64,7 +64,7 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `plates materialize tfrecords`") from None
-    except (ValidationError, json.JSONDecodeError) as error:
+    except ValueError as error:  # pydantic's too, and JSON's
         raise UserError(
             f"{path} is not a manifest of TFRecords: {error}\nRun `plates materialize tfrecords` again"
         ) from error
