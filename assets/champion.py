@@ -20,7 +20,7 @@ from plates.lineage.record import Record
 from plates.lineage.timeline import markdown
 from plates.quiet import import_tensorflow
 from plates.scoring.compare import compare
-from plates.scoring.detections import detections
+from plates.scoring.detections import detections, parts
 from plates.scoring.truth import identity, truth
 from stages.run import Run
 from stages.stage import Output, asset
@@ -113,7 +113,7 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
             detections(run.project, folder, run.params.evaluation.split, scored, progress)
         size = _json(path("models/checkpoint") / "model.json")["spec"]["image_size"]
         most = run.params.evaluation.max_detections
-        table = compare(scored, path("data/detections.parquet"), expected, labels, size, most)
+        table = compare(parts(scored), parts(path("data/detections.parquet")), expected, labels, size, most)
     agreement = _json(path("models/export/model") / "agreement.json")
     called = f"record {service.best[:8]}" if service else None
     return gate.decide(record.metrics, table, rule, best=called, agrees=agreement["agrees"]), scored, test_set

@@ -62,7 +62,7 @@ def predict(
 
     if format == "yolo" and not to:
         raise UserError("yolo is a folder of files: plates predict --format yolo --to FOLDER")
-    located = _locate(model, trust)
+    located = locate(model, trust)
     for folder, count in others(images).items():
         note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} left out")
     failed: list[str] = []
@@ -104,7 +104,7 @@ def evaluate(
     from plates.predict.evaluate import evaluate as score_model
     from plates.predict.load import load
 
-    detector = load(*_locate(model, trust))
+    detector = load(*locate(model, trust))
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("pictures")
         scores = score_model(
@@ -118,11 +118,11 @@ def evaluate(
     console.print_json(data=scores.figures)
 
 
-def _locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
+def locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
     """Where a model is and in which format it would be loaded, if it may be."""
-    from plates.predict.load import locate
+    from plates.predict import load as loading
 
-    path, kind = locate(named or Project.find().path("models/export/model"))
+    path, kind = loading.locate(named or Project.find().path("models/export/model"))
     known = vouching(path) if path.is_dir() else []
     if kind == "saved_model" and not known and not trust:
         raise UserError(

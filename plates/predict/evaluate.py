@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from plates.ccpd.table import ClassBy, label_map, parse_labels
 from plates.coco.convert import from_coco
+from plates.columns import BOX
 from plates.efficientdet.evaluation import report
 from plates.errors import UserError
 from plates.photographs.convert import as_they_are
@@ -22,6 +23,7 @@ from plates.photographs.scan import scan
 from plates.predict.load import load
 from plates.predict.model import BATCH, Model
 from plates.predict.picture import Picture
+from plates.predict.sources import OnError
 from plates.scoring import drawn
 from plates.scoring.detections import SCHEMA, Found
 from plates.scoring.mistakes import mistakes
@@ -112,23 +114,18 @@ def evaluate(
     """
     model = model if isinstance(model, Model) else load(model)
     folder = Path(folder)
-    truth, left_out = _truth(folder, Path(annotations) if annotations else None, model.label_map)
+    truth, left_out = labels(folder, Path(annotations) if annotations else None, model.label_map)
     paths = truth["path"].drop_duplicates().tolist()
     ids = {str(folder / path): number for number, path in enumerate(paths, 1)}
     truth["image_id"] = truth["path"].map(dict(zip(paths, ids.values(), strict=True)))
-    found = []
 
     def note(source: str, error: UserError) -> None:
         left_out[str(Path(source).relative_to(folder))] = str(error)
 
-    for done, result in enumerate(model.stream(list(ids), score=0.0, batch=batch, on_error=note), 1):
-        progress(done, len(ids))
-        found.append(result.to_pandas().assign(image_id=ids[result.source]))
-    if not found:
-        raise UserError(f"none of the {len(ids):,} labelled pictures in {folder} can be read")
+    found = detections_in(model, ids, batch=batch, progress=progress, on_error=note)
     truth = truth[~truth["path"].isin(left_out)].reset_index(drop=True)
     places = truth[["image_id", "path", "subset"]].drop_duplicates("image_id")
-    detections = pd.concat(found, ignore_index=True).merge(places, on="image_id", validate="many_to_one")[SCHEMA.names]
+    detections = found.merge(places, on="image_id", validate="many_to_one")[SCHEMA.names]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "detections.parquet"
         pq.write_table(pa.Table.from_pandas(detections, schema=SCHEMA, preserve_index=False), file)
@@ -144,7 +141,36 @@ def evaluate(
     return Scores(figures, detections, truth, boxes, left_out, model, folder)
 
 
-def _truth(folder: Path, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def detections_in(
+    model: Model,
+    pictures: Mapping[str, int],
+    *,
+    batch: int = BATCH,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_error: OnError | None = None,
+) -> pd.DataFrame:
+    """All that a model finds, at any score: image_id, class, score and the box in pixels of the upright picture.
+
+    Args:
+        model: any.
+        pictures: file to image id.
+        batch: pictures at a time.
+        progress: called with pictures done and to do.
+        on_error: called with the name of a picture that cannot be used, and why; without it the error is raised.
+
+    Raises:
+        UserError: none of them can be read.
+    """
+    found = []
+    for done, result in enumerate(model.stream(list(pictures), score=0.0, batch=batch, on_error=on_error), 1):
+        progress(done, len(pictures))
+        found.append(result.to_pandas().assign(image_id=pictures[result.source]))
+    if not found:
+        raise UserError(f"none of the {len(pictures):,} pictures can be read, such as {next(iter(pictures), 'none')}")
+    return pd.concat(found, ignore_index=True)[["image_id", "class", "score", *BOX]]
+
+
+def labels(folder: Path, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """The labels of a folder, one row a box (a null `class`: a picture without any), and what is left out, and why."""
     with tempfile.TemporaryDirectory() as scratch:
         images = as_they_are(scan(folder, Path(scratch) / "scan.parquet").table)
@@ -160,9 +186,11 @@ def _truth(folder: Path, annotations: Path | None, known: dict[int, str]) -> tup
     left_out |= dict(zip(broken["path"], broken["problem"], strict=True))
     table = table[~table["path"].isin(left_out)]
     if table["class"].isna().all():
+        gone = (
+            f": {len(left_out):,} cannot be used, such as {', '.join(next(iter(left_out.items())))}" if left_out else ""
+        )
         raise UserError(
-            f"no picture in {folder} has a labelled box: {len(unlabelled):,} names are not CCPD labels. For COCO "
-            "annotations: plates evaluate MODEL FOLDER --annotations FILE"
+            f"no picture in {folder} has a labelled box{gone}. Labels are CCPD's names, or COCO's by --annotations"
         )
     if strange := sorted(set(table["class"].dropna()) - set(known.values())):
         raise UserError(

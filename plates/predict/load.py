@@ -10,6 +10,7 @@ from plates.efficientdet.inference.runtimes import Kind, format_of, open_network
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.lineage import record as records
+from plates.lineage.cache import Cache
 from plates.predict.model import Model
 from plates.settings.project import Project
 
@@ -59,15 +60,22 @@ def locate(model: str | Path, format: Kind | None = None) -> tuple[Path, Kind]:
 
 
 def _recorded(prefix: str) -> Path:
-    """The folder of the model that a record is of, where the project has it."""
+    """The folder of the model that a record is of: where the project has it, or a copy of what DVC's cache has."""
     project = Project.find()
     record = records.find(project.root, prefix)
     for name, folders in RECORDED.items():
         for folder in map(project.path, folders):
             if folder.is_dir() and content_hash(folder) == record.outputs.get(name):
                 return folder
+    cache = Cache.of(project.root)
+    for md5 in (record.outputs[name] for name in RECORDED if name in record.outputs):
+        folder = project.scratch / "recorded" / md5
+        if folder.is_dir() or not cache.missing(md5):
+            if not folder.is_dir() or content_hash(folder) != md5:
+                cache.put(md5, folder)
+            return folder
     raise UserError(
-        f"the model of record {record.id} is not in this project's models. Bring it back: "
+        f"the model of record {record.id} is neither in this project's models nor in DVC's cache. Bring it back: "
         f"plates lineage restore {record.id}"
     )
 

@@ -1,22 +1,20 @@
 """Two detectors on the same photographs: what the second gains over the first, over all and slice by slice."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from plates.efficientdet.evaluation.bootstrap import DRAWS, Draws
 from plates.errors import UserError
 from plates.scoring.by_slice import paired
-from plates.scoring.detections import parts
 from plates.scoring.slices import slices
 from plates.scoring.tally import Tally, groups
 from plates.scoring.truth import real
 
 
 def compare(
-    first: Path,
-    second: Path,
+    first: Iterable[pd.DataFrame],
+    second: Iterable[pd.DataFrame],
     truth: pd.DataFrame,
     label_map: Mapping[int, str],
     image_size: Sequence[int],
@@ -26,7 +24,7 @@ def compare(
     """The table of `plates.scoring.by_slice.paired`, the draws taken plate by plate.
 
     Args:
-        first: detections on the photographs of `truth`, as `plates.scoring.detections` writes them.
+        first: detections on the photographs of `truth`, as `plates.scoring.detections.parts` gives them.
         second: the same of the other detector.
         truth: a table of `plates.scoring.truth`.
         label_map: class id to name of both.
@@ -39,6 +37,6 @@ def compare(
     """
     if truth["class"].notna().sum() == 0:
         raise UserError(f"none of the {truth['path'].nunique():,} photographs has a plate: nothing can be compared")
-    old, new = (Tally.of(parts(file), truth, label_map, max_detections) for file in (first, second))
+    old, new = (Tally.of(tables, truth, label_map, max_detections) for tables in (first, second))
     plates = real(truth)
     return paired(old, new, slices(plates, image_size), Draws.of(groups(plates), draws))

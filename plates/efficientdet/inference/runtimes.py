@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from plates.efficientdet.inference import foreign
 from plates.efficientdet.inference.description import DESCRIPTION, Description
 from plates.errors import UserError
 from plates.quiet import import_tensorflow
@@ -92,13 +93,21 @@ def _onnx(path: Path) -> Opened:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no other base
         raise _damaged(path, error) from error
+    fields = session.get_modelmeta().custom_metadata_map
+    if "label_map" not in fields and foreign.beside(path).is_file():
+        return foreign.open_foreign(path, session)
     names = [output.name for output in session.get_outputs()]
     images = session.get_inputs()[0].name
 
     def run(pixels: np.ndarray) -> Arrays:
         return dict(zip(names, session.run(names, {images: pixels}), strict=True))
 
-    return Description.from_fields(session.get_modelmeta().custom_metadata_map, str(path)), run
+    if "label_map" not in fields:
+        raise UserError(
+            f"{path} does not describe itself. If another tool made it, a {foreign.beside(path).name} beside it has to "
+            "say how to use it: docs/compare.md. If plates did, export it again: plates materialize exported_model"
+        )
+    return Description.from_fields(fields, str(path)), run
 
 
 def _litert(path: Path) -> Opened:

@@ -1,0 +1,142 @@
+"""`plates compare`: two models on the same photographs."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from pipelines.cli.app import app, note, print_columns, say
+from pipelines.cli.predict import Trust, locate, vouching
+from plates.errors import UserError
+from plates.photographs.content import Photographs
+from plates.scoring.truth import truth as truth_of
+from plates.settings.project import Project
+
+if TYPE_CHECKING:
+    from plates.predict.compare import Comparison
+
+Named = Annotated[str, typer.Argument(help="A record's id, an exported folder, a checkpoint, or any described .onnx.")]
+
+
+@app.command()
+def compare(
+    first: Named,
+    second: Named,
+    on: Annotated[Path | None, typer.Option(help="Labelled photographs; default: the project's test split.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="COCO JSON of the photographs that --on names.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Show what only one of them finds on this page, .html.")] = None,
+    trust: Trust = False,
+) -> None:
+    """Say what the second model gains over the first on the same photographs, how sure that is, and where."""
+    from plates.predict import compare as comparing
+    from plates.predict.load import load
+
+    if annotations and not on:
+        raise UserError(
+            "--annotations lists the photographs of a folder: plates compare A B --on FOLDER --annotations FILE"
+        )
+    models = [load(*locate(named, trust)) for named in (first, second)]
+    expected, files = _labelled(on, annotations, models[0].label_map)
+    expected, files = _unseen(expected, files, [model.path for model in models])
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("photographs")
+        found = comparing.compare(
+            models[0],
+            models[1],
+            expected,
+            files,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for path, reason in found.left_out.items():
+        note(f"left out: {path}: {reason}")
+    _print(found, (first, second))
+    if page:
+        comparing.write(page, found, (first, second), files)
+        note(f"the photographs: {page}")
+
+
+def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[int, Path]]:
+    """Labels, and the file of each image id: of a folder, or of the project's split that is scored."""
+    if on:
+        from plates.predict.evaluate import labels
+
+        expected, left_out = labels(on, annotations, known)
+        for path, reason in left_out.items():
+            note(f"left out: {path}: {reason}")
+        expected = expected.assign(image_id=expected.groupby("path", sort=True).ngroup() + 1)
+        paths = expected.drop_duplicates("image_id")
+        return expected, {row.image_id: on / row.path for row in paths.itertuples()}
+    project = Project.find()
+    if not project.path("data/splits.parquet").exists():
+        raise UserError(f"{project.root} has no test split yet: plates run, or name photographs by --on FOLDER")
+    expected = truth_of(project, project.params.evaluation.split, with_regions=True)
+    photographs = Photographs(project.photographs, project.converted)
+    paths = expected.drop_duplicates("image_id")
+    return expected, {row.image_id: photographs.file(row.path, row.sha256) for row in paths.itertuples()}
+
+
+def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) -> tuple[pd.DataFrame, dict[int, Path]]:
+    """Without the photographs that one of the models was trained on or chosen by, as its newest record says."""
+    from plates.predict.compare import trained_on
+
+    seen: set[str] = set()
+    for model in models:
+        records = vouching(model) if model.is_dir() else []
+        seen |= trained_on(Project.find().root, records[-1]) if records else set()
+    left = expected[~expected["path"].isin(seen)].reset_index(drop=True)
+    gone = expected["image_id"].nunique() - left["image_id"].nunique()
+    if left.empty:
+        raise UserError(
+            f"each of the {gone:,} photographs was used to train one of the models: none is left that compares them "
+            "fairly. Name others: plates compare A B --on FOLDER"
+        )
+    if gone:
+        note(f"{gone:,} photographs are left out: one of the models was trained on them, or chosen by them")
+    kept = set(left["image_id"])
+    return left, {image: file for image, file in files.items() if image in kept}
+
+
+def _print(found: "Comparison", names: tuple[str, str]) -> None:
+    whole = found.figure("mAP")
+    say(
+        f"mAP {whole['second']:.3f} of {names[1]} against {whole['first']:.3f} of {names[0]}: "
+        f"{whole['difference']:+.3f} ({_ends(whole)}) on the same {whole['images']:,} photographs. {_verdict(whole)}"
+    )
+    rows = [found.figure(name) for name in found.table["figure"].unique()]
+    rows += [row for _, row in found.changed("mAP").iterrows()]
+    print_columns(
+        {
+            "": [
+                row["figure"] if row["dimension"] == "all" else f"mAP, {row['dimension']} {row['slice']}"
+                for row in rows
+            ],
+            "photographs": [f"{row['images']:,}" for row in rows],
+            names[0]: [f"{row['first']:.3f}" for row in rows],
+            names[1]: [f"{row['second']:.3f}" for row in rows],
+            "difference": [f"{row['difference']:+.3f}" for row in rows],
+            "95%": [_ends(row) for row in rows],
+        },
+        ("photographs",),
+    )
+    first, second = (len(found.only(model)) for model in ("first", "second"))
+    say(f"Of {len(found.boxes):,} plates {names[0]} alone finds {first:,}, {names[1]} alone {second:,}")
+    say(
+        "ms a photograph: "
+        + ", ".join(f"{name} {took:.0f}" for name, took in zip(names, found.milliseconds, strict=True))
+    )
+
+
+def _ends(row: pd.Series) -> str:
+    return "too few plates" if math.isnan(row["low"]) else f"{row['low']:+.3f} to {row['high']:+.3f}"
+
+
+def _verdict(row: pd.Series) -> str:
+    if math.isnan(row["low"]):
+        return "So few plates say nothing of others."
+    if row["low"] > 0 or row["high"] < 0:
+        return "That is beyond chance."
+    return "That may be chance."
