@@ -1,4 +1,4 @@
-"""A whole run through DVC."""
+"""A whole run through DVC, whose own words are left out: each stage says what it made."""
 
 import os
 import signal
@@ -28,12 +28,12 @@ def require_git(root: Path) -> str | None:
 
 
 def repro(root: Path) -> int:
-    """Runs `dvc repro`, and returns its exit code.
+    """Runs `dvc repro` without its hints, and returns its exit code.
 
     Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it. A SIGTERM or SIGHUP, which
     reaches this process alone, is handed on as Ctrl-C.
     """
-    command = [sys.executable, "-m", "dvc", "repro"]
+    command = [sys.executable, "-m", "pipelines.dvc_repro"]
     process = subprocess.Popen(command, cwd=root, env=environment())
 
     def hand_on(*_: object) -> None:

@@ -1,0 +1,59 @@
+"""`dvc repro` without DVC's hints and headings: `python -m pipelines.dvc_repro`, in the project's folder.
+
+Each stage says itself what it made. What DVC alone knows is kept: which results came from its cache, and what stopped
+it where no stage did. `dvc repro --quiet` would hide that too.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.faults import dvc_in_words
+
+CACHED = "is cached - skipping run"
+
+
+class FromCache(logging.Handler):
+    """Says which stage DVC did not run again, because it keeps what the stage made of the same before."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a line for such a message, and nothing for another."""
+        message = record.getMessage()
+        if CACHED in message:
+            print(f"  {message.split()[1].strip(chr(39))}: taken from DVC's cache, made of the same before", flush=True)
+
+
+def main(root: Path) -> int:
+    """Runs every stage that is not current.
+
+    Returns:
+        0, or 1 where a stage or DVC failed.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    logging.getLogger("dvc.stage.cache").setLevel(logging.INFO)
+    logging.getLogger("dvc.stage.cache").addHandler(FromCache())
+    try:
+        Repo(str(root)).reproduce()
+    except KeyboardInterrupt:
+        return 1
+    except DvcException as error:
+        causes = list(_chain(error))
+        if not any(isinstance(cause, StageCmdFailedError) for cause in causes):
+            print(f"error: {dvc_in_words(': '.join(map(str, causes)), root)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path.cwd()))

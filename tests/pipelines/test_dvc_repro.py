@@ -1,0 +1,55 @@
+"""What is said of a run through DVC: what came from its cache, and what stopped it; nothing else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STAGES = "stages: {a: {cmd: '%s', deps: [knob], outs: [made]}}\n"
+
+
+def git(root: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    analytics = false\n    autostage = false\n")
+    (tmp_path / "dvc.yaml").write_text(STAGES % "cp knob made && echo ran")
+    (tmp_path / "knob").write_text("1")
+    return tmp_path
+
+
+def repro(root: Path) -> tuple[int, str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "pipelines.dvc_repro"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_stage_speaks_for_itself_and_what_came_from_the_cache_is_said(root: Path) -> None:
+    assert repro(root) == (0, "ran\n", "")
+    assert repro(root) == (0, "", "")
+    (root / "knob").write_text("2")
+    assert repro(root) == (0, "ran\n", "")
+    (root / "knob").write_text("1")
+    assert repro(root) == (0, "  a: taken from DVC's cache, made of the same before\n", "")
+
+
+def test_a_stage_that_fails_has_said_why(root: Path) -> None:
+    (root / "dvc.yaml").write_text(STAGES % "echo why >&2; false")
+    assert repro(root) == (1, "", "why\n")
+
+
+def test_what_stops_dvc_itself_is_said(root: Path) -> None:
+    (root / "knob").unlink()
+    code, out, err = repro(root)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: DVC said: ")
+    assert "knob" in err
+    (root / "dvc.lock").write_text("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
+    assert "error: dvc.lock holds the marks of an unfinished merge" in repro(root)[2]
