@@ -15,13 +15,16 @@ CACHED = "is cached - skipping run"
 
 
 class FromCache(logging.Handler):
-    """Says which stage DVC did not run again, because it keeps what the stage made of the same before."""
+    """Says which stage DVC did not run again, because it keeps what the stage made before of the same."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints a line for such a message, and nothing for another."""
         message = record.getMessage()
         if CACHED in message:
-            print(f"  {message.split()[1].strip(chr(39))}: taken from DVC's cache, made of the same before", flush=True)
+            stage = message.split()[1].strip("'")
+            print(
+                f"  {stage}: taken from DVC's cache, made before with the same code, parameters and inputs", flush=True
+            )
 
 
 def main(root: Path) -> int:
@@ -35,8 +38,10 @@ def main(root: Path) -> int:
     from dvc.stage.exceptions import StageCmdFailedError
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    logging.getLogger("dvc.stage.cache").setLevel(logging.INFO)
-    logging.getLogger("dvc.stage.cache").addHandler(FromCache())
+    cache = logging.getLogger("dvc.stage.cache")
+    cache.setLevel(logging.INFO)
+    cache.addHandler(FromCache())
+    cache.propagate = False
     try:
         Repo(str(root)).reproduce()
     except KeyboardInterrupt:

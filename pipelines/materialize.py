@@ -90,7 +90,11 @@ def _line(event: dg.DagsterEvent) -> str:
     """The asset and its figures: what of its metadata is one number or one word."""
     made = event.step_materialization_data.materialization
     plain = (dg.IntMetadataValue, dg.FloatMetadataValue, dg.TextMetadataValue)
-    figures = {name: value.value for name, value in made.metadata.items() if isinstance(value, plain)}
+    figures = {
+        name: value.value
+        for name, value in made.metadata.items()
+        if isinstance(value, plain) and not name.startswith("dagster/")
+    }
     seconds = figures.pop("seconds")
     shown = ", ".join(
         f"{name} {value:,}"

@@ -52,7 +52,7 @@ def unknown(root: Path, instance: dg.DagsterInstance) -> Iterator[dg.AssetMateri
             continue
         yield dg.AssetMaterialization(
             name,
-            description="not made now: it was made before of the same code, parameters and inputs, and DVC kept it",
+            description="not made now: made before with the same code, parameters and inputs, and kept by DVC",
             metadata=_figures(instance, name, versions[DATA_VERSION_TAG]),
             tags={**versions, **{f"{INPUT_EVENT_POINTER_TAG_PREFIX}/{one.name}": NULL_EVENT_POINTER for one in inputs}},
         )

@@ -39,6 +39,6 @@ def test_what_dvc_takes_from_its_cache_is_current_in_dagster_too(finished: tuple
         assert restored.report(root, instance) == ["splits"]
         assert restored.report(root, instance) == []
         told = instance.get_latest_materialization_event(dg.AssetKey("splits")).asset_materialization
-    assert "DVC kept it" in told.description
+    assert "kept by DVC" in told.description
     assert isinstance(told.metadata["seconds"], seconds), "its figures are those of the run that made it"
     assert state(call) == CURRENT

@@ -37,7 +37,11 @@ def test_a_stage_speaks_for_itself_and_what_came_from_the_cache_is_said(root: Pa
     (root / "knob").write_text("2")
     assert repro(root) == (0, "ran\n", "")
     (root / "knob").write_text("1")
-    assert repro(root) == (0, "  a: taken from DVC's cache, made of the same before\n", "")
+    assert repro(root) == (
+        0,
+        "  a: taken from DVC's cache, made before with the same code, parameters and inputs\n",
+        "",
+    )
 
 
 def test_a_stage_that_fails_has_said_why(root: Path) -> None:
