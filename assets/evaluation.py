@@ -15,7 +15,7 @@ from plates.ccpd.subsets import TESTING
 from plates.efficientdet.evaluation import report
 from plates.efficientdet.evaluation.matching import match
 from plates.files import atomic, write_json
-from plates.metrics import measured
+from plates.metrics import SCORES, measured
 from plates.pages import plots, sheets
 from plates.pages.pictures import Picture
 from plates.photographs.content import Photographs
@@ -41,7 +41,8 @@ from stages.stage import Output, asset
         "plots/f1.csv",
         "plots/reliability.csv",
         "plots/loss.csv",
-        Output("metrics/evaluation.json", cache=False, metric=True),
+        "metrics/evaluation.json",
+        Output(SCORES, cache=False, metric=True),
         "metrics/thresholds.json",
     ],
     group="model",
@@ -92,6 +93,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     )
     write_json(path("metrics/thresholds.json"), chosen)
     write_json(path("metrics/evaluation.json"), metrics)
+    write_json(path(SCORES), measured(metrics))
     return said(metrics) | {
         **shown(tables, chosen, pictures),
         "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+SCORES = "metrics/scores.json"
+"""The file with these figures alone, which `dvc metrics` and `dvc exp show` read."""
+
 METRICS = ("mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou")
 
 

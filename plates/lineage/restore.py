@@ -14,8 +14,8 @@ from plates.hashes import content_hash
 from plates.lineage.cache import Cache
 from plates.lineage.code_trees import export_code
 from plates.lineage.record import Record
+from plates.metrics import SCORES, measured
 
-METRICS = "metrics/evaluation.json"
 Fetch = Callable[[Sequence[str]], None]
 
 
@@ -132,8 +132,8 @@ def _put(root: Path, record: Record, wanted: dict[str, str], cache: Cache, done:
         cache.put(md5, here)
         done.put.append(path)
     for path in sorted(record.outputs.keys() - wanted.keys()):
-        if path == METRICS:
-            write_json(root / path, record.metrics)
+        if path == SCORES:
+            write_json(root / path, measured(record.metrics))
             done.put.append(path)
         else:
             done.not_kept.append(path)

@@ -10,6 +10,7 @@ from clones import ROOT
 
 from plates.columns import SPLITS
 from plates.lineage.record import read_all
+from plates.metrics import METRICS
 
 pytestmark = pytest.mark.slow
 
@@ -50,8 +51,8 @@ def test_the_record_leads_from_the_map_back_to_the_photographs(finished) -> None
 
 def test_metrics_and_plots_show_in_dvc(finished) -> None:
     _, call = finished
-    shown = json.loads(call("dvc", "metrics", "show", "--json").stdout)
-    assert "mAP" in json.dumps(shown)
+    (shown,) = json.loads(call("dvc", "metrics", "show", "--json").stdout).values()
+    assert set(shown["data"]["metrics/scores.json"]["data"]) == {"mAP", "mAP50", "mAP75", "ccpd_score"}
     assert "index.html" in call("dvc", "plots", "show").stdout
 
 
@@ -107,6 +108,8 @@ def test_an_experiment_changes_a_parameter_and_leaves_another_record(finished) -
     call("git", "add", "--all")
     call("git", "commit", "--quiet", "-m", "first run")
     call("dvc", "exp", "run", "-S", "train.steps=14")
+    columns, *_ = call("dvc", "exp", "show", "--only-changed", "--drop", "/", "--csv").stdout.splitlines()
+    assert set(columns.split(",")) <= {*("Experiment", "rev", "typ", "Created", "parent"), *METRICS, "train.steps"}
     records = read_all(root)
     assert sorted(record.params["train"]["steps"] for record in records) == [12, 14]
     twelve, fourteen = sorted((record.params["train"]["steps"], record.id) for record in records)
