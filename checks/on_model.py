@@ -7,14 +7,20 @@ import dagster as dg
 import pandas as pd
 
 from checks.report import failed, passed, rows, warned
+from plates.lineage import champion
+from plates.metrics import measured
 from plates.scoring import agreement
 from plates.settings.project import Project
 
 
 @dg.asset_check(asset="checkpoint", description="Training gave no warning: rate, anchors, batch norm, augmentation.")
 def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    warnings = _read(project, "models/checkpoint/model.json")["run"]["warnings"]
-    return warned("; ".join(warnings)) if warnings else passed("no warning")
+    run = _read(project, "models/checkpoint/model.json")["run"]
+    figures = {"warnings": len(run["warnings"]), "steps": run["steps"], "best step": run["best_step"]}
+    figures |= {f"best validation {name}": value for name, value in (run["best_validation"] or {}).items()}
+    if run["warnings"]:
+        return warned("; ".join(run["warnings"]), figures=figures)
+    return passed("no warning", figures=figures)
 
 
 @dg.asset_check(asset="evaluation", description="No known cause of a low score speaks (`plates why`).")
@@ -41,18 +47,21 @@ def no_known_cause_of_a_low_score(project: dg.ResourceParam[Project]) -> dg.Asse
     description=f"The figures are those of pycocotools and hotcoco, on up to {agreement.MOST:,} photographs.",
 )
 def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    figures = agreement.figures(project)
-    if figures is None:
-        return passed("the detector has no boxes to score")
-    images, by_scorer = figures
+    found = agreement.figures(project)
+    if found is None:
+        return passed("the detector has no boxes to score", figures={"photographs": 0, "figures that differ": 0})
+    images, by_scorer = found
     differ = by_scorer[by_scorer.nunique(axis=1, dropna=False) > 1]
+    figures = {"photographs": images, "figures": len(by_scorer), "figures that differ": len(differ)}
     on = f"on {images:,} photographs"
     if differ.empty:
-        return passed(f"{len(by_scorer)} figures {on} are equal to the last digit", rows(by_scorer.reset_index()))
+        said = f"{len(by_scorer)} figures {on} are equal to the last digit"
+        return passed(said, rows(by_scorer.reset_index()), figures=figures)
     return failed(
         f"{len(differ)} of {len(by_scorer)} figures {on} differ between the scorers: {', '.join(differ.index)}. Do not "
         "trust this evaluation, and tell us: it is a fault of the scorer, not of the model",
         rows(differ.reset_index()),
+        figures=figures,
     )
 
 
@@ -60,15 +69,21 @@ def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
 def export_agrees_with_checkpoint(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     agreement = _read(project, "models/export/model/agreement.json")
     said = ", ".join(f"{name} within {value:.1e}" for name, value in agreement["differences"].items())
+    figures = {"photographs": agreement["images"], **agreement["differences"]}
     if agreement["agrees"]:
-        return passed(f"on {agreement['images']} test photographs: {said}")
-    return failed(f"on {agreement['images']} test photographs the export differs from the checkpoint: {said}")
+        return passed(f"on {agreement['images']} test photographs: {said}", figures=figures)
+    said = f"on {agreement['images']} test photographs the export differs from the checkpoint: {said}"
+    return failed(said, figures=figures)
 
 
 @dg.asset_check(asset="champion", description="The new model is not below the one in service.")
 def not_below_the_champion(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     decision = _read(project, "models/champion.json")["decision"]
-    return passed(decision["reason"]) if decision["promoted"] else warned(decision["reason"])
+    evidence = _read(project, f"{champion.DECISIONS}/{decision['id']}.json")["evidence"]
+    figures = {**measured(_read(project, "metrics/evaluation.json")), "compared slices": len(evidence)}
+    figures |= {f"difference, {row['dimension']} {row['slice']}": row["difference"] for row in evidence}
+    answer = passed if decision["promoted"] else warned
+    return answer(decision["reason"], figures=figures)
 
 
 def _read(project: Project, path: str) -> Any:

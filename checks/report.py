@@ -13,10 +13,13 @@ MOST_ROWS = 50
 TYPES = {"b": "bool", "i": "int", "u": "int", "f": "float"}
 """Dagster's name for a column's type, by NumPy's kind."""
 
+DIGITS = 4
+"""Significant digits of what is not a whole number."""
+
 Figures = Mapping[str, float | int | None]
 
 
-def passed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures | None = None) -> dg.AssetCheckResult:
+def passed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures) -> dg.AssetCheckResult:
     """It holds. `figures` are shown by name; None: there is none this time."""
     return dg.AssetCheckResult(passed=True, description=said, metadata=_metadata(table, None, figures))
 
@@ -26,7 +29,7 @@ def warned(
     table: dg.MetadataValue | None = None,
     pictures: dg.MetadataValue | None = None,
     *,
-    figures: Figures | None = None,
+    figures: Figures,
 ) -> dg.AssetCheckResult:
     """It does not hold and is worth a look; nothing is stopped."""
     return dg.AssetCheckResult(
@@ -37,7 +40,7 @@ def warned(
     )
 
 
-def failed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures | None = None) -> dg.AssetCheckResult:
+def failed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures) -> dg.AssetCheckResult:
     """It does not hold, and what comes after must not run."""
     return dg.AssetCheckResult(
         passed=False, severity=dg.AssetCheckSeverity.ERROR, description=said, metadata=_metadata(table, None, figures)
@@ -61,14 +64,14 @@ def _plain(value: object, kind: str) -> str | int | float | bool | None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return round(value, 4)
+        return float(f"{value:.{DIGITS}g}")
     return value if isinstance(value, int) and kind != "string" else str(value)
 
 
 def _metadata(
-    table: dg.MetadataValue | None, pictures: dg.MetadataValue | None, figures: Figures | None
+    table: dg.MetadataValue | None, pictures: dg.MetadataValue | None, figures: Figures
 ) -> dict[str, dg.MetadataValue]:
-    plain = {name: _plain(value, "") for name, value in (figures or {}).items()}
+    plain = {name: _plain(value, "") for name, value in figures.items()}
     known = {
         name: dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.int(value)
         for name, value in plain.items()

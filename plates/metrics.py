@@ -1,7 +1,10 @@
-"""The figures that tell how good a model is, by their names in `metrics/evaluation.json`."""
+"""The figures that tell how good a model is, by their names in `EVALUATION`."""
 
 from collections.abc import Mapping
 from typing import Any
+
+EVALUATION = "metrics/evaluation.json"
+"""All that an evaluation measured."""
 
 SCORES = "metrics/scores.json"
 """The file with these figures alone, which `dvc metrics` and `dvc exp show` read."""

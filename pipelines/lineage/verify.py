@@ -14,7 +14,8 @@ from plates.lineage import differences, environment
 from plates.lineage.cache import Cache
 from plates.lineage.origin import Steps
 from plates.lineage.record import Record, flat
-from plates.lineage.restore import METRICS, Fetch, restore_to
+from plates.lineage.restore import Fetch, restore_to
+from plates.metrics import EVALUATION
 
 AGAIN = ("evaluation",)
 DEEP = ("anchors", "checkpoint", "evaluation", "exported_model")
@@ -69,7 +70,7 @@ def verify(
             path = out["path"]
             if path in record.outputs:
                 (same if content_hash(folder / path) == record.outputs[path] else differs).append(path)
-    now = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    now = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
     return Verified(
         same,
         differs,

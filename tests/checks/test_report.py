@@ -8,12 +8,19 @@ from checks.report import MOST_ROWS, failed, passed, rows, warned
 
 
 def test_figures_come_with_every_answer_and_none_is_left_out() -> None:
-    figures = {"images": np.int64(3), "largest difference": np.float64(0.123456), "unknown": float("nan"), "none": None}
+    figures = {
+        "images": np.int64(3),
+        "largest difference": np.float64(0.123456),
+        "smallest": 1.23456e-7,
+        "unknown": float("nan"),
+        "none": None,
+    }
 
     for answer in (passed("", figures=figures), warned("", figures=figures), failed("", figures=figures)):
         assert answer.metadata == {
             "images": dg.MetadataValue.int(3),
             "largest difference": dg.MetadataValue.float(0.1235),
+            "smallest": dg.MetadataValue.float(1.235e-7),
         }
 
 
