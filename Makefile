@@ -59,6 +59,7 @@ docs: $(READY) ## write dvc.yaml and the pages of docs/ that come from the code
 	@$(BIN)/python -m plates.settings.page
 	@$(BIN)/python -m checks.page
 	@$(BIN)/python -m pipelines.dvc_yaml
+	@$(BIN)/python -m pipelines.page
 
 lock: ## pin every package with its hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --quiet --python-version 3.11 -o requirements.lock

@@ -42,7 +42,7 @@ def names_parse(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     return warned(f"{len(unparsed):,} names do not parse", table, figures=figures)
 
 
-@dg.asset_check(asset="boxes", description="Which expectations of Great Expectations set annotations aside.")
+@dg.asset_check(asset="boxes", description="Every annotation is what Great Expectations asks for.")
 def annotations_hold(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     report = validation(project)
     outcomes = [Outcome.model_validate(outcome) for outcome in report["outcomes"]]

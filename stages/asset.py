@@ -3,7 +3,9 @@
 import json
 import os
 import time
+import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -17,6 +19,17 @@ from stages.run import Run
 from stages.stage import Stage
 
 TOUCHED = "files and parameters asked for: "
+
+OWNER = "team:plates"
+
+RETRIES, WAIT_S = 2, 30
+"""How often an asset is tried again, after so many seconds, where `faults.passes`; what cannot pass is not."""
+
+REMAKE = (
+    dg.AutomationCondition.eager().replace("newly_updated", dg.AutomationCondition.data_version_changed())
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+)
+"""Made again where the content of what it reads is new, and no blocking check there failed."""
 
 
 def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.AssetsDefinition:
@@ -35,6 +48,9 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         description=stage.description,
         code_version=snapshot.take(project, stage).version,
         pool=stage.pool,
+        owners=[OWNER],
+        metadata=_declared(stage),
+        automation_condition=REMAKE if stage.reads else None,
     )
     def materialize(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult:
         started = time.monotonic()
@@ -53,7 +69,10 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
             raise dg.Failure(description=str(error), allow_retries=False) from error
         except Exception as error:
             if words := faults.in_words(error, project.root):
-                raise dg.Failure(description=words) from error
+                failure = dg.Failure(description=words, allow_retries=False)
+                if faults.passes(error):
+                    raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=WAIT_S) from failure
+                raise failure from error
             raise
         finally:
             run.progress.close()
@@ -62,6 +81,21 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
     return materialize
+
+
+def _declared(stage: Stage) -> dict[str, Any]:
+    """What the UI shows of the declaration, with a link to the file."""
+    code = stage.body.__code__
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        reference = dg.LocalFileCodeReference(file_path=code.co_filename, line_number=code.co_firstlineno)
+        link = dg.CodeReferencesMetadataValue(code_references=[reference])
+    return {
+        "dagster/code_references": link,
+        "reads": list(stage.reads),
+        "writes": [out.path for out in stage.writes],
+        "settings": list(stage.params),
+    }
 
 
 def require(project: Project, stage: Stage) -> None:

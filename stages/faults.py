@@ -24,6 +24,7 @@ AGAIN = "run the same command again"
 
 MERGED = ("dvc.lock", "dvc.yaml", "params.yaml")
 MARK = re.compile(r"^(<{7}|={7}|>{7})( |$)")
+PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 TEXTS = {code: os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)}
 """How libraries pass on what the system said, where they pass on no number."""
 
@@ -46,6 +47,16 @@ def in_words(error: BaseException, root: Path) -> str | None:
         if isinstance(cause, OSError):
             return f"{cause}. When that is put right, {AGAIN}"
     return None
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same work may go through in a minute: a network disk that was away, a database that was locked."""
+    return any(
+        isinstance(cause, ConnectionError | TimeoutError)
+        or (isinstance(cause, OSError) and cause.errno in PASSING)
+        or (isinstance(cause, sqlite3.Error) and "locked" in str(cause))
+        for cause in _chain(error)
+    )
 
 
 def dvc_in_words(said: str, root: Path) -> str:

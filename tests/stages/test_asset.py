@@ -1,5 +1,7 @@
 """What an asset did is what is recorded: undeclared reads fail, and so do edits while it runs."""
 
+import errno
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,6 +106,44 @@ def test_an_input_replaced_meanwhile_is_not_recorded(root: Path, monkeypatch: py
     result = run_of(root, lambda run: (root / "data/given.txt").write_text("another"))
     assert "input data/given.txt" in reason(result)
     assert not (root / "dvc.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "said"),
+    [
+        (OSError(errno.EIO, "the network disk is away"), 3, "the disk failed to read or write"),
+        (sqlite3.OperationalError("database is locked"), 3, "stayed locked by another process"),
+        (OSError(errno.ENOSPC, "full"), 1, "is full"),
+        (ValueError("a fault of the code"), 1, "a fault of the code"),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int, said: str
+) -> None:
+    monkeypatch.setattr("stages.asset.WAIT_S", 0)
+    tried = []
+
+    def fail(run: Run) -> None:
+        tried.append(1)
+        raise error
+
+    result = run_of(root, fail)
+    assert not result.success
+    assert len(tried) == tries
+    assert said in reason(result)
+
+
+def test_what_passed_is_made(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.asset.WAIT_S", 0)
+    tried = []
+
+    def fail_once(run: Run) -> None:
+        tried.append(1)
+        if len(tried) == 1:
+            raise ConnectionResetError("the store went away")
+
+    assert run_of(root, fail_once).success
+    assert "split.seed: 0" in (root / "dvc.lock").read_text()
 
 
 def test_code_edited_meanwhile_is_named(root: Path) -> None:

@@ -1,0 +1,129 @@
+"""Writes docs/graph.md from what Dagster loads: `python -m pipelines.page`.
+
+A test holds the page to the definitions, so that every change of keys, dependencies, checks, jobs and automation shows
+in review.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import dagster as dg
+
+import assets
+from pipelines.definitions import defs
+from plates.files import atomic
+from stages.asset import RETRIES, WAIT_S
+from stages.code import ROOT
+
+PAGE = ROOT / "docs" / "graph.md"
+
+TEXT = """# The graph
+
+Made by `python -m pipelines.page` from what Dagster loads.
+
+## Assets
+
+Each is a stage of `dvc.yaml` too. One run at a time works on a project, and one asset of the pool `gpu` at a time.
+Where storage fails in a way that may pass, an asset is tried {retries} times more, {wait} seconds apart.
+
+{assets}
+
+An "automatic" asset is made again by itself where the content of what it reads is new and no blocking check there
+failed, once you switch on `default_automation_condition_sensor` in the UI. `raw_images` reads no asset: a run of it, or
+of a job, begins the chain.
+
+## Checks
+
+After a check that blocks and fails, nothing downstream is made in that run.
+
+{checks}
+
+## Jobs
+
+{jobs}
+
+## Schedules and sensors
+
+{automations}
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    return TEXT.format(
+        retries=RETRIES,
+        wait=WAIT_S,
+        assets=_table(("asset", "group", "reads", "writes", "pool", "made"), _assets()),
+        checks=_table(("asset", "check", "blocks", "what must be true"), _checks()),
+        jobs=_table(("job", "assets", "what it does"), _jobs()),
+        automations=_table(("name", "starts", "when", "at first", "what it does"), [*_schedules(), *_sensors()]),
+    )
+
+
+def _assets() -> Iterator[list[str]]:
+    graph = defs.resolve_asset_graph()
+    for name, stage in assets.graph().items():
+        node = graph.get(dg.AssetKey(name))
+        reads = sorted(key.to_user_string() for key in node.parent_keys)
+        writes = [f"`{out.path}`" for out in stage.writes]
+        made = "automatic" if node.automation_condition else "on every run" if stage.always else ""
+        yield [name, node.group_name or "", ", ".join(reads), ", ".join(writes), stage.pool or "", made]
+
+
+def _checks() -> Iterator[list[str]]:
+    graph = defs.resolve_asset_graph()
+    for key in sorted(graph.asset_check_keys, key=lambda key: (list(assets.graph()).index(_name(key)), key.name)):
+        node = graph.get(key)
+        yield [_name(key), key.name, "yes" if node.blocking else "", node.description or ""]
+
+
+def _name(key: dg.AssetCheckKey) -> str:
+    return key.asset_key.to_user_string()
+
+
+def _jobs() -> Iterator[list[str]]:
+    graph = defs.resolve_asset_graph()
+    for name in sorted(job.name for job in defs.jobs or ()):
+        job = defs.resolve_job_def(name)
+        chosen = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+        every = len(chosen) == len(graph.get_all_asset_keys())
+        yield [
+            name,
+            "all" if every else ", ".join(one for one in assets.graph() if one in chosen),
+            job.description or "",
+        ]
+
+
+def _schedules() -> Iterator[list[str]]:
+    for one in defs.schedules or ():
+        assert isinstance(one, dg.ScheduleDefinition)
+        zone = one.execution_timezone or "UTC"
+        yield [
+            one.name,
+            one.job_name,
+            f"`{one.cron_schedule}` {zone}",
+            one.default_status.value.lower(),
+            one.description or "",
+        ]
+
+
+def _sensors() -> Iterator[list[str]]:
+    for one in defs.sensors or ():
+        starts = (one.job_name or "") if one.has_jobs else ""
+        every = f"every {one.minimum_interval_seconds} s"
+        yield [one.name, starts, every, one.default_status.value.lower(), one.description or ""]
+
+
+def _table(headings: Iterable[str], rows: Iterable[list[str]]) -> str:
+    lines = [list(headings), *rows]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Writes the page."""
+    with atomic(PAGE) as temporary:
+        temporary.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
