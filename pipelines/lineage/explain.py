@@ -23,7 +23,8 @@ from plates.lineage.cache import Cache
 from plates.lineage.code_trees import export_code
 from plates.lineage.origin import Steps
 from plates.lineage.record import Record
-from plates.lineage.restore import METRICS, share_cache
+from plates.lineage.restore import share_cache
+from plates.metrics import EVALUATION
 
 STAGES = ("anchors", "checkpoint", "evaluation")
 DATA, PARAMETERS, CODE, BOTH = "data", "parameters", "code", "parameters and code"
@@ -140,7 +141,7 @@ def _train(root: Path, plan: Plan, run: Run, say: Callable[[str], None]) -> floa
         share_cache(folder, cache)
         (folder / "dvc.lock").write_text(data.dvc_lock, encoding="utf-8")
     again.reproduce(folder, _stages(steps), say)
-    figure = json.loads((folder / METRICS).read_text(encoding="utf-8")).get(METRIC)
+    figure = json.loads((folder / EVALUATION).read_text(encoding="utf-8")).get(METRIC)
     if figure is None:
         raise UserError(f"the run {run.name} has no {METRIC}")
     write_json(plan.folder / f"{run.name}.json", {METRIC: figure})
