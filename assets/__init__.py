@@ -1,4 +1,4 @@
-"""The twelve assets, one file each, named after it: it reads files, calls the library, writes files, reports.
+"""The assets, one file each, named after it: it reads files, calls the library, writes files, reports.
 
 An asset declares what it reads and writes; arithmetic belongs in `plates/`, what must be true of the result in
 `checks/`, what all assets share in `stages/`.

@@ -22,7 +22,7 @@ STEPS = "metrics/history.csv"
 
 
 @asset(
-    reads=["data/tfrecords", "data/anchors.json"],
+    reads=["data/tfrecords", "data/anchors.json", "data/preflight.txt"],
     params=["model", "train", "augment"],
     writes=["models/checkpoint"],
     group="model",

@@ -13,6 +13,17 @@ from plates.scoring import agreement
 from plates.settings.project import Project
 
 
+@dg.asset_check(asset="preflight", description="Anchors, augmentation, classes, labels, rate and batch norm fit.")
+def training_can_learn(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    answers = _read(project, "metrics/preflight.json")
+    wrong = [answer for answer in answers if not answer["holds"]]
+    figures = {"questions": len(answers), "not as they should be": len(wrong)}
+    table = rows(pd.DataFrame(answers)[["question", "holds", "said"]])
+    if not wrong:
+        return passed(f"{len(answers)} questions, all as they should be", table, figures=figures)
+    return warned("; ".join(f"{answer['question']}: no, {answer['said']}" for answer in wrong), table, figures=figures)
+
+
 @dg.asset_check(asset="checkpoint", description="Training gave no warning: rate, anchors, batch norm, augmentation.")
 def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     run = _read(project, "models/checkpoint/model.json")["run"]

@@ -8,10 +8,29 @@ import pandas as pd
 from PIL import Image
 
 from plates.columns import BOX
+from plates.errors import UserError
 from plates.photographs.content import Photographs
+from plates.settings.project import Project
 
+LOOKED_AT = 64
+"""Boxes whose pixels are read."""
 MARGIN = 0.75
 """Width of the ring around a box, in sides of the box."""
+
+
+def typical_detail(project: Project, truth: pd.DataFrame) -> float | None:
+    """Median of `detail` over a seeded sample of the training boxes; None: the photographs are not there, or others.
+
+    Args:
+        truth: of `plates.scoring.truth`.
+    """
+    rows = truth[(truth["split"] == "train") & truth["class"].notna()]
+    rows = rows.sample(min(LOOKED_AT, len(rows)), random_state=0)
+    try:
+        found = detail(Photographs(project.photographs, project.converted, project.scan_cache), rows)
+    except (OSError, UserError):
+        return None
+    return float(np.nanmedian(found)) if np.isfinite(found).any() else None
 
 
 def detail(photographs: Photographs, boxes: pd.DataFrame) -> np.ndarray:

@@ -16,15 +16,11 @@ from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.lineage.cache import Cache
 from plates.lineage.record import Record, flat, read_all
-from plates.photographs.content import Photographs
 from plates.scoring.truth import truth
 from plates.settings.project import Project
 from plates.splits.shift import between_splits
-from plates.why.content import detail
+from plates.why.content import typical_detail
 from plates.why.placement import Placement, place
-
-LOOKED_AT = 64
-"""Photographs whose pixels are read."""
 
 
 @dataclass(frozen=True)
@@ -177,17 +173,8 @@ class Evidence:
 
     @cached_property
     def detail(self) -> float | None:
-        """Median of `content.detail` over a seeded sample of the training boxes; None: no photographs to look at."""
-        if self.labels.empty or not self.project.photographs.is_dir():
-            return None
-        rows = self.labels[(self.labels["split"] == "train") & self.labels["class"].notna()]
-        rows = rows.sample(min(LOOKED_AT, len(rows)), random_state=0)
-        source = Photographs(self.project.photographs, self.project.converted, self.project.scan_cache)
-        try:
-            found = detail(source, rows)
-        except (OSError, UserError):
-            return None  # the photographs are elsewhere, or others by now
-        return float(np.nanmedian(found)) if np.isfinite(found).any() else None
+        """`content.typical_detail` of the training boxes."""
+        return None if self.labels.empty else typical_detail(self.project, self.labels)
 
     def _placed(self, file: str, split: str) -> Placement | None:
         path = self.project.path(file)

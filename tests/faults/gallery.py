@@ -4,6 +4,7 @@ A fault changes parameters, the tables of labels and splits, or the code that a 
 that `plates why` may call it by.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -152,6 +153,10 @@ def copied(project: Project, share: float) -> None:
     path = project.path("data/boxes.parquet")
     table = pd.read_parquet(path)
     split = table["path"].map(pd.read_parquet(project.path("data/splits.parquet")).set_index("path")["split"])
+    own = project.root / "data" / "own"
+    shutil.copytree(project.photographs, own)
+    project.photographs.unlink()  # a link to the healthy project's
+    own.rename(project.photographs)
     train = table.index[split == "train"]
     copies, kept = train[: int(share * len(train))], train[int(share * len(train)) :]
     source = np.resize(kept, len(copies))

@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL: dict[str, Any] = {
     "data.sample.count": 320,
     "model.image_size": "160x256",
-    "train.steps": 300,
+    "train.steps": 200,
+    "model.fpn_num_filters": 32,
+    "model.fpn_cell_repeats": 1,
+    "model.box_class_repeats": 2,
     "evaluation.pictures": 0,
     "split.val_fraction": 0.15,
     "split.test_fraction": 0.25,

@@ -26,9 +26,10 @@ from plates.efficientdet.checkpoints import keras_model, saved_detector
 from plates.efficientdet.checkpoints.report import LoadReport
 from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.image_size import image_size_advice
+from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, diagnostics, guards, resume, validation
-from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps, rates_of
+from plates.efficientdet.training.build import build, rates_of
 from plates.efficientdet.training.data import TARGETS, Batch, Data
 from plates.efficientdet.training.detector import COUNTS, TERMS
 from plates.efficientdet.training.history import Cost, Row, StepLog

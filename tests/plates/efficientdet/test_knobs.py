@@ -12,13 +12,14 @@ import pytest
 
 from plates.efficientdet.checkpoints import load_pretrained
 from plates.efficientdet.config import AugmentConfig, ModelConfig, NmsConfig, TrainConfig
+from plates.efficientdet.config.run_length import number_of_steps
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.inference import postprocess
 from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.model import anchors, network
 from plates.efficientdet.model.family import resolve
 from plates.efficientdet.training import devices, freeze, losses, matching, optimizer, schedule
-from plates.efficientdet.training.build import build, number_of_steps
+from plates.efficientdet.training.build import build
 from plates.efficientdet.training.data import Data, from_tfrecords
 from plates.efficientdet.training.history import Row
 from plates.efficientdet.training.loop import Training

@@ -18,10 +18,11 @@ import toy
 
 from plates.efficientdet.checkpoints import keras_model, saved_detector
 from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.training import devices, guards, resume
-from plates.efficientdet.training.build import batch_norm_momentum, build, number_of_steps
+from plates.efficientdet.training.build import build
 from plates.efficientdet.training.class_weights import class_weights
 from plates.efficientdet.training.data import from_batches, from_tfrecords
 from plates.efficientdet.training.history import Cost, History, Row, StepLog

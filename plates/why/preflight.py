@@ -1,0 +1,264 @@
+"""What can be known before training, each as a question with its answer.
+
+Do anchors reach the boxes as augmentation leaves them, do classes agree, is a perfect detector scored as perfect, do
+rate and batch norm fit the run, is there something in the boxes. Everything is computed with NumPy from tables and a
+sample of photographs, in seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plates.columns import BOX
+from plates.efficientdet.config import AugmentConfig, TrainConfig
+from plates.efficientdet.config.train import USUAL_PEAK
+from plates.efficientdet.evaluation import metrics
+from plates.efficientdet.model import anchor_fit
+from plates.efficientdet.model.family import Spec
+
+SAMPLE = 2_000
+"""Boxes that are augmented."""
+DRAWS = 8
+MOST_LOST = 0.1
+SMALL = 8.0
+"""Pixels of a plate's smaller side under which little of it can be seen."""
+LEAST_REACHED = 0.8
+SLICES = 3
+"""Parts by size."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question and what was found.
+
+    Attributes:
+        question: its name.
+        said: the answer in a sentence, with figures.
+        holds: whether it is as it should be.
+        hopeless: nothing could be learned like this: training must not begin.
+        figures: numbers by name.
+    """
+
+    question: str
+    said: str
+    holds: bool = True
+    hopeless: bool = False
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Boxes as training sees them: [N * DRAWS] rows.
+
+    Attributes:
+        sizes: width and height in pixels of the network's input, cut at the edge of the picture [M, 2].
+        centres: x and y [M, 2].
+        small: a side is under `augment.min_box_side` [M].
+        dropped: less than `augment.min_visible_area` is seen [M].
+    """
+
+    sizes: np.ndarray
+    centres: np.ndarray
+    small: np.ndarray
+    dropped: np.ndarray
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Boxes that are not learnt."""
+        return self.small | self.dropped
+
+
+def augmented(
+    boxes: np.ndarray, pictures: np.ndarray, size: tuple[int, int], augment: AugmentConfig, seed: int = 0
+) -> Augmented:
+    """Draws scale and crop of `plates.efficientdet.data.augment.random_window` for every box, `DRAWS` times.
+
+    Args:
+        boxes: [N, 4] xmin, ymin, xmax, ymax, pixels of the original.
+        pictures: width and height of the photograph of each [N, 2].
+        size: (height, width) of the network's input.
+    """
+    random = np.random.default_rng(seed)
+    boxes, pictures = np.repeat(boxes, DRAWS, axis=0), np.repeat(pictures, DRAWS, axis=0)
+    canvas = np.array(size[::-1], float)
+    factor = random.uniform(augment.jitter_min, augment.jitter_max, (len(boxes), 1))
+    scale = (canvas * factor / pictures).min(axis=1, keepdims=True)
+    scaled = np.maximum(pictures * scale, 1)
+    out = np.minimum(scaled, canvas)
+    offset = random.uniform(size=out.shape) * (scaled - out)
+    place = random.uniform(size=out.shape) * (canvas - out)
+    whole = boxes * scale - np.tile(offset, 2)
+    seen = np.clip(whole, 0, np.tile(out, 2))
+    sides, whole_sides = seen[:, 2:] - seen[:, :2], whole[:, 2:] - whole[:, :2]
+    visible = sides.prod(axis=1) / np.maximum(whole_sides.prod(axis=1), 1e-9)
+    return Augmented(
+        sides,
+        (seen[:, :2] + seen[:, 2:]) / 2 + place,
+        sides.min(axis=1) < augment.min_box_side,
+        visible < max(augment.min_visible_area, 1e-9),
+    )
+
+
+def answers(
+    truth: pd.DataFrame,
+    spec: Spec,
+    train: TrainConfig,
+    augment: AugmentConfig,
+    label_map: dict[int, str],
+    steps: int,
+    momentum: float,
+    least_recall: float,
+    detail: float | None,
+) -> list[Answer]:
+    """Every question, of the rows of `plates.scoring.truth` in all splits.
+
+    Args:
+        spec: of the detector that will be trained.
+        label_map: class id to name, of the TFRecords.
+        steps: length of the run; `momentum` that of its batch norm.
+        least_recall: `anchors.min_recall`.
+        detail: `plates.why.evidence.Evidence.detail`; None: the photographs cannot be read.
+    """
+    labelled = truth[truth["class"].notna()]
+    inside = labelled[labelled["split"] == "train"]
+    if inside.empty:
+        said = "No training photograph has a box: there is nothing to learn. Look at `plates materialize splits`"
+        return [Answer("there is something to learn", said, False, True)]
+    rows = inside.sample(min(SAMPLE, len(inside)), random_state=0)
+    drawn = augmented(rows[BOX].to_numpy(float), rows[["width", "height"]].to_numpy(float), spec.image_size, augment)
+    return [
+        Answer("there is something to learn", f"{len(inside):,} boxes in train", figures={"boxes": len(inside)}),
+        survival(rows, drawn, spec, augment),
+        *reached(rows, drawn, spec, least_recall),
+        classes(labelled, label_map, spec.num_classes),
+        perfect(truth[truth["split"].isin(["val", "test"])], label_map),
+        rate(train),
+        batch_norm(train, steps, momentum),
+        *on_plates(detail),
+    ]
+
+
+def survival(rows: pd.DataFrame, drawn: Augmented, spec: Spec, augment: AugmentConfig) -> Answer:
+    """What augmentation leaves of the boxes."""
+    fitted = (np.array(spec.image_size[::-1]) / rows[["width", "height"]].to_numpy(float)).min(axis=1)
+    plain = (rows[BOX[2:]].to_numpy(float) - rows[BOX[:2]].to_numpy(float)).min(axis=1) * fitted
+    lost, small = float(drawn.lost.mean()), float(drawn.small.mean())
+    sides = drawn.sizes.min(axis=1)
+    fifth = float(np.quantile(sides, 0.05))
+    turn = "Lower augment.jitter_max" if lost > 2 * small else "Raise augment.jitter_min or model.image_size"
+    said = (
+        f"{1 - lost:.0%} of the boxes survive augmentation (jitter {augment.jitter_min:g} to {augment.jitter_max:g}); "
+        f"the smaller side is {np.median(sides):.0f} px by the median, under {fifth:.1f} px in 5%"
+    )
+    holds = lost <= MOST_LOST and (fifth >= SMALL or fifth >= 0.6 * float(np.quantile(plain, 0.05)))
+    figures = {"survive": 1 - lost, "too small": small, "cut away": float(drawn.dropped.mean()), "5% side px": fifth}
+    return Answer("boxes survive augmentation", said if holds else f"{said}. {turn}", holds, lost > 0.95, figures)
+
+
+def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, least: float) -> list[Answer]:
+    """Whether anchors reach the boxes that survive, by subset and size."""
+    kept = ~drawn.lost
+    if not kept.any():
+        return []
+    repeated = rows.loc[rows.index.repeat(DRAWS)].reset_index(drop=True)
+    area = np.sqrt(drawn.sizes.prod(axis=1))
+    edges = np.quantile(area[kept], np.linspace(0, 1, SLICES + 1))
+    groups = {"all": kept}
+    groups |= {f"subset {name}": kept & (repeated["subset"] == name).to_numpy() for name in repeated["subset"].unique()}
+    groups |= {f"{low:.0f} to {high:.0f} px": kept & (area >= low) & (area <= high) for low, high in pairwise(edges)}
+    found = {
+        name: anchor_fit.reach(drawn.sizes[hit], drawn.centres[hit], spec).recall
+        for name, hit in groups.items()
+        if hit.any()
+    }
+    worst = min(found, key=lambda name: found[name])
+    said = (
+        f"{found['all']:.0%} of the boxes reach IoU 0.5 with an anchor after augmentation, {worst}: {found[worst]:.0%}"
+    )
+    holds = found["all"] >= min(least, LEAST_REACHED) and found[worst] >= LEAST_REACHED / 2
+    turn = ". model.aspect_ratios: auto, model.anchor_scale or a larger model.image_size"
+    hopeless = found["all"] < 0.05
+    return [Answer("anchors reach the augmented boxes", said if holds else said + turn, holds, hopeless, found)]
+
+
+def classes(labelled: pd.DataFrame, label_map: dict[int, str], width: int) -> Answer:
+    """Whether names, ids and the network's classes agree."""
+    strangers = sorted(set(labelled["class"]) - set(label_map.values()))
+    absent = sorted(set(label_map.values()) - set(labelled.loc[labelled["split"] == "train", "class"]))
+    question, figures = "classes agree", {"classes": len(label_map), "without a box in train": len(absent)}
+    if strangers or max(label_map) > width:
+        said = f"the label map {label_map} and the network's {width} classes do not fit the labels ({strangers})"
+        return Answer(question, said, False, True, figures)
+    if absent:
+        return Answer(
+            question, f"no box in train is of {', '.join(absent)}: mAP counts them as 0", False, False, figures
+        )
+    return Answer(question, f"{len(label_map)} classes, each with boxes in train", figures=figures)
+
+
+def perfect(truth: pd.DataFrame, label_map: dict[int, str]) -> Answer:
+    """Whether the labels themselves, taken for detections, score 1."""
+    question = "labels score 1.0 as detections"
+    boxes = truth[truth["class"].notna()]
+    if boxes.empty:
+        return Answer(question, "val and test have no box: no score will mean anything", False)
+    ids = {name: number for number, name in label_map.items()}
+    found = boxes[["image_id", *BOX]].assign(score=1.0, **{"class": boxes["class"].map(ids)})
+    most = int(boxes["image_id"].value_counts().max())
+    score = metrics.evaluate(found, truth, label_map, max_detections=max(most, metrics.MAX_DETECTIONS)).metrics.mAP
+    said = f"mAP {score:.3f} for the {len(boxes):,} labels of val and test taken for detections"
+    holds = score == 1.0
+    return Answer(question, said if holds else f"{said}: boxes lie on each other or are empty", holds, score == 0.0)
+
+
+def rate(train: TrainConfig) -> Answer:
+    """Whether the learning rate fits optimizer and batch."""
+    peak = train.learning_rate * train.batch_size / 64
+    low, high = USUAL_PEAK[train.optimizer]
+    usual = f"{train.optimizer} works between {low:g} and {high:g}"
+    said = f"the rate peaks at {peak:.2g} at batch {train.batch_size}; {usual}"
+    holds = low <= peak <= high
+    turn = ". `plates lr-range` suggests one for train.learning_rate"
+    return Answer("the rate fits", said if holds else said + turn, holds, figures={"peak rate": peak})
+
+
+def batch_norm(train: TrainConfig, steps: int, momentum: float) -> Answer:
+    """Whether batch norm's statistics can settle in the run."""
+    question, constants = "batch norm can settle", steps * (1 - momentum)
+    figures = {"time constants": constants}
+    if not train.is_training_bn:
+        return Answer(question, "it is frozen", figures=figures)
+    if train.batch_size <= 2:
+        said = f"batches of {train.batch_size} have no statistics: train.is_training_bn: false with pretrained weights"
+        return Answer(question, said, False, figures=figures)
+    said = f"momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-9):,.0f} of {steps:,} steps"
+    holds = constants >= 3
+    return Answer(
+        question, said if holds else f"{said}. train.batch_norm_momentum: null follows them", holds, False, figures
+    )
+
+
+def on_plates(detail: float | None) -> list[Answer]:
+    """Whether there is something in the boxes."""
+    if detail is None:
+        return []
+    said = f"the boxes show {detail:.1f} times the detail of what is around them (plates: 2 and more)"
+    holds = detail >= 1.35
+    wrong = (
+        ". x and y swapped, another scale, or another picture's: plates inspect data/boxes.parquet --picture boxes.png"
+    )
+    return [Answer("boxes are on the plates", said if holds else said + wrong, holds, False, {"detail": detail})]
+
+
+def worst(found: Sequence[Answer]) -> list[Answer]:
+    """The answers that do not hold, the hopeless first."""
+    return sorted((answer for answer in found if not answer.holds), key=lambda answer: not answer.hopeless)
+
+
+def to_json(found: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Ready for JSON."""
+    return [vars(answer) for answer in found]

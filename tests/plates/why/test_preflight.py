@@ -1,0 +1,101 @@
+"""What preflight asks, on labels as CCPD has them: plates of 120 to 300 px in photographs of 720x1160."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plates.columns import BOX
+from plates.efficientdet.config import AugmentConfig, ModelConfig, TrainConfig
+from plates.efficientdet.model.family import resolve
+from plates.why import preflight
+
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def truth():
+    random = np.random.default_rng(0)
+    size = random.uniform([120, 40], [300, 110], (COUNT, 2))
+    low = random.uniform([60, 300], [360, 700], (COUNT, 2))
+    table = pd.DataFrame(np.concatenate([low, low + size], axis=1), columns=BOX)
+    named = {"image_id": range(COUNT), "class": "plate", "width": 720, "height": 1160, "subset": "base"}
+    return table.assign(split=np.repeat(["train", "train", "val", "test"], COUNT // 4), **named)
+
+
+def asked(truth, train=None, augment=None, steps=500, momentum=0.925, detail=2.5, model="efficientdet-d0", ratios=None):
+    config = ModelConfig(name=model, image_size=512, aspect_ratios=ratios or [1.8, 2.5, 3.4])
+    spec = resolve(config, num_classes=1)
+    found = preflight.answers(
+        truth,
+        spec,
+        TrainConfig(**(train or {})),
+        AugmentConfig(**(augment or {})),
+        {1: "plate"},
+        steps,
+        momentum,
+        0.95,
+        detail,
+    )
+    return {answer.question: answer for answer in found}
+
+
+def wrong(answers):
+    return {question for question, answer in answers.items() if not answer.holds}
+
+
+def test_the_default_settings_pass(truth):
+    assert wrong(asked(truth)) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "question"),
+    [
+        ({"augment": {"jitter_min": 0.1, "jitter_max": 2.0}}, "boxes survive augmentation"),
+        ({"train": {"learning_rate": 2.4}}, "the rate fits"),
+        ({"train": {"learning_rate": 2.4e-5}}, "the rate fits"),
+        ({"train": {"batch_size": 1}}, "batch norm can settle"),
+        ({"momentum": 0.999}, "batch norm can settle"),
+        ({"detail": 1.0}, "boxes are on the plates"),
+        ({"ratios": [0.1]}, "anchors reach the augmented boxes"),
+    ],
+)
+def test_each_question_answers_no(truth, changes, question):
+    assert question in wrong(asked(truth, **changes))
+
+
+def test_the_jitter_of_the_published_guide_passes(truth):
+    assert "boxes survive augmentation" not in wrong(asked(truth, augment={"jitter_min": 0.8, "jitter_max": 1.2}))
+
+
+def test_nothing_to_learn_is_hopeless(truth):
+    answers = asked(truth.assign(**{"class": None}))
+    assert answers["there is something to learn"].hopeless
+
+
+def test_two_boxes_on_each_other_are_no_perfect_score(truth):
+    doubled = pd.concat([truth, truth[truth["split"] == "test"].assign(**dict.fromkeys(BOX, 5.0))])
+    assert "labels score 1.0 as detections" in wrong(asked(doubled))
+
+
+def test_survival_is_that_of_the_training_pictures(truth):
+    """The same shares of lost boxes as the input pipeline's own windows leave, within what chance allows."""
+    tf = pytest.importorskip("tensorflow")
+    from plates.efficientdet.data import augment as own
+
+    config = AugmentConfig(jitter_min=0.1, jitter_max=2.0, min_box_side=8.0)
+    rows, size = truth[truth["split"] == "train"], (512, 512)
+    drawn = preflight.augmented(rows[BOX].to_numpy(), rows[["width", "height"]].to_numpy(float), size, config)
+    yxyx = tf.constant(rows[["ymin", "xmin", "ymax", "xmax"]].to_numpy() / [1160, 720, 1160, 720], tf.float32)
+
+    @tf.function
+    def one(box, number):
+        _, window = own.random_window(tf.constant(1160), tf.constant(720), size, config, tf.stack([number, 0]))
+        corners = own.to_network(own.box_corners(box[None]), tf.constant(1160), tf.constant(720), window)
+        clipped, visible = own.clip(own.bounds(corners), size)
+        classes, keep = own.usable(clipped, tf.constant([1]), visible, config)
+        return keep[0] & (classes[0] > 0)
+
+    numbers = tf.range(len(rows) * 8, dtype=tf.int32)
+    kept = tf.map_fn(lambda n: one(yxyx[n % len(rows)], n), numbers, fn_output_signature=tf.bool).numpy()
+    assert (~drawn.lost).mean() == pytest.approx(kept.mean(), abs=0.03)
+    assert kept.mean() < 0.97
