@@ -119,4 +119,4 @@ def test_dagster_selections_work_beside_dvc() -> None:
 
     selection = dg.AssetSelection.from_string('group:"model" and +key:"evaluation"')
     chosen = selection.resolve(defs.resolve_asset_graph())
-    assert {key.to_user_string() for key in chosen} == {"checkpoint", "evaluation"}
+    assert {key.to_user_string() for key in chosen} == {"preflight", "checkpoint", "evaluation"}
