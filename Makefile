@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup home run test test-long test-real ui tensorboard lint bench clean lock docs
+.PHONY: help setup home run test test-long test-real faults ui tensorboard lint bench clean lock docs
 
 help: ## explain the commands
 	@printf 'plates: retrain a license-plate detector and know which data produced which mAP\n\n'
@@ -39,6 +39,9 @@ test-long: $(READY) ## run the tests that guard rare things: the UI in a browser
 
 test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 15 minutes)
 	@$(BIN)/pytest tests/real -m real -s
+
+faults: $(READY) ## inject every known fault into small projects and hold what plates why says against it (an hour)
+	@$(BIN)/python tests/faults
 
 ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000; PORT=3001 for another port
 	@$(BIN)/plates ui $(if $(PORT),--port $(PORT))

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from plates.efficientdet.config import ModelConfig
+from plates.efficientdet.config import AugmentConfig, ModelConfig
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.settings.project import Project
@@ -80,8 +80,8 @@ def checkpoint(run: Run) -> dict[str, Any]:
     }
 
 
-def prepared(project: Project) -> tuple[Any, Any]:
-    """The `Spec` that the project trains, and the `Data` that it is trained on."""
+def prepared(project: Project, augment: AugmentConfig | None = None) -> tuple[Any, Any]:
+    """The `Spec` that the project trains, and the `Data` for it, augmented as the project says, or by `augment`."""
     from plates.efficientdet.data.tfrecords import read_manifest
     from plates.efficientdet.model.family import resolve
     from plates.efficientdet.training.data import from_tfrecords
@@ -91,7 +91,7 @@ def prepared(project: Project) -> tuple[Any, Any]:
     label_map = read_manifest(path("data/tfrecords")).label_map
     check_classes(params.model.label_map, params.model.num_classes, label_map)
     spec = resolve(params.model, num_classes=max(label_map), aspect_ratios=fitted["aspect_ratios"])
-    return spec, from_tfrecords(path("data/tfrecords"), spec, params.train, params.augment)
+    return spec, from_tfrecords(path("data/tfrecords"), spec, params.train, augment or params.augment)
 
 
 def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:

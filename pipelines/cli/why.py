@@ -1,6 +1,7 @@
 """`plates why`: the most likely causes of a low score."""
 
 import json
+import sys
 import textwrap
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from plates.why import evidence
 from plates.why.finding import DECISIVE, LIKELY, STRONG, Finding
 from plates.why.verdict import Verdict, verdict
 
+PROBE_STEPS = 60
 WIDEST = 120
 INDENT = " " * 12
 WORDS = ((DECISIVE, "all but certain"), (STRONG, "very likely"), (LIKELY, "likely"), (0.0, "possible"))
@@ -23,6 +25,9 @@ def why(
     record: Annotated[
         str | None, typer.Argument(metavar="ID", help="The beginning of a record's id; not given: the last evaluation.")
     ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also try to learn one batch by heart: two short trainings, a few minutes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Rank the known causes of a low score by what the run left: settings, curves, labels, detections."""
@@ -35,6 +40,8 @@ def why(
         print(json.dumps(found.to_json(), indent=2))
     else:
         show(found)
+    if probe:
+        _probe(project)
     if found.missing:
         note(f"not here, so not asked: {', '.join(found.missing)}. `plates run` or `dvc pull` brings them")
 
@@ -61,3 +68,35 @@ def _lines(finding: Finding) -> list[tuple[str, str]]:
 
 def _word(finding: Finding) -> str:
     return next(word for least, word in WORDS if finding.weight >= least)
+
+
+def _probe(project: Project) -> None:
+    """Learns one batch by heart at the run's rate and at a tenth of it, without augmentation."""
+    from assets.checkpoint import checkpoint, initialiser, prepared
+    from plates.efficientdet.config import AugmentConfig
+    from plates.efficientdet.training.overfit import overfit
+    from stages.asset import require
+
+    require(project, checkpoint)
+    still = AugmentConfig(input_rand_hflip=False, jitter_min=1.0, jitter_max=1.0)
+    train = project.params.train
+    note(f"probing: up to {PROBE_STEPS} steps on one batch of {train.batch_size}, twice; nothing is kept")
+    spec, data = prepared(project, still)
+    initialise = initialiser(project.params.model, project.scratch / "weights")
+    for rate in (train.learning_rate, train.learning_rate / 10):
+        with typer.progressbar(length=PROBE_STEPS, label=f"rate {rate:g}", file=sys.stderr) as bar:
+            found = overfit(
+                spec,
+                train.model_copy(update={"learning_rate": rate}),
+                data,
+                initialise=initialise,
+                steps=PROBE_STEPS,
+                on_step=lambda done, steps: bar.update(1),
+            )
+        what = "is learnt by heart" if found.learnt else "is not learnt by heart"
+        said = f"one batch {what} at train.learning_rate {rate:g}: loss {found.losses[0]:.3g} to {found.losses[-1]:.3g}"
+        say(f"{said} in {len(found.losses)} steps")
+    say(
+        "Learnt at one rate and not at the other: the rate is the cause. Learnt at neither: labels, anchors or weights "
+        "are."
+    )
