@@ -45,6 +45,14 @@ class NmsConfig(Section):
         description="NMS in each class on its own. Turn it on where objects of different classes overlap.",
     )
 
+    voting: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Each box that is kept becomes the mean of the candidates of its class that overlap it by more "
+        "than this IoU, weighted by their squared scores: tighter boxes without training. null: as the reference.",
+    )
+
     @property
     def floor(self) -> float:
         """Scores have to be over this to be kept."""

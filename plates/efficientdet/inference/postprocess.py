@@ -14,6 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from plates.efficientdet.config import NmsConfig
+from plates.efficientdet.inference.suppress import VOTERS
 from plates.efficientdet.model.boxes import Tensor, clip, deltas_to_yxyx
 
 
@@ -52,8 +53,10 @@ def detect(
             tf.TensorSpec([], tf.int32),
         ),
     )
-    boxes = tf.gather(boxes, rows, batch_dims=1)
-    classes = tf.gather(classes, rows, batch_dims=1) + 1
+    kept, kept_classes = tf.gather(boxes, rows, batch_dims=1), tf.gather(classes, rows, batch_dims=1)
+    if nms.voting:
+        kept = _vote(kept, kept_classes, boxes, tf.math.sigmoid(logits), classes, nms.voting)
+    boxes, classes = kept, kept_classes + 1
     if not (reference and nms.per_class):
         boxes = tf.convert_to_tensor(clip(boxes, image_size))
     boxes = boxes * tf.cast(image_scales, tf.float32)[:, None, None]
@@ -92,6 +95,23 @@ def _candidates(boxes: tf.Tensor, logits: tf.Tensor, max_nms_inputs: int) -> tup
     flat = tf.reshape(logits, [-1, num_anchors * num_classes])
     logits, index = tf.math.top_k(flat, k=min(max_nms_inputs, num_anchors * num_classes), sorted=False)
     return tf.gather(boxes, index // num_classes, batch_dims=1), logits, index % num_classes
+
+
+def _vote(
+    kept: tf.Tensor, kept_classes: tf.Tensor, boxes: tf.Tensor, scores: tf.Tensor, classes: tf.Tensor, least: float
+) -> tf.Tensor:
+    """Kept boxes [B, N, 4] as means of the best `VOTERS` candidates over them (Gidaris and Komodakis, ICCV 2015)."""
+    scores, best = tf.math.top_k(scores, k=min(VOTERS, scores.shape[1]), sorted=False)
+    boxes, classes = tf.gather(boxes, best, batch_dims=1), tf.gather(classes, best, batch_dims=1)
+    low = tf.maximum(kept[:, :, None, :2], boxes[:, None, :, :2])
+    high = tf.minimum(kept[:, :, None, 2:], boxes[:, None, :, 2:])
+    shared = tf.reduce_prod(tf.maximum(high - low, 0.0), axis=-1)
+    areas = [tf.reduce_prod(part[..., 2:] - part[..., :2], axis=-1) for part in (kept, boxes)]
+    iou = tf.math.divide_no_nan(shared, areas[0][:, :, None] + areas[1][:, None] - shared)
+    votes = (iou > least) & (kept_classes[:, :, None] == classes[:, None])
+    weights = tf.where(votes, scores[:, None] ** 2, 0.0)
+    total = tf.reduce_sum(weights, axis=-1, keepdims=True)
+    return tf.where(total > 0, tf.math.divide_no_nan(weights @ boxes, total), kept)
 
 
 def _suppress(

@@ -11,6 +11,9 @@ import numpy as np
 
 from plates.efficientdet.config import NmsConfig
 
+VOTERS = 1000
+"""Candidates of a picture that vote, those of the highest scores."""
+
 
 class Detections(NamedTuple):
     """Best first: `boxes` float32 [n, 4] yxyx, `scores` float32 [n], `classes` int32 [n] from 1."""
@@ -30,6 +33,8 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
         image_size: (height, width) of that input; boxes are clipped to it.
     """
     rows, classes, remaining = _candidates(scores, nms)
+    voters = np.argsort(-remaining, kind="stable")[:VOTERS]
+    votes = boxes[rows[voters]], remaining[voters], classes[voters]
     likely = remaining > nms.floor  # suppression only lowers scores
     rows, classes, remaining = rows[likely], classes[likely], remaining[likely].astype(np.float32)
     candidates, areas = boxes[rows], _areas(boxes[rows])
@@ -52,9 +57,10 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
     height, width = image_size
     limits = np.array([height, width, height, width], np.float32)
     index = np.array(chosen, np.int64)
-    return Detections(
-        np.clip(candidates[index], 0, limits), np.array(kept, np.float32), classes[index].astype(np.int32) + 1
-    )
+    found = candidates[index]
+    if nms.voting:
+        found = _vote(found, classes[index], votes, nms.voting)
+    return Detections(np.clip(found, 0, limits), np.array(kept, np.float32), classes[index].astype(np.int32) + 1)
 
 
 def _candidates(scores: np.ndarray, nms: NmsConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,6 +72,20 @@ def _candidates(scores: np.ndarray, nms: NmsConfig) -> tuple[np.ndarray, np.ndar
     best = np.sort(np.argsort(-flat, kind="stable")[: nms.max_nms_inputs])
     rows, classes = np.divmod(best, scores.shape[1])
     return rows, classes, flat[best]
+
+
+def _vote(
+    kept: np.ndarray, classes: np.ndarray, votes: tuple[np.ndarray, np.ndarray, np.ndarray], least: float
+) -> np.ndarray:
+    """Kept boxes [N, 4] as means of the candidates that overlap them by over `least`, weighted by squared scores."""
+    boxes, scores, own = votes
+    areas, found = _areas(boxes), kept.copy()
+    for number, box in enumerate(kept):
+        iou = _iou(box, _areas(box[None])[0], boxes, areas)
+        weights = np.where((iou > least) & (own == classes[number]), scores**2, 0)
+        if weights.any():
+            found[number] = weights @ boxes / weights.sum()
+    return found
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

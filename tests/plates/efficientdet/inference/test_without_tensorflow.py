@@ -26,6 +26,8 @@ CONFIGS = [
     NmsConfig(per_class=True),
     NmsConfig(method="hard", max_nms_inputs=40, per_class=True),
     NmsConfig(max_nms_inputs=30),
+    NmsConfig(voting=0.6),
+    NmsConfig(method="hard", voting=0.3, per_class=True),
 ]
 
 
