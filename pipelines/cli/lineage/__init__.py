@@ -1,5 +1,5 @@
 """`plates lineage`: which data produced which mAP. Each module adds a command to the group that `overview` makes."""
 
-from pipelines.cli.lineage import diff, explain, of, overview, restore
+from pipelines.cli.lineage import diff, explain, export, of, overview, restore
 
-__all__ = ["diff", "explain", "of", "overview", "restore"]
+__all__ = ["diff", "explain", "export", "of", "overview", "restore"]
