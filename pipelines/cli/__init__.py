@@ -3,13 +3,28 @@
 import sys
 from pathlib import Path
 
-from pipelines.cli import champions, compare, data, lineage, machine, model, predict, run, ui, why
+from pipelines.cli import champions, compare, data, hide, lineage, machine, model, predict, run, serve, ui, why
 from pipelines.cli.app import app, complain
 from plates.errors import UserError
 from plates.settings.project import Project
 from stages.faults import in_words
 
-__all__ = ["app", "champions", "compare", "data", "lineage", "machine", "main", "model", "predict", "run", "ui", "why"]
+__all__ = [
+    "app",
+    "champions",
+    "compare",
+    "data",
+    "hide",
+    "lineage",
+    "machine",
+    "main",
+    "model",
+    "predict",
+    "run",
+    "serve",
+    "ui",
+    "why",
+]
 
 
 def main() -> None:

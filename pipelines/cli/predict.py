@@ -66,13 +66,13 @@ def predict(
     for folder, count in others(images).items():
         note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} left out")
     failed: list[str] = []
-    complaining = _complaining(failed)
+    complaining = complaining_into(failed)
     pictures = expand(_names(images), urls=urls, on_error=complaining)
     first = next(pictures, None)  # what is missing is said before the model is loaded
     if first is None:
         raise UserError(f"no picture to answer: {len(failed):,} cannot be opened, each named above")
     detector = load(*located)
-    answers = detector.stream(chain([first], pictures), score=_score(score), on_error=complaining)
+    answers = detector.stream(chain([first], pictures), score=parsed_score(score), on_error=complaining)
     with _writing(None if format in ("coco", "yolo") else to) as stream:
         if format == "coco":
             answers = formats.coco(answers, to, detector.label_map, stream)
@@ -137,7 +137,7 @@ def _names(given: list[str]) -> Iterable[str]:
     return (line.rstrip("\n") for line in sys.stdin) if given == ["-"] else given
 
 
-def _complaining(failed: list[str]) -> Callable[[str, UserError], None]:
+def complaining_into(failed: list[str]) -> Callable[[str, UserError], None]:
     def complain_of(source: str, error: UserError) -> None:
         failed.append(source)
         complain(str(error))
@@ -161,7 +161,7 @@ def save(image: "Image", target: Path) -> None:
         image.save(temporary)
 
 
-def _score(given: str | None) -> float | str | None:
+def parsed_score(given: str | None) -> float | str | None:
     try:
         return None if given is None else float(given)
     except ValueError:

@@ -118,23 +118,22 @@ class Model:
         with ThreadPoolExecutor(DECODERS) as pool:
             while chosen := list(islice(pictures, batch)):
                 ready = []
-                for picture, prepared in zip(chosen, pool.map(self._prepared, chosen), strict=True):
-                    if not isinstance(prepared, UserError):
-                        ready.append((picture, prepared))
-                    elif on_error is None:
-                        raise prepared
-                    else:
-                        on_error(picture.source, prepared)
+                for picture, prepared in zip(chosen, [pool.submit(self.prepared, one) for one in chosen], strict=True):
+                    try:
+                        ready.append((picture, prepared.result()))
+                    except UserError as error:
+                        if on_error is None:
+                            raise
+                        on_error(picture.source, error)
                 if ready:
-                    yield from self._answers(ready, least)
+                    yield from self.answers(ready, least)
 
-    def _prepared(self, picture: Picture) -> Prepared | UserError:
-        try:
-            return prepare(picture.reduced, (picture.height, picture.width), self.image_size, self.description.mean_rgb)
-        except UserError as error:
-            return error
+    def prepared(self, picture: Picture) -> Prepared:
+        """The picture as the network takes it; `UserError` where it is damaged."""
+        return prepare(picture.reduced, (picture.height, picture.width), self.image_size, self.description.mean_rgb)
 
-    def _answers(self, ready: Iterable[tuple[Picture, Prepared]], least: float) -> Iterator[Result]:
+    def answers(self, ready: Iterable[tuple[Picture, Prepared]], least: float) -> Iterator[Result]:
+        """Runs the network on pictures, each as `prepared` gives it, in one batch; scores from `least` on."""
         pictures, prepared = zip(*ready, strict=True)
         found = self._network.run(np.stack([pixels for pixels, _ in prepared]).astype(np.float32))
         for index, (picture, (_, scale)) in enumerate(zip(pictures, prepared, strict=True)):

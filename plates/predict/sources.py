@@ -94,7 +94,7 @@ def _inside(item: Any, name: str, urls: bool) -> Iterator[tuple[str, Opening]]:
     elif str(item).startswith(PROTOCOLS):
         yield str(item), lambda: _fetched(str(item), urls)
     else:
-        for path in _paths(str(item)):
+        for path in paths(str(item)):
             yield str(path), partial(_of_file, path)
 
 
@@ -103,7 +103,8 @@ def _of_file(path: Path) -> Iterable[Picture]:
     return _frames(str(path)) if moving else [Picture.read(path)]
 
 
-def _paths(given: str) -> list[Path]:
+def paths(given: str) -> list[Path]:
+    """The files that a path, a folder (its pictures) or a pattern names; `UserError` where a pattern names none."""
     path = Path(given).expanduser()
     if path.is_dir():
         found = files(path)

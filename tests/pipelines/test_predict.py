@@ -1,4 +1,4 @@
-"""`plates predict` and `plates evaluate` on a toy, outside of any project."""
+"""`plates predict`, `plates evaluate` and `plates hide` on a toy, outside of any project."""
 
 import csv
 import io
@@ -109,3 +109,30 @@ def test_evaluate_prints_the_figures_and_writes_the_report(
     assert json.loads(out)["images"] == 1
     assert Path("report.html").stat().st_size > 10_000
     assert "report report.html" in err
+
+
+def test_hide_writes_beside_the_originals_and_says_what_it_hid(street: Path, exported: Path, plates: Plates) -> None:
+    before = {file: file.read_bytes() for file in street.rglob("*") if file.is_file()}
+    shutil.copy2(street / "notes.txt", street / "broken.jpg")
+    words = ("--to", "hidden", "--doubts", "look.html", "--model", str(exported))
+    code, out, err = plates("hide", str(street), *words)
+    assert code == 1
+    assert "broken.jpg is not a picture" in err
+    assert "1 of 4 files are not hidden" in err
+    said = [json.loads(line) for line in out.splitlines()]
+    assert [one["target"] for one in said] == ["hidden/a.jpg", "hidden/b.jpg", "hidden/inside/c.png"]
+    assert all(one["plates"] >= 1 for one in said)
+    assert Path("look.html").exists()
+    assert all(file.read_bytes() == content for file, content in before.items())
+    for words, problem in (
+        (["street"], "--to FOLDER, or --in-place"),
+        (["street", "--to", "hidden"], "are there already"),
+        (["nowhere.jpg", "--to", "new"], "nowhere.jpg cannot be read"),
+    ):
+        code, _, err = plates("hide", *words, "--model", str(exported))
+        assert code == 1
+        assert problem in err
+    (street / "broken.jpg").unlink()
+    code, _, _ = plates("hide", "street", "--in-place", "--model", str(exported))
+    assert code == 0
+    assert (street / "a.jpg").read_bytes() == Path("hidden/a.jpg").read_bytes() != before[street / "a.jpg"]

@@ -1,0 +1,197 @@
+"""The HTTP interface."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from PIL import Image
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from plates.errors import UserError
+from plates.hide.options import Options as HideOptions
+from plates.hide.photograph import encoded, threshold
+from plates.pages import page
+from plates.predict.picture import Picture
+from plates.predict.result import Result
+from plates.serve.batches import Batches
+from plates.serve.metrics import Metrics
+from plates.serve.options import Options
+from plates.serve.request import pictures
+from plates.serve.seen import Seen
+from plates.serve.service import Service, Source
+
+LOOK = 2.0
+"""Seconds between two looks for a new model."""
+DECODERS = 2
+STREAM = "application/octet-stream"
+HERE = ["127.0.0.1", "localhost"]
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+class Busy(Exception):
+    """As many photographs wait as may wait."""
+
+
+def create(source: Source, options: Options, about: Callable[[], dict[str, Any]] = dict) -> FastAPI:
+    """The service.
+
+    Args:
+        source: of the model, asked again every `LOOK` seconds.
+        options: limits and key.
+        about: gives what `/metadata` says besides: the lineage of the model in service.
+
+    Raises:
+        UserError: there is no model to serve.
+    """
+    metrics, seen = Metrics(), Seen()
+    service = Service(source, options, metrics)
+    waiting = 0
+    decoders = ThreadPoolExecutor(DECODERS, "decoder")
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            if await asyncio.to_thread(service.follow):
+                metrics.swaps.inc()
+                seen.forget()
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(follow())
+        yield
+        following.cancel()
+        await asyncio.to_thread(service.close)
+        decoders.shutdown()
+
+    def allowed(request: Request) -> None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if options.key and not (scheme == "Bearer" and secrets.compare_digest(given.encode(), options.key.encode())):
+            raise HTTPException(401, "Authorization: Bearer KEY is missing or wrong", {"WWW-Authenticate": "Bearer"})
+
+    app = FastAPI(title="plates", lifespan=life, docs_url=None, redoc_url=None)
+    if not options.key:  # a page elsewhere cannot call the service by a name of its own
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=HERE)
+
+    @app.middleware("http")
+    async def measured(request: Request, call: Answer) -> Response:
+        started = time.perf_counter()
+        response = await call(request)
+        route = request.scope.get("route")
+        path = route.path if route else "elsewhere"
+        metrics.requests.labels(path, response.status_code).inc()
+        metrics.seconds.labels(path).observe(time.perf_counter() - started)
+        return response
+
+    @app.exception_handler(UserError)
+    async def refused(_: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": str(error)}, 422)
+
+    @app.exception_handler(Busy)
+    async def busy(_: Request, error: Exception) -> Response:
+        return JSONResponse(
+            {"detail": f"{options.waiting:,} photographs wait already: try again"}, 503, {"Retry-After": "1"}
+        )
+
+    async def found(batches: Batches, picture: Picture, least: float) -> Result:
+        nonlocal waiting
+        if waiting >= options.waiting:
+            raise Busy
+        waiting += 1
+        metrics.waiting.set(waiting)
+        try:
+            prepared = await asyncio.get_running_loop().run_in_executor(decoders, batches.model.prepared, picture)
+            result = await asyncio.wrap_future(batches.submit(picture, prepared, least))
+        finally:
+            waiting -= 1
+            metrics.waiting.set(waiting)
+        metrics.images.inc()
+        metrics.found.inc(len(result))
+        seen.note(result, prepared)
+        return result
+
+    @app.post("/predict", dependencies=[Depends(allowed)])
+    async def predict(request: Request, score: str | None = None) -> dict[str, Any]:
+        given = await pictures(request, options)
+        if all(isinstance(one, UserError) for one in given):
+            raise HTTPException(422, "; ".join(map(str, given)))
+        with service.current() as batches:
+            least = batches.model.threshold(_number(score))
+            answers = await asyncio.gather(
+                *(found(batches, one, least) for one in given if isinstance(one, Picture)), return_exceptions=True
+            )
+            for answer in answers:
+                if isinstance(answer, BaseException) and not isinstance(answer, UserError):
+                    raise answer
+            left = iter(answers)
+            said = [next(left) if isinstance(one, Picture) else one for one in given]
+            names = [one.source if isinstance(one, Picture) else None for one in given]
+            return {"model": service.identity, "results": [_said(*pair) for pair in zip(names, said, strict=True)]}
+
+    @app.post("/hide", dependencies=[Depends(allowed)])
+    async def hide(
+        request: Request,
+        style: Literal["blur", "pixelate", "fill"] = "blur",
+        margin: Annotated[float, Query(ge=0, le=5)] = 0.1,
+        metadata: Literal["keep", "no-gps", "none"] = "no-gps",
+        score: str | None = None,
+    ) -> Response:
+        given = await pictures(request, options)
+        if len(given) > 1:
+            raise HTTPException(422, "one photograph at a time is hidden")
+        if isinstance(given[0], UserError):
+            raise given[0]
+        with service.current() as batches:
+            chosen = HideOptions(style, margin, _number(score), metadata)
+            result = await found(batches, given[0], threshold(batches.model, chosen))
+        image = await asyncio.get_running_loop().run_in_executor(
+            decoders, lambda: encoded(result.hide(style, margin), result.picture, metadata)
+        )
+        kind = Image.MIME.get(result.picture.opened.format or "", STREAM)
+        return Response(image, media_type=kind, headers={"X-Plates-Hidden": str(len(result))})
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/metadata", dependencies=[Depends(allowed)])
+    async def metadata() -> dict[str, Any]:
+        model = service.model
+        return {
+            "model": service.identity,
+            "format": model.format,
+            **model.description.model_dump(mode="json", exclude={"nms"}),
+            "trouble": service.trouble,
+            **about(),
+            "seen": seen.summary(),
+        }
+
+    @app.get("/metrics", dependencies=[Depends(allowed)])
+    async def prometheus() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/")
+    async def drop() -> HTMLResponse:
+        return HTMLResponse(page.render("plates.serve", "page.html.j2", title="plates", keyed=options.key is not None))
+
+    return app
+
+
+def _number(score: str | None) -> float | str | None:
+    try:
+        return None if score is None else float(score)
+    except ValueError:
+        return score
+
+
+def _said(source: str | None, answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Result):
+        return answer.to_dict()
+    return {"image": source, "error": str(answer)}

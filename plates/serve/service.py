@@ -1,0 +1,84 @@
+"""The model in service: the champion, and the next one once there is one, without a lost request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from plates.errors import UserError
+from plates.predict.model import Model
+from plates.serve.batches import Batches
+from plates.serve.metrics import Metrics
+from plates.serve.options import Options
+
+Source = Callable[[], tuple[str, Callable[[], Model]]]
+"""Says which model there is to serve, by an identity that changes with it, and how to load it."""
+
+
+class Service:
+    """What requests are answered with.
+
+    Args:
+        source: of the model.
+        options: limits.
+        metrics: where batches are counted.
+    """
+
+    def __init__(self, source: Source, options: Options, metrics: Metrics) -> None:
+        self.options, self.metrics, self._source = options, metrics, source
+        self.trouble: str | None = None
+        """Why the newest model is not the one in service."""
+        self._lock = threading.Condition()
+        self._users: dict[Batches, int] = {}
+        self.identity, load = source()
+        self._current = self._batches(load())
+
+    @property
+    def model(self) -> Model:
+        """The model in service now."""
+        return self._current.model
+
+    @contextmanager
+    def current(self) -> Iterator[Batches]:
+        """The model in service for one request: it stays open until that is answered."""
+        with self._lock:
+            batches = self._current
+            self._users[batches] = self._users.get(batches, 0) + 1
+        try:
+            yield batches
+        finally:
+            with self._lock:
+                self._users[batches] -= 1
+                self._lock.notify_all()
+
+    def follow(self) -> bool:
+        """Takes the newest model into service where it is another one; whether it did.
+
+        One that cannot be loaded leaves the old one in service, and `trouble` says why.
+        """
+        try:
+            identity, load = self._source()
+            if identity == self.identity:
+                return False
+            new = self._batches(load())
+        except UserError as error:
+            self.trouble = str(error)
+            return False
+        with self._lock:
+            old, self._current, self.identity, self.trouble = self._current, new, identity, None
+        self._retire(old)
+        return True
+
+    def close(self) -> None:
+        """Answers what waits, and ends."""
+        self._retire(self._current)
+
+    def _batches(self, model: Model) -> Batches:
+        return Batches(model, self.options.batch, self.metrics.batch.observe)
+
+    def _retire(self, batches: Batches) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: not self._users.get(batches))
+            self._users.pop(batches, None)
+        batches.close()

@@ -1,0 +1,120 @@
+"""Videos with their plates hidden: sound, times and turning stay, and a plate missed in a frame is hidden in it."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import plates
+from plates.errors import UserError
+from plates.hide.options import Options
+from plates.hide.tracks import GAP, Seen, places
+from plates.hide.video import hide_video
+from plates.predict.video import frames
+
+SIDE, FRAMES, RATE = 192, 16, 10
+TIMES = [number * 100 + (40 if number % 3 else 0) for number in range(FRAMES)]
+"""Milliseconds: the rate varies."""
+
+
+def film(file: Path, rotation: int = 0) -> Path:
+    """A bright plate that moves over a dark street, with sound."""
+    street = np.random.default_rng(0).integers(0, 60, (SIDE // 3, SIDE // 3, 3)).astype(np.uint8)
+    street = street.repeat(3, axis=0).repeat(3, axis=1)
+    with av.open(str(file), "w") as output:
+        output.metadata["title"] = "a street"
+        video = output.add_stream("libx264", rate=RATE, options={"crf": "10"})
+        video.width = video.height = SIDE
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        sound = output.add_stream("aac", rate=8000, layout="mono")
+        for number, time in enumerate(TIMES):
+            pixels = street.copy()
+            left = 20 + 5 * number
+            pixels[80:130, left : left + 80] = (220, 200, 90)
+            frame = av.VideoFrame.from_ndarray(np.rot90(pixels, -rotation // 90), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 8000, 0
+        output.mux(sound.encode(silence))
+        output.mux(sound.encode(None))
+    return file
+
+
+@pytest.fixture(scope="module")
+def model(exported: Path) -> plates.Model:
+    return plates.load(exported)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_the_plate_is_gone_and_all_else_stays(model: plates.Model, tmp_path: Path, ending: str) -> None:
+    source, target = film(tmp_path / f"street.{ending}"), tmp_path / "out" / f"street.{ending}"
+    before = source.read_bytes()
+    said = hide_video(model, source, target, Options(style="fill", score=0.1))
+    assert source.read_bytes() == before
+    assert (said.frames, said.left_out) == (FRAMES, [])
+    assert said.plates >= 1
+    found, old = list(frames(str(target))), list(frames(str(source)))
+    assert [frame.seconds for frame in found] == pytest.approx([frame.seconds for frame in old], abs=2e-3)
+    for number, (frame, was) in enumerate(zip(found, old, strict=True)):
+        left = 20 + 5 * number
+        assert was.pixels[90:120, left + 10 : left + 70].mean() > 120
+        assert frame.pixels[90:120, left + 10 : left + 70].mean() < 70
+    with av.open(str(target)) as written:
+        assert [stream.type for stream in written.streams] == ["video", "audio"]
+        assert written.metadata.get("title") == "a street"
+    bare = tmp_path / f"bare.{ending}"
+    hide_video(model, source, bare, Options(metadata="none"))
+    with av.open(str(bare)) as written:
+        assert "title" not in written.metadata
+
+
+def test_a_video_that_was_cut_off_is_named_and_nothing_is_written(model: plates.Model, tmp_path: Path) -> None:
+    whole = film(tmp_path / "street.mkv").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(film(tmp_path / "a.mp4").read_bytes()[:3000])
+    (tmp_path / "text.mp4").write_text("not a video")
+    for name in ("cut.mp4", "text.mp4", "gone.mp4"):
+        with pytest.raises(UserError, match=name):
+            hide_video(model, tmp_path / name, tmp_path / "out.mp4", Options())
+        assert not (tmp_path / "out.mp4").exists()
+    assert whole
+
+
+def seen(boxes: list[tuple[float, float] | None], rate: float = 10.0) -> list[Seen]:
+    """A plate at these places from the left, with these scores; None: not found."""
+    made = []
+    for number, place in enumerate(boxes):
+        xyxy = [] if place is None else [[place[0], 50, place[0] + 80, 80]]
+        scores = [] if place is None else [place[1]]
+        made.append(Seen(number / rate, np.array(xyxy, np.float32).reshape(-1, 4), np.array(scores, np.float32)))
+    return made
+
+
+def test_a_plate_missed_between_two_frames_is_hidden_on_the_way() -> None:
+    chosen = places(seen([(0, 0.9), (10, 0.9), None, None, (40, 0.9), (50, 0.9)]), 0.5, 10)
+    assert [len(frame) for frame in chosen] == [1] * 6
+    assert [frame[0].filled for frame in chosen] == [False, False, True, True, False, False]
+    assert chosen[2][0].box[0] == pytest.approx(20, abs=1)
+    assert chosen[3][0].box[0] == pytest.approx(30, abs=1)
+
+
+def test_a_weak_detection_on_a_track_is_hidden_and_one_alone_is_not() -> None:
+    chosen = places(seen([(0, 0.9), (5, 0.9), (10, 0.3), (15, 0.9)]), 0.5, 10)
+    assert [len(frame) for frame in chosen] == [1] * 4
+    assert not any(place.filled for frame in chosen for place in frame)
+    assert places(seen([(0, 0.3), (5, 0.3), None, None]), 0.5, 10) == [[], [], [], []]
+
+
+def test_a_long_absence_is_not_filled_but_the_edges_are_held() -> None:
+    gone = round(3 * GAP * 10)
+    chosen = places(seen([(0, 0.9), (2, 0.9), *[None] * gone, (4, 0.9), (6, 0.9)]), 0.5, 10)
+    assert [bool(frame) for frame in chosen[2 : 2 + gone]] == [True] * 2 + [False] * (gone - 4) + [True] * 2
+
+
+def test_a_sure_detection_of_one_frame_is_hidden() -> None:
+    chosen = places(seen([None, (0, 0.9), None, None, None, None]), 0.5, 10)
+    assert chosen[1]

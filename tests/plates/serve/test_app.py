@@ -1,0 +1,203 @@
+"""The service on a toy: right answers, right refusals, and no request lost when the model changes."""
+
+import base64
+import io
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+import plates
+from plates.errors import UserError
+from plates.serve import app as service
+from plates.serve.options import Options
+
+Boxes = dict[Path, tuple[float, float, float, float]]
+JPEG = {"content-type": "image/jpeg"}
+
+
+@pytest.fixture(scope="module")
+def model(exported: Path) -> plates.Model:
+    return plates.load(exported)
+
+
+@pytest.fixture(scope="module")
+def photographs(toy_photographs: Boxes) -> list[bytes]:
+    return [file.read_bytes() for file in toy_photographs]
+
+
+def started(model: plates.Model, **limits: object) -> TestClient:
+    made = service.create(lambda: ("first", lambda: model), Options(**limits))
+    return TestClient(made, base_url="http://127.0.0.1", raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def client(model: plates.Model) -> Iterator[TestClient]:
+    with started(model, megabytes=0.2, megapixels=0.1, images=3) as client:
+        yield client
+
+
+def test_one_photograph_or_many_in_every_form(
+    client: TestClient, model: plates.Model, photographs: list[bytes], toy_photographs: Boxes
+) -> None:
+    expected = [result.to_dict()["detections"] for result in model.predict(list(toy_photographs)[:3])]
+    one = client.post("/predict", content=photographs[0], headers=JPEG).json()
+    assert one["model"] == "first"
+    assert one["results"][0]["detections"] == expected[0]
+    files = [("photographs", (f"{number}.jpg", content)) for number, content in enumerate(photographs[:3])]
+    many = client.post("/predict", files=files).json()["results"]
+    assert [found["detections"] for found in many] == expected
+    assert [found["image"] for found in many] == ["0.jpg", "1.jpg", "2.jpg"]
+    coded = [base64.b64encode(content).decode() for content in photographs[:2]]
+    assert [found["detections"] for found in client.post("/predict", json={"images": coded}).json()["results"]] == (
+        expected[:2]
+    )
+    fewer = client.post("/predict?score=0.99", content=photographs[0], headers=JPEG).json()["results"][0]
+    assert all(found["score"] >= 0.99 for found in fewer["detections"])
+
+
+def test_a_damaged_photograph_does_not_keep_the_others_from_an_answer(
+    client: TestClient, photographs: list[bytes]
+) -> None:
+    files = [("p", ("a.jpg", photographs[0])), ("p", ("b.jpg", photographs[1][:-300])), ("p", ("c.jpg", b"text"))]
+    first, second, third = client.post("/predict", files=files).json()["results"]
+    assert first["detections"]
+    assert "b.jpg is damaged" in second["error"]
+    assert "c.jpg is not a picture" in third["error"]
+
+
+def large() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (400, 300)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        ({"content": b"text", "headers": JPEG}, 422, "is not a picture"),
+        ({"content": b"", "headers": JPEG}, 422, "no photograph"),
+        ({"content": b"\0" * 300_000, "headers": JPEG}, 413, "a request may have 0.2 MB"),
+        ({"content": (b"\0" * 50_000 for _ in range(6)), "headers": JPEG}, 413, "a request may have 0.2 MB"),
+        ({"content": large(), "headers": JPEG}, 413, "megapixels; it may have 0.1"),
+        ({"content": b"a", "headers": {"content-type": "text/plain"}}, 415, "is not understood"),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "the JSON is not"),
+        ({"json": {"images": ["not base64!"]}}, 400, "the JSON is not"),
+        ({"json": {"images": []}}, 422, "no photograph"),
+        ({"json": {"images": ["AAAA"] * 4}}, 413, "4 photographs; a request may have 3"),
+        ({"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=x"}}, 422, "no photograph"),
+    ],
+)
+def test_a_bad_request_is_refused_in_words(client: TestClient, sent: dict, status: int, said: str) -> None:
+    answer = client.post("/predict", **sent)
+    assert answer.status_code == status
+    assert said in answer.json()["detail"]
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_what_is_hidden_comes_back_as_the_same_kind(client: TestClient, photographs: list[bytes]) -> None:
+    answer = client.post("/hide?style=fill&margin=0.2", content=photographs[0], headers=JPEG)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert int(answer.headers["x-plates-hidden"]) >= 1
+    with Image.open(io.BytesIO(answer.content)) as hidden, Image.open(io.BytesIO(photographs[0])) as old:
+        assert hidden.size == old.size
+        assert np.abs(np.asarray(hidden).astype(int) - np.asarray(old)).max() > 60
+    assert client.post("/hide?style=paint", content=photographs[0], headers=JPEG).status_code == 422
+
+
+def test_metadata_and_metrics_say_what_went_on(model: plates.Model, photographs: list[bytes]) -> None:
+    with started(model) as client:
+        for content in photographs[:4]:
+            client.post("/predict", content=content, headers=JPEG)
+        client.post("/predict", content=b"text", headers=JPEG)
+        said = client.get("/metadata").json()
+        assert said["label_map"] == {"1": "plate"}
+        assert said["seen"]["photographs"] == 4
+        assert said["seen"]["empty"] == 0
+        assert 0 < said["seen"]["height"][1] < 1
+        text = client.get("/metrics").text
+    assert 'plates_requests_total{path="/predict",status="200"} 4.0' in text
+    assert 'plates_requests_total{path="/predict",status="422"} 1.0' in text
+    assert "plates_images_total 4.0" in text
+
+
+def test_a_key_is_asked_for_where_one_is_set(model: plates.Model, photographs: list[bytes]) -> None:
+    with started(model, key="secret") as client:
+        assert client.post("/predict", content=photographs[0], headers=JPEG).status_code == 401
+        wrong = {**JPEG, "authorization": "Bearer wrong"}
+        assert client.post("/predict", content=photographs[0], headers=wrong).status_code == 401
+        right = {**JPEG, "authorization": "Bearer secret"}
+        assert client.post("/predict", content=photographs[0], headers=right).status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_another_host_name_is_refused(client: TestClient) -> None:
+    assert client.get("/healthz", headers={"host": "elsewhere.example"}).status_code == 400
+
+
+class Slow(plates.Model):
+    """Takes a moment for each batch."""
+
+    def answers(self, ready, least):
+        time.sleep(0.2)
+        return super().answers(ready, least)
+
+
+def test_more_than_may_wait_are_told_to_try_again(model: plates.Model, photographs: list[bytes]) -> None:
+    with started(Slow(model._network, model.path), waiting=2, batch=1) as client:
+        statuses = in_parallel(client, photographs[0], 8)
+        assert set(statuses) == {200, 503}
+        assert client.post("/predict", content=photographs[0], headers=JPEG).status_code == 200
+
+
+def test_the_new_champion_takes_over_without_a_lost_request(
+    model: plates.Model, photographs: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LOOK", 0.05)
+    now = ["first", lambda: Slow(model._network, model.path)]
+    made = service.create(lambda: (now[0], now[1]), Options())
+    with TestClient(made, base_url="http://127.0.0.1") as client:
+        answers: list[tuple[int, str]] = []
+
+        def ask() -> None:
+            for _ in range(4):
+                answer = client.post("/predict", content=photographs[0], headers=JPEG)
+                answers.append((answer.status_code, answer.json()["model"]))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        now[:] = ["second", lambda: model]
+        for thread in threads:
+            thread.join()
+        assert [status for status, _ in answers] == [200] * 16
+        assert {name for _, name in answers} == {"first", "second"}
+
+        def broken() -> plates.Model:
+            raise UserError("the model is damaged")
+
+        now[:] = ["third", broken]
+        time.sleep(0.3)
+        said = client.get("/metadata").json()
+        assert (said["model"], said["trouble"]) == ("second", "the model is damaged")
+
+
+def in_parallel(client: TestClient, content: bytes, count: int) -> list[int]:
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(
+            target=lambda: statuses.append(client.post("/predict", content=content, headers=JPEG).status_code)
+        )
+        for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statuses
