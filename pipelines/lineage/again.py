@@ -12,6 +12,7 @@ from pipelines.repro import environment
 from plates import files
 from plates.errors import UserError
 from plates.lineage.origin import Steps
+from stages.code import ROOT
 
 LAST = 2000
 """Characters of what a failing stage said."""
@@ -50,7 +51,8 @@ def reproduce(folder: Path, stages: Sequence[str], say: Callable[[str], None]) -
 def _call(folder: Path, stage: str, command: str) -> None:
     dropped = ("PLATES_ROOT", "DAGSTER_HOME", "DVC_EXP_NAME", "DVC_STAGE")
     kept = {name: value for name, value in environment().items() if name not in dropped}
-    own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = [path for path in kept.pop("PYTHONPATH", "").split(os.pathsep) if path and Path(path).resolve() != ROOT]
+    own = {"PYTHONPATH": os.pathsep.join([str(folder), *paths]), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, shell=True, cwd=folder, env={**kept, **own}, capture_output=True, text=True, check=False
     )

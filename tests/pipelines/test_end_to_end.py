@@ -95,14 +95,6 @@ def test_the_other_door_gives_the_same_data_and_leaves_dvc_clean(finished) -> No
     assert "changed" not in call("dvc", "status", "boxes", "splits", "labels").stdout.replace("always changed", "")
 
 
-def test_a_record_comes_out_again_to_the_last_digit(finished) -> None:
-    root, call = finished
-    (record,) = read_all(root)
-    said = call("plates", "lineage", "verify", record.id).stdout
-    assert f"record {record.short} is true to the last digit" in said
-    assert "byte for byte: data/detections.parquet" in said
-
-
 def test_an_experiment_changes_a_parameter_and_leaves_another_record(finished) -> None:
     root, call = finished
     call("git", "add", "--all")

@@ -56,8 +56,11 @@ def test_equal_work_has_equal_hashes(finished) -> None:
     assert lock(root) == before
 
 
-def test_a_clone_that_pulled_is_current(finished, tmp_path: Path) -> None:
-    """What DVC keeps comes from the remote, the rest is in Git: the clone has nothing to do but look at the folder."""
+def test_a_clone_that_pulled_is_current_and_its_champion_comes_out_again(finished, tmp_path: Path) -> None:
+    """What DVC keeps comes from the remote, the rest is in Git: the clone has nothing to do but look at the folder.
+
+    It has no photographs and no history of Dagster's, and evaluates the champion to the same bytes.
+    """
     root, call = finished
     call("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
     call("dvc", "push", "--quiet")
@@ -69,6 +72,11 @@ def test_a_clone_that_pulled_is_current(finished, tmp_path: Path) -> None:
     there("dvc", "pull", "--quiet")
     status = there("dvc", "status", "--json").stdout
     assert ast.literal_eval(status.strip()) == {"raw_images": ["always changed"]}
+    shutil.rmtree(tmp_path / "clone/data/sample", ignore_errors=True)
+    champion = json.loads((tmp_path / "clone/models/champion.json").read_text())["record"]
+    said = there("plates", "lineage", "verify", champion).stdout
+    assert f"record {champion[:8]} is true to the last digit" in said
+    assert "byte for byte: data/detections.parquet" in said
 
 
 def test_going_back_to_earlier_parameters_trains_nothing(finished) -> None:

@@ -133,3 +133,35 @@ def test_an_ambiguous_or_unknown_id_is_refused(project: Path) -> None:
         records.find(project, "")
     with pytest.raises(UserError, match="no record"):
         records.find(project, "zz")
+
+
+def test_records_of_two_people_on_two_machines_merge_without_conflict(project: Path, tmp_path: Path) -> None:
+    def git(folder: Path, *words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=folder, check=True)
+
+    def keep(folder: Path) -> None:
+        git(folder, "add", records.FOLDER)
+        git(folder, "commit", "-qm", "a record")
+
+    common = make(project, "one", "a: 1\n")
+    keep(project)
+    git(tmp_path, "clone", "-q", str(project), "other")
+    other = tmp_path / "other"
+    ours, theirs = make(project, "three", "a: 1\n"), make(other, "seventh", "a: 1\n")
+    elsewhere = records.sealed(theirs.model_copy(update={"machine": {"processor": "another"}}))
+    file_of(other, theirs).write_text(elsewhere.model_dump_json())
+    keep(project)
+    keep(other)
+    git(project, "pull", "-q", "--no-rebase", "--no-edit", str(other))
+    assert records.unfit(project) == []
+    assert {record.id for record in records.read_all(project)} == {common.id, ours.id, theirs.id}
+    assert records.read_all(project)[0] == common
+
+
+def test_without_git_a_record_knows_its_code_by_its_hash(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    record = make(project, "one", "a: 1\n")
+    assert (record.code["commit"], record.code["changed"], record.code["diff"]) == (None, None, None)
+    (project / "assets/step.py").write_text("scale = 2\n")
+    assert make(project, "one", "a: 1\n").code["tree"] != record.code["tree"]
+    assert len(records.read_all(project)) == 2
