@@ -1,7 +1,7 @@
 """The annotations that Great Expectations accepts.
 
-The rest is set aside in `data/rejected.parquet`, each row with every expectation that it broke; Data Docs are in
-`reports/data_docs/`. With too many rejects, nothing goes downstream.
+`data.box_from` says which box of a plate counts. The rest is set aside in `data/rejected.parquet`, each row with every
+expectation that it broke; Data Docs are in `reports/data_docs/`. With too many rejects, nothing goes downstream.
 """
 
 import json
@@ -14,6 +14,7 @@ import pyarrow as pa
 from checks import memory
 from checks.annotations import validate
 from checks.suites.imbalance import imbalance
+from plates.ccpd.geometry import around_corners
 from plates.ccpd.subsets import SUBSETS
 from plates.ccpd.table import LABELS_SCHEMA, REJECTED_SCHEMA
 from plates.files import write_json, write_parquet
@@ -28,7 +29,14 @@ PICTURES = 6
 
 @asset(
     reads=["data/labels.parquet"],
-    params=["data.annotations", "data.class_by", "evaluation.max_detections", "nms.max_output_size", "validation"],
+    params=[
+        "data.annotations",
+        "data.box_from",
+        "data.class_by",
+        "evaluation.max_detections",
+        "nms.max_output_size",
+        "validation",
+    ],
     writes=[
         "data/boxes.parquet",
         "data/rejected.parquet",
@@ -68,7 +76,8 @@ def boxes(run: Run) -> dict[str, Any]:
     )
     looks = shift.features(verdict.accepted)
     since = shift.compare(previous.looks, looks, limits.max_psi, limits.max_ks) if previous else None
-    write_parquet(path("data/boxes.parquet"), typed(verdict.accepted, LABELS_SCHEMA))
+    chosen = around_corners(verdict.accepted) if run.params.data.box_from == "corners" else verdict.accepted
+    write_parquet(path("data/boxes.parquet"), typed(chosen, LABELS_SCHEMA))
     write_json(
         path("reports/validation.json"),
         {

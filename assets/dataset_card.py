@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from plates.scoring.label_noise import label_noise
 from plates.splits.shift import between_splits, sentences
 from stages.run import Run
 from stages.stage import asset
@@ -47,7 +48,13 @@ def dataset_card(run: Run) -> dict[str, Any]:
     augmented = [from_array(image, [Marks(boxes[:, [1, 0, 3, 2]])]) for image, boxes, _ in seen]
     compared = between_splits(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks)
     skewed = [balance["sentence"] for balance in report["balance"] if not balance["success"]]
-    findings = skewed + sentences(compared) + sentences(pd.DataFrame(report["shift"]), "this delivery")
+    noise = label_noise(boxes)
+    findings = (
+        ([noise.sentence] if noise and noise.ceiling < 1 else [])
+        + skewed
+        + sentences(compared)
+        + sentences(pd.DataFrame(report["shift"]), "this delivery")
+    )
     card.write(
         path("reports/dataset_card.html"),
         root=run.project.photographs,

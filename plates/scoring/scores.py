@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from plates.efficientdet.evaluation.bootstrap import DRAWS, Draws, interval
 from plates.efficientdet.evaluation.metrics import Evaluation, summarize
 from plates.scoring.by_slice import FEWEST, by_slice, worst
 from plates.scoring.detections import Found, parts
+from plates.scoring.label_noise import label_noise
 from plates.scoring.slices import slices
 from plates.scoring.tally import Tally, groups
 from plates.scoring.truth import real
@@ -53,10 +54,12 @@ def scores(
     """
     plates = real(truth)
     objects = plates[plates["class"].notna()].groupby(["image_id", "class"]).size()
+    noise = label_noise(plates)
     figures: dict[str, Any] = {
         "images": int(truth["image_id"].nunique()),
         "boxes": int(objects.sum()),
         "images_with_more_boxes_than_count": int((objects > max_detections).sum()),
+        "label_noise": noise and {**asdict(noise), "sentence": noise.sentence},
     }
     if found.masks is not None:
         values = [value for name, value in found.masks.items() if name != BACKGROUND]

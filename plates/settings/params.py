@@ -51,6 +51,11 @@ class DataParams(Section):
         "plate",
         description="What a class is: one class, blue and green plates, or the province on the plate.",
     )
+    box_from: Literal["label", "corners"] = Field(
+        "label",
+        description="Which box is trained and scored: the labelled one, or the tight one around the labelled corners. "
+        "corners where boxes and corners disagree (the dataset card says by how much) and tight boxes are wanted.",
+    )
     convert: Literal["never", "when_needed"] = Field(
         "never",
         description="when_needed takes in PNG, WebP, BMP, TIFF and GIF, and photographs that EXIF turns, as upright "
