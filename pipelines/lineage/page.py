@@ -1,6 +1,7 @@
 """What differs between two records as a page: the sentences, and the photographs that they are about."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from plates.pages import page
 from plates.pages.drawing import GREEN, ORANGE, Marks
 from plates.pages.pictures import Picture, from_file, placeholder
 from plates.photographs.content import ChangedSinceScanError, Photographs
+from plates.settings.project import Project
 
 SHOWN = 12
 """Pictures of each kind."""
@@ -24,16 +26,11 @@ SHOWN = 12
 HEIGHT = 300
 
 
-def write(file: Path, root: Path, photographs: Photographs, first: Record, second: Record, found: Difference) -> None:
-    """Writes the page; a photograph that is not there any more as it was becomes a grey picture.
+def write(file: Path, project: Project, first: Record, second: Record, found: Difference) -> None:
+    """Writes the page.
 
-    Args:
-        file: the page, HTML.
-        root: the project's folder.
-        photographs: of the project.
-        first: the earlier record.
-        second: the later one.
-        found: what differs between them.
+    Photographs are looked for under the `data.root` of either record; one that is not there any more as it was becomes
+    a grey picture.
     """
     page.write(
         file,
@@ -43,16 +40,15 @@ def write(file: Path, root: Path, photographs: Photographs, first: Record, secon
         records=(first, second),
         sections=found.sections,
         notes=found.notes,
-        groups=list(_groups(Cache.of(root), photographs, first, second, found)),
+        groups=list(_groups(project, first, second, found)),
     )
 
 
-def _groups(
-    cache: Cache, photographs: Photographs, first: Record, second: Record, found: Difference
-) -> Iterator[tuple[str, list[Picture]]]:
+def _groups(project: Project, first: Record, second: Record, found: Difference) -> Iterator[tuple[str, list[Picture]]]:
     """What is said of some photographs, and their pictures."""
     if found.comparison is None:
         return
+    cache, photographs = Cache.of(project.root), [_photographs(project, record) for record in (second, first)]
     before, after = outcomes_of(cache, first), outcomes_of(cache, second)
     show = partial(_picture, photographs)
     turned = found.comparison.turned
@@ -91,16 +87,24 @@ def _groups(
             )
 
 
-def _picture(photographs: Photographs, rows: pd.DataFrame, caption: str, other: pd.DataFrame | None = None) -> Picture:
+def _photographs(project: Project, record: Record) -> Photographs:
+    """The photographs that a record's delivery was."""
+    root = record.params.get("data", {}).get("root")
+    return Photographs(project.resolve(root) if root else project.root / "data/sample", project.converted)
+
+
+def _picture(
+    photographs: Sequence[Photographs], rows: pd.DataFrame, caption: str, other: pd.DataFrame | None = None
+) -> Picture:
     """A photograph with the boxes of its `rows` of outcomes in green, and `other` boxes in orange."""
     marks = [Marks(rows[BOX].to_numpy(float), GREEN)]
     if other is not None:
         marks.append(Marks(other[BOX].to_numpy(float), ORANGE, _scores(other)))
     path, sha256 = rows["path"].iloc[0], bytes(rows["sha256"].iloc[0]).hex()
-    try:
-        return from_file(photographs.read(path, sha256), marks, caption, HEIGHT)
-    except ChangedSinceScanError:
-        return Picture(placeholder("no longer under data.root", HEIGHT), caption)
+    for known in photographs:
+        with suppress(ChangedSinceScanError):
+            return from_file(known.read(path, sha256), marks, caption, HEIGHT)
+    return Picture(placeholder("no longer under data.root", HEIGHT), caption)
 
 
 def _scores(rows: pd.DataFrame) -> Sequence[str]:

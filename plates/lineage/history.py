@@ -90,21 +90,21 @@ def outcome(rows: Sequence[dict]) -> str:
 
 
 def _names(contents: set[bytes]) -> Callable[[Path], set[str]]:
+    """What finds the names that any of some contents has in a file of outcomes."""
     wanted = pa.array(sorted(contents), pa.binary(32))
 
     def names(file: Path) -> set[str]:
-        if not contents:
-            return set()
-        rows = pq.read_table(file, columns=["sha256"], use_threads=False)
-        places = pc.indices_nonzero(pc.is_in(rows["sha256"], value_set=wanted)).to_pylist()
-        return set() if not places else _at(file, places)
+        content = pq.ParquetFile(file)
+        found: set[str] = set()
+        for group in range(content.num_row_groups) if contents else ():
+            same = pc.is_in(content.read_row_group(group, ["sha256"], use_threads=False)["sha256"], value_set=wanted)
+            if pc.any(same).as_py():
+                found.update(
+                    content.read_row_group(group, ["path"], use_threads=False)["path"].filter(same).to_pylist()
+                )
+        return found
 
     return names
-
-
-def _at(file: Path, places: Sequence[int]) -> set[str]:
-    paths = pq.read_table(file, columns=["path"], use_threads=False)["path"]
-    return {paths[place].as_py() for place in places}
 
 
 def _rows(file: Path, paths: Sequence[str]) -> list[dict]:

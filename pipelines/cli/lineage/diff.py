@@ -11,7 +11,6 @@ from pipelines.lineage.diff import difference, write_changes
 from pipelines.lineage.page import write
 from plates.errors import UserError
 from plates.lineage import record as records
-from plates.photographs.content import Photographs
 from plates.settings.project import Project
 
 
@@ -47,5 +46,5 @@ def diff(
         write_changes(photographs, found.comparison)
         note(f"{len(found.comparison.changes):,} changes and {len(found.comparison.turned):,} plates: {photographs}")
     if page is not None:
-        write(page, root, Photographs(project.photographs, project.converted), old, new, found)
+        write(page, project, old, new, found)
         note(f"the photographs: {page}")

@@ -23,8 +23,8 @@ from pipelines.lineage.page import HEIGHT, write
 from plates.columns import BOX
 from plates.lineage.record import Record
 from plates.pages.pictures import placeholder
-from plates.photographs.content import Photographs
 from plates.scoring.detections import SCHEMA
+from plates.settings.project import Project
 
 PLACE = dict(zip(BOX, (10.0, 20.0, 90.0, 50.0), strict=True))
 ELSEWHERE = dict(zip(BOX, (100.0, 100.0, 150.0, 120.0), strict=True))
@@ -123,12 +123,12 @@ def test_what_is_not_kept_is_said_and_the_rest_compared(project: Path) -> None:
 
 def test_the_page_shows_the_photographs_and_what_is_gone_as_grey(project: Path, tmp_path: Path) -> None:
     first, second = evaluation(project, "one", 0, set()), evaluation(project, "three", 2, {0, 1})
-    folder = tmp_path / "photographs"
-    folder.mkdir()
+    folder = project / "data/sample"
+    folder.mkdir(parents=True)
     for number in (0, 1, 20):
         (folder / f"{number:03d}.jpg").write_bytes(jpeg(number))
     (folder / "021.jpg").write_bytes(jpeg(99))
-    write(tmp_path / "page.html", project, Photographs(folder), first, second, difference(project, first, second))
+    write(tmp_path / "page.html", Project(project), first, second, difference(project, first, second))
     page = (tmp_path / "page.html").read_text()
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert captions == [
