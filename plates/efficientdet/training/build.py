@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -12,8 +12,10 @@ from plates.efficientdet.model import network as networks
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, freeze, optimizer, schedule
 from plates.efficientdet.training.class_weights import class_weights
-from plates.efficientdet.training.data import Data
 from plates.efficientdet.training.detector import Detector
+
+if TYPE_CHECKING:  # without TensorFlow the detector trains on JAX, and `Data` cannot be imported
+    from plates.efficientdet.training.data import Data
 
 
 def build(
