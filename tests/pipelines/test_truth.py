@@ -49,6 +49,17 @@ def test_an_asset_touches_what_it_declares_and_nothing_else(finished, monkeypatc
             assert declared - touched <= UNTOUCHED.get(name, set()), name
 
 
+def test_the_mAP_over_the_records_is_in_the_ui(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, _ = finished
+    monkeypatch.chdir(root)
+    with dg.DagsterInstance.from_config(str(root)) as instance:
+        for name in ("model_card", "champion"):
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            assert event.asset_materialization.metadata["timeline"].value.startswith(
+                "![mAP over the records](data:image"
+            )
+
+
 def test_equal_work_has_equal_hashes(finished) -> None:
     root, call = finished
     before = lock(root)
