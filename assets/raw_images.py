@@ -125,7 +125,7 @@ def draw_sample(run: Run) -> None:
 
     settings = run.params.data.sample
     folder, note = run.project.photographs, run.project.scratch / "sample.json"
-    if folder.is_dir() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == run.version:
+    if folder.is_dir() and note.exists() and note.read_bytes() == f"{json.dumps(run.version)}\n".encode():
         return
     remove(folder)
     generate(folder, progress=run.progress.counter("scenes", settings.count), **settings.model_dump())

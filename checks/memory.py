@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from checks.suites.delivery import Delivery
 from plates.columns import BOX
@@ -54,10 +55,11 @@ def digest(labels: pd.DataFrame) -> str:
 
 
 def _read(folder: Path) -> Remembered | None:
-    if not folder.exists():
+    try:
+        size = Delivery.model_validate_json((folder / "size.json").read_text(encoding="utf-8"))
+        return Remembered(size, pd.read_parquet(folder / "looks.parquet"))
+    except (OSError, ValueError, pa.ArrowException):  # not there, or damaged
         return None
-    size = Delivery.model_validate_json((folder / "size.json").read_text(encoding="utf-8"))
-    return Remembered(size, pd.read_parquet(folder / "looks.parquet"))
 
 
 def _write(folder: Path, delivery: Remembered) -> None:

@@ -87,11 +87,12 @@ def after_last_run(instance: dg.DagsterInstance, found: Look, attempts: int) -> 
 
 def after_last_scan(project: Project, found: Look) -> dg.RunRequest | dg.SkipReason:
     """A run where enough photographs are not as the last scan found them."""
-    if not project.scan_cache.exists():
+    since = changes(found.photographs, project.scan_cache)
+    if since is None:
         return dg.SkipReason(
             "nothing was scanned yet, by which new photographs could be told: start retrain, or plates run"
         )
-    since, least = changes(found.photographs, project.scan_cache), project.params.retrain.min_new
+    least = project.params.retrain.min_new
     if not sum(since):
         return dg.SkipReason("no photograph came, changed or went since the last scan")
     if sum(since) < least:

@@ -100,6 +100,32 @@ def write_json(path: Path, content: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def read_cache(path: Path, schema: pa.Schema, **options: Any) -> pa.Table | None:
+    """A Parquet file that only saves work; None where there is none, it is of another schema, or it is damaged.
+
+    Args:
+        path: the file.
+        schema: what it must have, its notes too.
+        options: of `pyarrow.parquet.read_table`.
+    """
+    try:
+        return pq.read_table(path, **options) if pq.read_schema(path).equals(schema, check_metadata=True) else None
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def damage(path: Path) -> str | None:
+    """Why a table or a JSON file cannot be read; None where it can be, or is of another kind."""
+    try:
+        if path.suffix == ".parquet":
+            pq.read_schema(path)
+        elif path.suffix == ".json":
+            json.loads(path.read_bytes())
+    except (OSError, ValueError, pa.ArrowException) as error:
+        return str(error)
+    return None
+
+
 def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Writes a table as Parquet (zstd), without pandas' index and notes; equal tables give equal bytes."""
     if isinstance(table, pd.DataFrame):

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from plates.errors import UserError
+from plates.files import damage
 from plates.hashes import content_hash
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
@@ -99,10 +100,13 @@ def _declared(stage: Stage) -> dict[str, Any]:
 
 
 def require(project: Project, stage: Stage) -> None:
-    """`UserError` where an input of the stage is not there yet."""
+    """`UserError` where an input of the stage is not there yet, or is damaged."""
     missing = [path for path in stage.reads if not project.path(path).exists()]
     if missing:
         raise UserError(
             f"needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not there yet. "
             f"Run `plates run`, or materialize what comes before."
         )
+    damaged = [f"{path} ({why})" for path in stage.reads if (why := damage(project.path(path)))]
+    if damaged:
+        raise UserError(f"needs {', '.join(damaged)}: damaged. Make what dvc.lock says of it again: plates run")

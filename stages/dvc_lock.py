@@ -8,7 +8,9 @@ from typing import Any, cast
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from plates.errors import UserError
 from plates.settings.params import Params
+from stages import faults
 from stages.snapshot import Snapshot
 from stages.stage import Stage
 
@@ -36,16 +38,23 @@ class Entry:
 
 
 def read(root: Path) -> dict[str, Entry]:
-    """The entries of the project in `root` by the stage's name; none before its first run."""
+    """The entries of the project in `root` by the stage's name; none before its first run.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     file = root / FILE
-    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        stages = dict(yaml.safe_load(file.read_text(encoding="utf-8")).get("stages", {})) if file.exists() else {}
+    except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(faults.damaged_lock(str(error).partition("\n")[0])) from None
     return {
         name: Entry(
             {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
             {key: found for values in entry.get("params", {}).values() for key, found in values.items()},
             {out["path"]: out["md5"] for out in entry.get("outs", [])},
         )
-        for name, entry in content.get("stages", {}).items()
+        for name, entry in stages.items()
     }
 
 

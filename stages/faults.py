@@ -71,7 +71,17 @@ def dvc_in_words(said: str, root: Path) -> str:
     for code, text in TEXTS.items():
         if text in said:
             return f"{_storage(code, OSError(code, text), root)} (DVC said: {said.strip()})"
+    if "dvc.lock" in said and any(word in said for word in ("validation failed", "unable to read")):
+        return damaged_lock(said.strip())
     return f"DVC said: {said.strip()}"
+
+
+def damaged_lock(why: str) -> str:
+    """What to do about a `dvc.lock` that cannot be read."""
+    return (
+        f"dvc.lock is damaged ({why}). Bring it back: git checkout HEAD -- dvc.lock; or rm dvc.lock. Then: plates run, "
+        "which makes what is not current"
+    )
 
 
 def conflicts(root: Path) -> str | None:

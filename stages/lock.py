@@ -53,12 +53,12 @@ class Turn:
 
     @classmethod
     def read(cls, lock: Path) -> "Turn | None":
-        """The run that last took the lock; None while one writes its name."""
+        """The run that last took the lock; None while one writes its name, and where there is something else."""
         try:
             content = json.loads(lock.read_text(encoding="utf-8"))
-        except ValueError:
+            return cls(**{**content, "process": Process(**content["process"])})
+        except (ValueError, TypeError, KeyError):
             return None
-        return cls(**{**content, "process": Process(**content["process"])})
 
     def write(self, lock: int) -> None:
         """Writes its name into the open lock."""

@@ -6,7 +6,6 @@ and `dvc` start for each other are left out.
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -16,15 +15,21 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from clones import clone
 from power.failing import FAILING
 
 import assets
+from plates.ccpd.scenes import generate
 from plates.hashes import content_hash
+from plates.settings import edit
 from plates.settings.project import Project
 from stages import dvc_commit
 from stages.asset import definition
 
 GRAPH = assets.graph()
+DATA = ("raw_images", "labels", "boxes", "splits", "tfrecords", "anchors")
+FIRST = 14
+"""Photographs of the project at the start; as many wait to come."""
 
 
 class Killed(BaseException):
@@ -52,6 +57,8 @@ class Doors:
         for event in result.all_events:
             if event.event_type == dg.DagsterEventType.STEP_FAILURE:
                 failure = event.step_failure_data
+                if failure.error and failure.error.cls_name == Killed.__name__:
+                    raise Killed
                 assert failure.user_failure_data, f"{name}: no words: {failure.error and failure.error.to_string()}"
                 return failure.user_failure_data.description
         event = self._instance.get_latest_materialization_event(dg.AssetKey(name))
@@ -66,7 +73,7 @@ class Doors:
 
         try:
             with self._repo() as repo:
-                repo.reproduce(targets=self.names[-1:])
+                repo.reproduce(targets=self.names)
         except (DvcException, ReproductionError) as error:
             return str(error.__cause__ or error)
         return None
@@ -162,7 +169,23 @@ def killed_at(number: int, root: Path) -> Iterator[list[str]]:
         yield at
 
 
-def copy(template: Path, root: Path) -> None:
-    """A project of its own from one that nobody changes."""
-    shutil.copytree(template, root, symlinks=True)
-    subprocess.run(["git", "status", "--short"], cwd=root, check=True, capture_output=True)
+def make(folder: Path) -> None:
+    """A project whose data assets ran, its photographs beside it, and scenes that wait to become some."""
+    generate(folder / "scenes", count=40, seed=3)
+    for scene in sorted((folder / "scenes").rglob("*.jpg"))[:FIRST]:
+        put(scene, folder)
+    root = clone(folder / "project")
+    start = {
+        "data.root": "../photographs", "tfrecords.workers": 1, "model.image_size": "96x160",
+        "validation.max_class_share": 1.0,
+    }  # fmt: skip
+    edit.write(root / "params.yaml", start)
+    with dg.DagsterInstance.ephemeral() as instance, in_process(doors := Doors(root, DATA, instance)):
+        assert doors.repro() is None
+
+
+def put(scene: Path, place: Path) -> None:
+    """Copies a scene to the photographs in `place`."""
+    target = place / "photographs" / scene.relative_to(next(up for up in scene.parents if up.name == "scenes"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(scene, target)

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL import Image
 
-from plates.files import write_parquet
+from plates.files import read_cache, write_parquet
 from plates.photographs.content import Photographs
 from plates.photographs.decode import DECODED_SCHEMA, MOST_MEGAPIXELS, look
 from plates.photographs.header import NOT_JPEG, TURNED
@@ -111,9 +110,10 @@ def _replaced(images: pa.Table, made: pa.Table, at: pa.ChunkedArray) -> pa.Table
 
 def _known(cache: Path, quality: int, photographs: Photographs) -> pa.Table:
     """What was made before at this quality and is still there."""
-    if not (cache.exists() and pq.read_schema(cache).equals(CACHE_SCHEMA, check_metadata=True)):
+    known = read_cache(cache, CACHE_SCHEMA, filters=[("quality", "=", quality)])
+    if known is None:
         return CACHE_SCHEMA.empty_table()
-    known = pq.read_table(cache, filters=[("quality", "=", quality)]).cast(CACHE_SCHEMA)
+    known = known.cast(CACHE_SCHEMA)
     there = [
         problem is not None or photographs.has_converted(sha256)
         for problem, sha256 in zip(known["problem"].to_pylist(), known["sha256"].to_pylist(), strict=True)

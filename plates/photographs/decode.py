@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import simplejpeg
 from PIL import Image
 
-from plates.files import write_parquet
+from plates.files import read_cache, write_parquet
 from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
@@ -111,6 +110,5 @@ def dhash(grey: np.ndarray) -> int:
 
 
 def _known(cache: Path) -> pa.Table:
-    if cache.exists() and pq.read_schema(cache).equals(CACHE_SCHEMA, check_metadata=True):
-        return pq.read_table(cache)
-    return CACHE_SCHEMA.empty_table()
+    known = read_cache(cache, CACHE_SCHEMA)
+    return CACHE_SCHEMA.empty_table() if known is None else known

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from plates.ccpd.subsets import SUBSETS, subset_of
 from plates.errors import UserError
-from plates.files import read_regular, write_parquet
+from plates.files import read_cache, read_regular, write_parquet
 from plates.photographs.header import read_header
 
 RAW_IMAGES_SCHEMA = pa.schema(
@@ -185,11 +184,9 @@ def _subset(root: Path, folder: str) -> str:
 
 def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
     """The files that the cache knows as they are (`CACHE_SCHEMA`), and the others (`LISTING_SCHEMA`)."""
-    if not cache_path.exists():
+    cached = read_cache(cache_path, CACHE_SCHEMA, columns=["path", *STATUS, *READ])
+    if cached is None:
         return CACHE_SCHEMA.empty_table(), found
-    if not pq.read_schema(cache_path).equals(CACHE_SCHEMA, check_metadata=True):
-        return CACHE_SCHEMA.empty_table(), found
-    cached = pq.read_table(cache_path, columns=["path", *STATUS, *READ])
     at = pc.index_in(found["path"], cached["path"])
     cached = cached.drop_columns("path")
     same = pc.is_valid(pc.take(cached["sha256"], at))

@@ -58,9 +58,12 @@ def look(root: Path) -> Look:
     return Look(digest.hexdigest()[:32], photographs, found.unreadable)
 
 
-def changes(photographs: pa.Table, scan_cache: Path) -> Changes:
-    """How photographs (`LISTING_SCHEMA`) differ from those that the last scan found."""
-    scanned = pq.read_table(scan_cache, columns=["path", *TOLD_BY])
+def changes(photographs: pa.Table, scan_cache: Path) -> Changes | None:
+    """How photographs (`LISTING_SCHEMA`) differ from those that the last scan found; None where nothing tells these."""
+    try:
+        scanned = pq.read_table(scan_cache, columns=["path", *TOLD_BY])
+    except (OSError, pa.ArrowException):
+        return None
     at = pc.index_in(photographs["path"], scanned["path"])
     known = pc.is_valid(at)
     same = known

@@ -1,10 +1,19 @@
-"""The `plates` command in this process."""
+"""The `plates` command in this process, and a project whose data assets ran."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import doors
 import pytest
+from once import once
 
 from pipelines import cli
+
+
+@pytest.fixture(scope="session")
+def data_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a project whose data assets ran (`doors.make`). Not to be changed."""
+    return once(tmp_path_factory, "data_ran", doors.make)
 
 
 @pytest.fixture

@@ -10,22 +10,13 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
-from clones import clone
-from doors import GRAPH, Doors, Killed, in_process, killed_at
+from doors import DATA, FIRST, GRAPH, Doors, Killed, in_process, killed_at, put
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from once import once
 
-from plates.ccpd.scenes import generate
 from plates.efficientdet.data.tfrecords import read, read_manifest
 from plates.settings import edit
-from plates.settings.project import Project
-from stages.asset import data_version
-
-DATA = ("raw_images", "labels", "boxes", "splits", "tfrecords", "anchors")
-FIRST = 14
-"""Photographs of the project at the start; as many wait to come."""
 
 SETTINGS: dict[str, tuple[Any, ...]] = {
     "split.seed": (0, 1, 2),
@@ -35,47 +26,27 @@ SETTINGS: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of which nothing ran, and twice as many photographs as it begins with."""
-
-    def make(folder: Path) -> None:
-        generate(folder / "scenes", count=40, seed=3)
-        clone(folder / "project")
-
-    return once(tmp_path_factory, "two_doors", make)
-
-
 class TwoDoors(RuleBasedStateMachine):
     """A project, what was done to it, and what must be true of it after each step."""
 
     template: Path
     folder: Path
-    names = DATA
     numbers = count()
 
     @initialize()
     def begin(self) -> None:
-        self.root = self.folder / str(next(self.numbers)) / "project"
-        shutil.copytree(self.template / "project", self.root)
-        self.photographs = self.root.parent / "photographs"
-        scenes = sorted((self.template / "scenes").rglob("*.jpg"))
-        self.waiting = scenes[FIRST:]
-        for scene in scenes[:FIRST]:
-            self.put(scene)
-        start = {
-            "data.root": str(self.photographs), "tfrecords.workers": 1, "model.image_size": "96x160",
-            "validation.max_class_share": 1.0,
-        }  # fmt: skip
-        edit.write(self.root / "params.yaml", start)
+        place = self.folder / str(next(self.numbers))
+        shutil.copytree(self.template, place)
+        self.root, self.photographs = place / "project", place / "photographs"
+        self.waiting = sorted((place / "scenes").rglob("*.jpg"))[FIRST:]
         self.instance = dg.DagsterInstance.ephemeral()
-        self.doors = Doors(self.root, self.names, self.instance)
+        self.doors = Doors(self.root, DATA, self.instance)
         self.earlier: list[tuple[bytes, bytes]] = []
+        self.remember()
 
-    def put(self, scene: Path) -> None:
-        target = self.photographs / scene.relative_to(self.template / "scenes")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(scene, target)
+    def remember(self) -> None:
+        params, lock = ((self.root / name).read_bytes() for name in ("params.yaml", "dvc.lock"))
+        self.earlier.append((params, lock))
 
     def there(self) -> list[Path]:
         return sorted(self.photographs.rglob("*.jpg"))
@@ -88,7 +59,7 @@ class TwoDoors(RuleBasedStateMachine):
     @rule()
     def add_a_photograph(self) -> None:
         if self.waiting:
-            self.put(self.waiting.pop())
+            put(self.waiting.pop(), self.root.parent)
 
     @rule(place=st.integers(0, 99))
     def remove_a_photograph(self, place: int) -> None:
@@ -113,8 +84,7 @@ class TwoDoors(RuleBasedStateMachine):
             wrong = self.doors.repro()
             assert wrong is None, wrong
             self.is_current()
-        text = [(self.root / name).read_bytes() for name in ("params.yaml", "dvc.lock")]
-        self.earlier.append((text[0], text[1]))
+        self.remember()
 
     @rule(name=st.sampled_from(DATA), number=st.integers(0, 40))
     def kill_an_asset(self, name: str, number: int) -> None:
@@ -131,14 +101,12 @@ class TwoDoors(RuleBasedStateMachine):
     @rule(place=st.integers(0, 99))
     def go_back(self, place: int) -> None:
         """`git checkout` of an earlier state, then `dvc checkout`."""
-        if not self.earlier:
-            return
         for name, content in zip(("params.yaml", "dvc.lock"), self.earlier[place % len(self.earlier)], strict=True):
             (self.root / name).write_bytes(content)
         with in_process(self.doors):
             self.doors.checkout()
         self.doors.made.clear()
-        for name in self.names:
+        for name in DATA:
             assert self.doors.lock()[name] == self.doors.hashes(name)
 
     @rule(name=st.sampled_from(DATA), place=st.integers(0, 9))
@@ -166,7 +134,7 @@ class TwoDoors(RuleBasedStateMachine):
         status = self.doors.status()
         assert {name: said for name, said in status.items() if said != ["always changed"]} == {}
         lock = self.doors.lock()
-        for name in self.names:
+        for name in DATA:
             assert lock[name] == self.doors.hashes(name), name
         table = pd.read_parquet(self.root / "data/raw_images.parquet")
         found = {self.photographs / path: sha256 for path, sha256 in zip(table["path"], table["sha256"], strict=True)}
@@ -181,9 +149,9 @@ class TwoDoors(RuleBasedStateMachine):
         )
         assert written == sorted(splits["path"])
         for name, version in self.doors.made.items():
-            assert version == data_version(Project(self.root), GRAPH[name]), f"Dagster's version of {name}"
+            assert version == GRAPH[name].data_version(self.doors.hashes(name)), f"Dagster's version of {name}"
         left = [place.name for place in (self.root / "data").iterdir() if place.name.startswith(".")]
-        outputs = [Path(path).name for name in self.names for path in GRAPH[name].versioned]
+        outputs = [Path(path).name for name in DATA for path in GRAPH[name].versioned]
         assert not [name for name in left if name.startswith(tuple(f".{output}." for output in outputs))]
 
     def teardown(self) -> None:
@@ -204,10 +172,10 @@ def run(machine: type[TwoDoors], template: Path, folder: Path, examples: int, st
     run_state_machine_as_test(place, settings=limits)
 
 
-def test_data_assets(template: Path, tmp_path: Path) -> None:
-    run(TwoDoors, template, tmp_path, examples=5, steps=12, known=True)
+def test_data_assets(data_ran: Path, tmp_path: Path) -> None:
+    run(TwoDoors, data_ran, tmp_path, examples=3, steps=8, known=True)
 
 
 @pytest.mark.long
-def test_data_assets_at_length(template: Path, tmp_path: Path) -> None:
-    run(TwoDoors, template, tmp_path, examples=25, steps=30, known=False)
+def test_data_assets_at_length(data_ran: Path, tmp_path: Path) -> None:
+    run(TwoDoors, data_ran, tmp_path, examples=25, steps=30, known=False)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -77,8 +79,11 @@ def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]
     put_back(folder)
     if not (folder / "state.json").is_file():
         return None
-    content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    differing = _differences(content["fingerprint"], json.loads(json.dumps(fingerprint)))
+    try:
+        content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        differing = _differences(content["fingerprint"], json.loads(json.dumps(fingerprint)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unusable(folder / "state.json", work_dir, error) from error
     if differing:
         number = 1
         while (aside := work_dir.with_name(f"{work_dir.name}.stale-{number}")).exists():
@@ -110,10 +115,15 @@ def restore(work_dir: Path, detector: keras.Model) -> None:
                 raise ValueError(f"{len(found ^ set(variables))} of {len(variables)} arrays have no counterpart")
             for key, variable in variables.items():
                 variable.assign(arrays[key])
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(
-            f"The state of the unfinished run in {path} cannot be used ({error}). Remove {work_dir} to start anew."
-        ) from error
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        raise _unusable(path, work_dir, error) from error
+
+
+def _unusable(path: Path, work_dir: Path, error: Exception) -> UserError:
+    return UserError(
+        f"The state of the unfinished run in {path} cannot be used ({error}). Start anew: rm -r {work_dir}; then the "
+        "same command"
+    )
 
 
 def remove(work_dir: Path) -> None:
