@@ -36,3 +36,7 @@ def test_a_row_names_tests_that_exist(row: list[str]) -> None:
 def test_no_situation_is_there_twice() -> None:
     situations = [row[0] for row in ROWS]
     assert len(set(situations)) == len(situations)
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(ROWS) >= 120
