@@ -1,5 +1,6 @@
 """Whichever door a result came through, both doors hold it for current, and the record is there."""
 
+import contextlib
 import json
 import time
 import urllib.request
@@ -35,6 +36,12 @@ def put(root: Path, **settings: int) -> None:
     )
 
 
+def told(root: Path) -> list[str]:
+    """Reports to Dagster what DVC brought back, as `results_of_dvc` does in the UI within a minute."""
+    with contextlib.chdir(root), dg.DagsterInstance.from_config(str(root)) as instance:
+        return restored.report(root, instance)
+
+
 def test_what_dvc_takes_from_its_cache_is_current_in_dagster_too(finished: tuple[Path, Command]) -> None:
     root, call = finished
     put(root, split__seed=1)
@@ -43,12 +50,12 @@ def test_what_dvc_takes_from_its_cache_is_current_in_dagster_too(finished: tuple
     put(root, split__seed=0)
     assert "Stage 'splits' is cached" in call("dvc", "repro", "splits").stdout
     assert state(call)["dagster"]["splits"] == ["has a new code version"]
-    with dg.DagsterInstance.from_config(str(root)) as instance:
-        assert restored.report(root, instance) == ["splits"]
-        assert restored.report(root, instance) == []
-        told = instance.get_latest_materialization_event(dg.AssetKey("splits")).asset_materialization
-    assert "kept by DVC" in told.description
-    assert "seconds" in told.metadata, "its figures are those of the run that made it"
+    assert told(root) == ["splits"]
+    assert told(root) == []
+    with contextlib.chdir(root), dg.DagsterInstance.from_config(str(root)) as instance:
+        shown = instance.get_latest_materialization_event(dg.AssetKey("splits")).asset_materialization
+    assert "kept by DVC" in shown.description
+    assert "seconds" in shown.metadata, "its figures are those of the run that made it"
     assert state(call) == CURRENT
 
 
@@ -144,7 +151,6 @@ def test_after_each_door_nothing_is_stale(finished: tuple[Path, Command], doors:
     root, call = finished
     for door, steps in doors:
         door(root, call, steps)
-        with dg.DagsterInstance.from_config(str(root)) as instance:
-            restored.report(root, instance)  # as `results_of_dvc` does in the UI within a minute
+        told(root)
         assert state(call) == CURRENT, door.__name__
         assert steps in {record.params["train"]["steps"] for record in read_all(root)}, door.__name__
