@@ -62,7 +62,7 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
             say(_line(event))
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             stage = stages.get(event.step_key or "")
-            failures.append(f"{event.step_key}: {_reason(event, stage.keeps if stage else '')}")
+            failures.append(f"{event.step_key}: {reason(event, stage.keeps if stage else '')}")
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             said = f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}"
@@ -107,7 +107,8 @@ def _line(event: dg.DagsterEvent) -> str:
     return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {shown}"
 
 
-def _reason(event: dg.DagsterEvent, keeps: str) -> str:
+def reason(event: dg.DagsterEvent, keeps: str) -> str:
+    """Why a step failed, in words; where it was interrupted, what it `keeps`."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description

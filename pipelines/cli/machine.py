@@ -1,8 +1,12 @@
-"""`plates doctor`: the machine."""
+"""`plates doctor` and `plates status`: the machine, and where the project is."""
+
+import os
 
 import typer
 
-from pipelines.cli.app import app, console
+from pipelines.cli.app import app, console, say
+from pipelines.resources import use_instance
+from plates.settings.project import Project
 
 
 @app.command()
@@ -23,3 +27,18 @@ def doctor() -> None:
             wrong += finding.needed
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def status() -> None:
+    """Say what is in service, at work, waiting and to make, and what failed last and why."""
+    import dagster as dg
+
+    from pipelines.status import lines
+
+    project = Project.find()
+    os.chdir(project.root)
+    use_instance(project)
+    with dg.DagsterInstance.get() as instance:
+        for heading, text in lines(project, instance):
+            say(f"{heading:10}  {text}")

@@ -72,6 +72,7 @@ def _report_restored(project: Project) -> None:
 
     from pipelines import restored
 
+    os.chdir(project.root)
     use_instance(project)
     with dg.DagsterInstance.get() as instance:
         restored.report(project.root, instance)

@@ -1,0 +1,109 @@
+"""Where the project is: what is in service, at work, waiting and to make, what failed and why, what runs by itself."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+import assets
+from pipelines import tags
+from pipelines.materialize import reason
+from plates.lineage import champion
+from plates.lineage import record as records
+from plates.metrics import measured
+from plates.settings.project import Project
+from stages import dvc_lock, lock, snapshot
+from stages.dvc_lock import Entry
+from stages.stage import Stage
+
+SAID = {dg.DagsterRunStatus.SUCCESS: "went through", dg.DagsterRunStatus.STARTED: "at work, or its process was killed"}
+WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+BY_ITSELF = ("new_photographs", "weekly_retrain", "default_automation_condition_sensor")
+"""What may start a run, by its name in Dagster; all are off until somebody switches them on."""
+
+
+def lines(project: Project, instance: dg.DagsterInstance) -> Iterator[tuple[str, str]]:
+    """A heading and a sentence for each thing that there is to say."""
+    yield "in service", in_service(project.root)
+    yield "at work", str(lock.at_work(project.root) or "nothing")
+    if waiting := instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
+        yield "waiting", f"{waiting} runs in Dagster's queue: plates ui"
+    yield "last run", last_run(instance)
+    yield "to make", to_make(project)
+    yield "by itself", "; ".join(by_itself(instance)) or "nothing: switch on the schedule or the sensor in plates ui"
+
+
+def in_service(root: Path) -> str:
+    """The model in service with its figures and why it is there."""
+    made = champion.decisions(root)
+    if not made or made[-1].after is None:
+        return "no model yet: plates run"
+    record = records.find(root, made[-1].after)
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in measured(record.metrics).items())
+    last = "" if made[-1].promoted else f". The last challenger, {made[-1].challenger[:8]}, was refused"
+    return f"record {record.short} of {_minute(record.time)}: {figures}{last}: {made[-1].reason}"
+
+
+def last_run(instance: dg.DagsterInstance) -> str:
+    """When the last run in Dagster began, through which door, and how it ended."""
+    run = next(iter(instance.get_run_records(limit=1)), None)
+    if run is None:
+        return "none yet: plates run"
+    of = run.dagster_run
+    named = f"{run.create_timestamp:%Y-%m-%d %H:%M} UTC, {of.tags.get(tags.DOOR, 'dagster')}"
+    if of.status != dg.DagsterRunStatus.FAILURE:
+        return f"{named}: {SAID.get(of.status, of.status.value.lower())}"
+    stages = assets.graph()
+    for entry in instance.all_logs(of.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        if (event := entry.dagster_event) and event.step_key:
+            stage = stages.get(event.step_key)
+            return f"{named}: failed at {event.step_key}: {reason(event, stage.keeps if stage else '')}"
+    return f"{named}: failed before any asset began; its page in plates ui has the cause"
+
+
+def to_make(project: Project) -> str:
+    """The assets that are not current and what changed, as far as that can be told without a scan; what follows."""
+    graph, entries = assets.graph(), dvc_lock.read(project.root)
+    maker = assets.writers(graph)
+    changed: dict[str, list[str]] = {}
+    after: list[str] = []
+    for name, stage in graph.items():
+        if why := _changes(project, stage, entries, maker):
+            changed[name] = why
+        elif {maker[path] for path in stage.reads} & {*changed, *after}:
+            after.append(name)
+    if not changed:
+        return "nothing. Whether photographs came or went, a run looks: plates run"
+    said = ", ".join(f"{name} ({', '.join(why)})" for name, why in changed.items())
+    then = f"; after that {', '.join(after)}" if after else ""
+    return f"{said}{then}. Make it: plates run"
+
+
+def _changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker: Mapping[str, str]) -> list[str]:
+    if (entry := entries.get(stage.name)) is None:
+        return ["not made yet"]
+    before, now = entry.began(stage), snapshot.take(project, stage)
+    was, new = records.flat(before.params), records.flat(now.params)
+    edited = [path for path in {*before.code, *now.code} if before.code.get(path) != now.code.get(path)]
+    made = {path: entries[maker[path]].outs.get(path) for path in stage.reads if maker[path] in entries}
+    return [
+        *([f"{len(edited)} files of code"] if edited else []),
+        *(f"{key} {was.get(key)} -> {new.get(key)}" for key in sorted({*was, *new}) if was.get(key) != new.get(key)),
+        *(path for path, found in made.items() if entry.deps.get(path) != found),
+        *(f"{out.path} is gone" for out in stage.writes if out.tracked and not (project.root / out.path).exists()),
+    ]
+
+
+def by_itself(instance: dg.DagsterInstance) -> Iterator[str]:
+    """The schedules and sensors that are on, each with what it last said."""
+    for state in instance.all_instigator_state():
+        if state.instigator_name not in BY_ITSELF or not state.is_running:
+            continue
+        tick = next(iter(instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)), None)
+        said = (tick.skip_reason or tick.status.value.lower()) if tick else "not looked yet"
+        yield f"{state.instigator_name} is on ({said})"
+
+
+def _minute(time: str) -> str:
+    return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M}"
