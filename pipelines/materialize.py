@@ -16,6 +16,9 @@ from stages import faults, lock
 PROJECT = "plates/project"
 """The tag of a run of `plates materialize` that names the working copy it works on."""
 
+SHOWN = 6
+"""How many figures of an asset fit on a line."""
+
 TERMINAL: Any = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
@@ -87,7 +90,7 @@ def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> None:
 
 
 def _line(event: dg.DagsterEvent) -> str:
-    """The asset and its figures: what of its metadata is one number or one word."""
+    """The asset and its first figures: what of its metadata is one number or one word. The UI shows all of them."""
     made = event.step_materialization_data.materialization
     plain = (dg.IntMetadataValue, dg.FloatMetadataValue, dg.TextMetadataValue)
     figures = {
@@ -96,15 +99,15 @@ def _line(event: dg.DagsterEvent) -> str:
         if isinstance(value, plain) and not name.startswith("dagster/")
     }
     seconds = figures.pop("seconds")
-    shown = ", ".join(
+    shown = [
         f"{name} {value:,}"
         if isinstance(value, int)
         else f"{name} {value:.3g}"
         if isinstance(value, float)
         else f"{name} {value}"
         for name, value in figures.items()
-    )
-    return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {shown}"
+    ]
+    return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {', '.join(shown[:SHOWN])}"
 
 
 def reason(event: dg.DagsterEvent, keeps: str) -> str:

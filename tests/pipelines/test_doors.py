@@ -125,9 +125,9 @@ def exp_queue(root: Path, call: Command, steps: int) -> None:
     call("dvc", "exp", "run", "--queue", "--name", f"queue-{steps}", "-S", f"train.steps={steps}")
     call("dvc", "queue", "start")
     deadline = time.monotonic() + 900
-    while "Success" not in (told := call("dvc", "queue", "status").stdout):
-        assert "Failed" not in told, call("dvc", "queue", "logs", f"queue-{steps}").stdout
-        assert time.monotonic() < deadline, told
+    while "Success" not in (status := call("dvc", "queue", "status").stdout):
+        assert "Failed" not in status, call("dvc", "queue", "logs", f"queue-{steps}").stdout
+        assert time.monotonic() < deadline, status
         time.sleep(2)
     call("dvc", "exp", "apply", f"queue-{steps}")
 

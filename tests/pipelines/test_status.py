@@ -23,7 +23,8 @@ def test_one_screen_says_what_is_in_service_what_failed_and_what_is_to_make(fini
     said = call("plates", "status").stdout
     assert "plates materialize: failed at labels: needs data/raw_images.parquet, which is not there yet" in said
     (line,) = [line for line in said.splitlines() if line.startswith("to make")]
-    assert "raw_images (data/raw_images.parquet is gone), checkpoint (train.steps 12 -> 13); after that labels" in line
+    assert "raw_images (data/raw_images.parquet is gone), preflight (train.steps 12 -> 13), checkpoint" in line
+    assert "; after that labels, boxes," in line
     assert len(said.splitlines()) == 5
 
 
