@@ -58,14 +58,12 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
         )
         for event in result.all_events:
             tags.add_record(instance, turn, event)
-    stages = assets.graph()
     failures = []
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             say(_line(event))
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            stage = stages.get(event.step_key or "")
-            failures.append(f"{event.step_key}: {reason(event, stage.keeps if stage else '')}")
+            failures.append(f"{event.step_key}: {reason(event)}")
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             said = f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}"
@@ -110,9 +108,10 @@ def _line(event: dg.DagsterEvent) -> str:
     return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {', '.join(shown[:SHOWN])}"
 
 
-def reason(event: dg.DagsterEvent, keeps: str) -> str:
-    """Why a step failed, in words; where it was interrupted, what it `keeps`."""
-    data = event.step_failure_data
+def reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed, in words; where it was interrupted, what it keeps."""
+    data, stage = event.step_failure_data, assets.graph().get(event.step_key or "")
+    keeps = stage.keeps if stage else ""
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
     if data.error and data.error.cls_name == "DagsterExecutionInterruptedError":

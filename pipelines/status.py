@@ -54,11 +54,9 @@ def last_run(instance: dg.DagsterInstance) -> str:
     named = f"{run.create_timestamp:%Y-%m-%d %H:%M} UTC, {of.tags.get(tags.DOOR, 'dagster')}"
     if of.status != dg.DagsterRunStatus.FAILURE:
         return f"{named}: {SAID.get(of.status, of.status.value.lower())}"
-    stages = assets.graph()
     for entry in instance.all_logs(of.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         if (event := entry.dagster_event) and event.step_key:
-            stage = stages.get(event.step_key)
-            return f"{named}: failed at {event.step_key}: {reason(event, stage.keeps if stage else '')}"
+            return f"{named}: failed at {event.step_key}: {reason(event)}"
     return f"{named}: failed before any asset began; its page in plates ui has the cause"
 
 

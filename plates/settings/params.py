@@ -202,6 +202,11 @@ class RetrainParams(Section):
         description="How long the folders must lie still. Raise it where copying pauses for longer.",
     )
     attempts: int = Field(2, ge=1, description="Runs on the same photographs, where they fail.")
+    on_failure: str | None = Field(
+        None,
+        description="Shell command for a run of Dagster's that failed: it gets the reason on its standard input. "
+        "Set it to be told: mail -s plates NAME.",
+    )
 
 
 class Params(Section):

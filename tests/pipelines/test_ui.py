@@ -36,11 +36,12 @@ def test_an_asset_shows_its_figures_and_checks(page: Page, address: str) -> None
 
 def test_what_starts_a_run_waits_to_be_switched_on(page: Page, address: str) -> None:
     page.goto(f"{address}/automation")
-    for name in ("weekly_retrain", "new_photographs", "results_of_dvc"):
+    starting = ("weekly_retrain", "new_photographs", "default_automation_condition_sensor")
+    for name in (*starting, "results_of_dvc", "failed_runs"):
         expect(page.get_by_text(name).first).to_be_visible()
     boxes = page.get_by_role("checkbox")  # one to select all; in each row one to select it, and its switch
-    expect(boxes).to_have_count(7)
-    assert sum(box.is_checked() for box in boxes.all()) == 1, "results_of_dvc, which starts nothing"
+    expect(boxes).to_have_count(11)
+    assert sum(box.is_checked() for box in boxes.all()) == 2, "results_of_dvc and failed_runs, which start nothing"
 
 
 def test_materializing_in_the_browser_runs_the_asset(page: Page, address: str, finished) -> None:

@@ -1,0 +1,56 @@
+"""What a run that failed while nobody watched leaves behind: a line in the log, a file, and a command of your own."""
+
+import logging
+import subprocess
+
+import dagster as dg
+
+from pipelines.materialize import PROJECT, reason
+from plates.files import atomic
+from plates.settings.project import Project
+
+FILE = ".plates/failed.txt"
+PATIENCE_S = 60
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=f"Says why a run of the UI, the sensor or the schedule failed: in {FILE}, and to retrain.on_failure.",
+)
+def failed_runs(context: dg.RunFailureSensorContext, project: dg.ResourceParam[Project]) -> dg.SkipReason | None:
+    """Tells of one failed run. Those of `plates run` and `dvc repro` have said it in their terminal."""
+    if PROJECT in context.dagster_run.tags:
+        return dg.SkipReason(f"run {context.dagster_run.run_id[:8]} was started in a terminal")
+    said = words(context)
+    context.log.error(said)
+    with atomic(project.root / FILE) as temporary:
+        temporary.write_text(said, encoding="utf-8")
+    command = Project(project.root).params.retrain.on_failure
+    if command:
+        tell(context.log, command, said, project)
+    return None
+
+
+def words(context: dg.RunFailureSensorContext) -> str:
+    """Which run failed where, why, and what to do."""
+    run = context.dagster_run
+    reasons = [f"{event.step_key}: {reason(event)}" for event in context.get_step_failure_events()]
+    why = "\n".join(reasons) or context.failure_event.message or "it ended before an asset began"
+    return (
+        f"plates: run {run.run_id[:8]} ({run.job_name}) failed\n{why}\n"
+        "What was made before is kept. See plates status; once the cause is fixed: plates run\n"
+    )
+
+
+def tell(log: logging.Logger, command: str, said: str, project: Project) -> None:
+    """Runs the user's command with what is said on its standard input; its own failure is logged, and no more."""
+    try:
+        done = subprocess.run(
+            command, shell=True, cwd=project.root, input=said, text=True, capture_output=True, timeout=PATIENCE_S
+        )
+    except subprocess.TimeoutExpired:
+        log.error(f"retrain.on_failure did not end within {PATIENCE_S} s: {command}")
+        return
+    if done.returncode:
+        log.error(f"retrain.on_failure ended with {done.returncode}: {command}: {done.stderr.strip()}")
