@@ -5,7 +5,8 @@ import subprocess
 
 import dagster as dg
 
-from pipelines.materialize import PROJECT, reason
+from pipelines import tags
+from pipelines.reason import reason
 from plates.files import atomic
 from plates.settings.project import Project
 
@@ -20,7 +21,7 @@ PATIENCE_S = 60
 )
 def failed_runs(context: dg.RunFailureSensorContext, project: dg.ResourceParam[Project]) -> dg.SkipReason | None:
     """Tells of one failed run. Those of `plates run` and `dvc repro` have said it in their terminal."""
-    if PROJECT in context.dagster_run.tags:
+    if tags.PROJECT in context.dagster_run.tags:
         return dg.SkipReason(f"run {context.dagster_run.run_id[:8]} was started in a terminal")
     said = words(context)
     context.log.error(said)

@@ -8,13 +8,10 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-import assets
 from pipelines import restored, tags
+from pipelines.reason import reason
 from plates.errors import UserError
 from stages import faults, lock
-
-PROJECT = "plates/project"
-"""The tag of a run of `plates materialize` that names the working copy it works on."""
 
 SHOWN = 6
 """How many figures of an asset fit on a line."""
@@ -52,7 +49,7 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
         result = job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
-            tags={PROJECT: lock.project_id(root), **tags.of(root, turn)},
+            tags={tags.PROJECT: lock.project_id(root), **tags.of(root, turn)},
             asset_selection=[dg.AssetKey(name) for name in names],
             raise_on_error=False,
         )
@@ -81,8 +78,8 @@ def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> None:
 
     Dagster would keep their place in a pool, and the next run would wait for it.
     """
-    tags = {PROJECT: lock.project_id(root)}
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=tags)):
+    mine = {tags.PROJECT: lock.project_id(root)}
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=mine)):
         instance.report_run_failed(run, message="the process of this run was killed")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
@@ -106,15 +103,3 @@ def _line(event: dg.DagsterEvent) -> str:
         for name, value in figures.items()
     ]
     return f"  {made.asset_key.to_user_string()} ({seconds:.1f} s): {', '.join(shown[:SHOWN])}"
-
-
-def reason(event: dg.DagsterEvent) -> str:
-    """Why a step failed, in words; where it was interrupted, what it keeps."""
-    data, stage = event.step_failure_data, assets.graph().get(event.step_key or "")
-    keeps = stage.keeps if stage else ""
-    if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description
-    if data.error and data.error.cls_name == "DagsterExecutionInterruptedError":
-        kept = f"Kept: {keeps}, from where" if keeps else "Its files are as they were before;"
-        return f"interrupted. {kept} the same command {'goes on' if keeps else 'begins it again'}"
-    return data.error.to_string() if data.error else event.message or "failed"

@@ -8,7 +8,7 @@ import dagster as dg
 
 import assets
 from pipelines import tags
-from pipelines.materialize import reason
+from pipelines.reason import reason
 from plates.lineage import champion
 from plates.lineage import record as records
 from plates.metrics import measured

@@ -11,6 +11,9 @@ from stages import lock
 RUN = "plates/run"
 """One pipeline run: `plates run` and `dvc repro` make a run in Dagster for each stage, all with the same value."""
 
+PROJECT = "plates/project"
+"""Of a run of `plates materialize`: the working copy that it works on."""
+
 DOOR = "plates/door"
 COMMIT = "plates/commit"
 EXPERIMENT = "plates/experiment"

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from pipelines.failures import FILE, failed_runs
-from pipelines.materialize import PROJECT
+from pipelines.tags import PROJECT
 from plates.settings.project import Project
 
 
