@@ -23,7 +23,7 @@ from plates.lineage.cache import Cache
 from plates.lineage.code_trees import export_code
 from plates.lineage.origin import Steps
 from plates.lineage.record import Record
-from plates.lineage.restore import share_cache
+from plates.lineage.restore import Fetch, share_cache
 from plates.metrics import EVALUATION
 
 STAGES = ("anchors", "checkpoint", "evaluation")
@@ -103,13 +103,23 @@ def differing(first: Record, second: Record) -> list[str]:
     return [*found, *([PARAMETERS] if params[0] != params[1] else []), *([CODE] if code[0] != code[1] else [])]
 
 
-def carry_out(root: Path, plan: Plan, say: Callable[[str], None]) -> Attribution:
-    """Makes what is missing, one run after the other; what is done is kept, and so is a run that is stopped."""
+def carry_out(root: Path, plan: Plan, say: Callable[[str], None], fetch: Fetch | None = None) -> Attribution:
+    """Makes what is missing, one run after the other; what is done is kept, and so is a run that is stopped.
+
+    Args:
+        root: the project's folder.
+        plan: of this project.
+        say: takes a line as each run and each stage begins.
+        fetch: asked for the hashes that the cache lacks, where a remote may have them.
+
+    Raises:
+        UserError: data or code of a record cannot be had, or a run fails.
+    """
     figures = dict(plan.known)
     for number, run in enumerate(plan.missing, 1):
         say(f"{number} of {len(plan.missing)}: {_in_words(plan, run)}")
         began = time.monotonic()
-        figures[run] = _train(root, plan, run, say)
+        figures[run] = _train(root, plan, run, say, fetch)
         say(f"  {METRIC} {figures[run]:.3f} in {time.monotonic() - began:.0f} s")
     by_cell = {cell: [figures[run] for run in plan.runs if run.cell == cell] for cell in cells(plan.causes)}
     return attribute(by_cell, plan.causes)
@@ -123,7 +133,7 @@ def _in_words(plan: Plan, run: Run) -> str:
     return f"{taken}, seed {run.seed}"
 
 
-def _train(root: Path, plan: Plan, run: Run, say: Callable[[str], None]) -> float:
+def _train(root: Path, plan: Plan, run: Run, say: Callable[[str], None], fetch: Fetch | None) -> float:
     folder, cache = plan.folder / run.name, Cache.of(root)
     data = plan.second if DATA in run.cell else plan.first
     params = plan.second if {PARAMETERS, BOTH} & run.cell else plan.first
@@ -135,7 +145,10 @@ def _train(root: Path, plan: Plan, run: Run, say: Callable[[str], None]) -> floa
         settings = yaml.safe_load(params.params_yaml)
         settings.setdefault("train", {})["seed"] = run.seed
         (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        for path, md5 in _data(Steps(data)).items():
+        wanted = _data(Steps(data))
+        if fetch and (missing := [md5 for md5 in wanted.values() if cache.missing(md5)]):
+            fetch(missing)
+        for path, md5 in wanted.items():
             cache.put(md5, folder / path)
         again.remove(folder, steps, _stages(steps))
         share_cache(folder, cache)

@@ -13,6 +13,7 @@ from plates.lineage import record as records
 from plates.lineage.attribution import Change
 from plates.lineage.differences import headline
 from plates.settings.project import Project
+from stages.dvc_fetch import fetcher
 
 
 @commands.command()
@@ -33,7 +34,7 @@ def explain(
     say(f"{len(found.runs)} trainings, {len(found.known)} of them known: {len(found.missing)} to run{time}")
     if found.missing and not yes:
         typer.confirm("Begin? Stopped, the same command goes on where it was.", abort=True)
-    done = carry_out(root, found, note)
+    done = carry_out(root, found, note, fetcher(root))
     for cause, share in done.shares.items():
         say(f"{_said(share)} from the {cause}{'' if share.certain else ' (may be chance)'}")
     if found.causes:

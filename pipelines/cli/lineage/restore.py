@@ -52,7 +52,9 @@ def verify(
     root = Project.find().root
     found = records.find(root, record)
     with ExitStack() as stack:
-        folder = to or Path(stack.enter_context(TemporaryDirectory(prefix="plates-verify-")))
+        scratch = root / ".plates"  # on the disk of the cache, so that files are links
+        scratch.mkdir(exist_ok=True)
+        folder = to or Path(stack.enter_context(TemporaryDirectory(prefix="verify-", dir=scratch)))
         done = prove(root, found, folder, fetcher(root), note, deep)
     if not done.differs:
         say(f"record {found.short} is true to the last digit: {figures(found)}")
