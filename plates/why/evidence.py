@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ import yaml
 
 from plates.ccpd.geometry import hull
 from plates.columns import BOX, CORNERS
+from plates.efficientdet.training.history import Row
 from plates.errors import UserError
 from plates.lineage.cache import Cache
 from plates.lineage.record import Record, flat, read_all
 from plates.scoring.truth import truth
+from plates.settings.params import Params
 from plates.settings.project import Project
 from plates.splits.shift import between_splits
 from plates.why.content import typical_detail
@@ -76,9 +78,9 @@ class Evidence:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row a training step."""
-        path = self.project.path("models/checkpoint/history.csv")
-        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+        """A row a training step, with the columns of `Row`; without rows where it is not kept."""
+        path, columns = self.project.path("models/checkpoint/history.csv"), [field.name for field in fields(Row)]
+        return pd.read_csv(path).reindex(columns=columns) if path.is_file() else pd.DataFrame(columns=columns)
 
     @cached_property
     def run(self) -> dict[str, Any]:
@@ -190,9 +192,8 @@ class Evidence:
 
 def of_record(root: Path, record: Record) -> Evidence:
     """The evidence of an evaluation of the past."""
-    return Evidence(
-        AsRecorded.of(root, record), flat(record.params), record.metrics, record, _before(read_all(root), record)
-    )
+    params = flat(Params().model_dump(mode="json")) | flat(record.params)
+    return Evidence(AsRecorded.of(root, record), params, record.metrics, record, _before(read_all(root), record))
 
 
 def of_now(project: Project) -> Evidence:

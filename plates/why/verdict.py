@@ -10,7 +10,7 @@ from plates.why.evidence import Evidence
 from plates.why.finding import LIKELY, POSSIBLE, Finding
 
 GOOD = 0.9
-"""mAP50 from which on a score is not low."""
+"""mAP50, or the masks' IoU, from which on a score is not low."""
 SHOWN = 5
 
 
@@ -35,7 +35,7 @@ class Verdict:
 def verdict(e: Evidence) -> Verdict:
     """Asks every cause, and ranks what they find by how much of a low score it explains."""
     found = sorted((finding for cause in CAUSES if (finding := cause(e))), key=lambda finding: -finding.weight)
-    low = (e.metrics.get("mAP50") or 0.0) < GOOD
+    low = (e.metrics.get("mAP50", e.metrics.get("mask_iou")) or 0.0) < GOOD
     if not low:
         found = [finding for finding in found if finding.weight >= LIKELY and finding.cause != "too few steps"]
     return Verdict(_headline(e), _answer(e, found, low), found[:SHOWN], e.missing, not low and not found)

@@ -56,7 +56,7 @@ def batch_norm(e: Evidence) -> Finding | None:
         if batch <= 2
         else e.warnings["batch norm"]
     )
-    best = e.history["validation"].max() if "validation" in e.history else float("nan")
+    best = e.history["validation"].max()
     return Finding(
         "batch norm has not settled",
         DECISIVE if "batch norm" in e.warnings or unsettled else LIKELY,
