@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from clones import ROOT, clone
+from playwright.sync_api import Browser, expect
 from served import served
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -135,3 +136,20 @@ def test_the_pages_subscriptions_work_and_those_of_others_do_not(address: str) -
     for headers in ({"origin": "http://evil.example"}, {"additional_headers": {"Host": "evil.example"}}):
         with pytest.raises(InvalidStatus, match="403"):
             connect(f"ws://{address}/graphql", **wanted, **headers)
+
+
+@pytest.mark.long
+def test_nothing_that_the_pages_ask_for_is_refused(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    refused, sockets = [], []
+    page.on("response", lambda response: refused.append(response.url) if response.status in (403, 405, 415) else None)
+    page.on("websocket", lambda socket: sockets.append(socket))
+    for path in ("assets/labels", "automation", "runs", "deployment"):
+        page.goto(f"http://{address}/{path}")
+        page.wait_for_load_state("networkidle")
+    page.goto(f"http://{address}/assets/labels")
+    expect(page.get_by_text("labels").first).to_be_visible(timeout=60_000)
+    assert refused == []
+    assert sockets
+    assert not any(socket.is_closed() for socket in sockets[-1:])
+    page.close()
