@@ -7,7 +7,7 @@ import dagster as dg
 
 import assets
 import checks
-from pipelines import failures, jobs, resources, restored, schedules, sensors
+from pipelines import failures, jobs, launchpad, resources, restored, schedules, sensors
 from pipelines.executor import one_run_at_a_time
 from stages.asset import definition
 from stages.code import require_own_code
@@ -32,7 +32,7 @@ def build_defs(
         schedules=[schedules.weekly_retrain],
         sensors=[sensors.new_photographs, restored.results_of_dvc, failures.failed_runs],
         executor=one_run_at_a_time(executor, project),
-        resources={"project": project, **(overrides or {})},
+        resources={launchpad.RESOURCE: launchpad.resource(project), **(overrides or {})},
     )
 
 

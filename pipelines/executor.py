@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines import restored, tags
+from pipelines import launchpad, restored, tags
+from plates.errors import UserError
 from plates.settings.project import Project
 from stages import faults, lock
 
@@ -44,6 +45,12 @@ class OneRunAtATime(dg.Executor):
                 raise dg.Failure(said)
             if Project(root).params != self._project.params:
                 raise dg.Failure("params.yaml was edited while this run waited for another. Launch it again.")
+            try:
+                changes = launchpad.write(self._project, plan_context.run_config)
+            except UserError as error:
+                raise dg.Failure(str(error)) from error
+            if changes:
+                plan_context.log.info(f"params.yaml: {', '.join(f'{key} = {to}' for key, to in changes.items())}")
             restored.report(root, instance)
             instance.add_run_tags(run_id, tags.of(root, turn))
             for event in self._inner.execute(plan_context, execution_plan):

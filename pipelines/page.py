@@ -41,6 +41,10 @@ After a check that blocks and fails, nothing downstream is made in that run.
 
 {jobs}
 
+A run takes settings in the launchpad (hold shift and click "Materialize"), or with `dg launch --config-json`, under
+`resources`, `project`, `config`: each of [every setting](hyperparameters.md), with its type and meaning. By one rule:
+what is set there is written to `params.yaml` when the run begins, as `plates run --set` does, and stays.
+
 ## Schedules and sensors
 
 {automations}

@@ -21,6 +21,9 @@ from stages.stage import Stage
 
 TOUCHED = "files and parameters asked for: "
 
+CODE_VERSION = "dagster/code_version"
+"""The tag of what ran: the definitions may have been loaded before the code or `params.yaml` was edited."""
+
 OWNER = "team:plates"
 
 RETRIES, WAIT_S = 2, 30
@@ -79,7 +82,9 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
             run.progress.close()
         metadata["seconds"] = round(time.monotonic() - started, 1)
         version = stage.data_version({path: content_hash(project.path(path)) for path in stage.versioned})
-        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
+        return dg.MaterializeResult(
+            metadata=metadata, data_version=dg.DataVersion(version), tags={CODE_VERSION: before.version}
+        )
 
     return materialize
 

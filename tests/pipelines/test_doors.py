@@ -17,6 +17,7 @@ import assets
 from pipelines import restored
 from plates.lineage.record import read_all
 from plates.settings import edit
+from plates.settings.project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -42,10 +43,14 @@ def told(root: Path) -> list[str]:
         return restored.report(root, instance)
 
 
-def test_what_dvc_takes_from_its_cache_is_current_in_dagster_too(finished: tuple[Path, Command]) -> None:
+def test_what_the_launchpad_sets_and_dvc_restores_is_current_in_both(
+    finished: tuple[Path, Command],
+) -> None:
     root, call = finished
-    put(root, split__seed=1)
-    call("dg", "launch", "--assets", "splits")
+    config = {"resources": {"project": {"config": {"split": {"seed": 1}}}}}
+    call("dg", "launch", "--assets", "splits", "--config-json", json.dumps(config))
+    assert Project(root).params.split.seed == 1, "what the launchpad sets is written to params.yaml"
+    assert "splits" not in state(call)["dvc"]
     assert "splits" not in state(call)["dagster"]
     put(root, split__seed=0)
     assert "Stage 'splits' is cached" in call("dvc", "repro", "splits").stdout
