@@ -64,10 +64,10 @@ def mean(values: np.ndarray) -> float | None:
 
 def _at_hits(matched: Matched, row: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """At each IoU, which detections have a box, best first, and the best precision from each of them on."""
-    right, aside = np.flatnonzero(matched.hits[row]), np.flatnonzero(matched.ignored[row])
-    hit, ignored = matched.hits[row][right], matched.ignored[row][aside]
+    right, ignored = np.flatnonzero(matched.hits[row]), matched.ignored[row]
+    hit, some_ignored = matched.hits[row][right], ignored.any()
     for bit in np.uint16(1) << np.arange(len(IOUS), dtype=np.uint16):
         hits = right[(hit & bit) > 0]
-        counted = hits + 1 - np.searchsorted(aside[(ignored & bit) > 0], hits)
+        counted = np.cumsum((ignored & bit) == 0, dtype=np.int32)[hits] if some_ignored else hits + 1
         precision = np.arange(1, len(hits) + 1) / (counted + np.spacing(1))  # as there, to the last digit
         yield hits, np.maximum.accumulate(precision[::-1])[::-1]
