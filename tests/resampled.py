@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from plates.scoring.tally import Tally
+from plates.scoring.tally import Tally, groups
 
 RUNS = Path(__file__).parent / "plates" / "scoring" / "runs"
 SEEDS = (0, 1)
@@ -17,7 +17,7 @@ SIZE = (384, 240)
 
 
 def truth() -> pd.DataFrame:
-    """One plate a photograph, five photographs a plate."""
+    """154 photographs of 140 plates, one on each, and 4 without a plate."""
     return pd.read_parquet(RUNS / "truth.parquet")
 
 
@@ -37,9 +37,9 @@ def drawn(table: pd.DataFrame, photographs: np.ndarray) -> pd.DataFrame:
 def plates(table: pd.DataFrame, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """As many plates as `table` has, drawn with replacement: the photographs of all, and the place of each one's plate.
 
-    A plate that is drawn twice counts as two.
+    A plate that is drawn twice counts as two; a photograph without a plate is drawn as one.
     """
-    photographs = [rows["image_id"].to_numpy() for _, rows in table.groupby("plate")]
+    photographs = [rows["image_id"].to_numpy() for _, rows in table.groupby(groups(table))]
     picked = [photographs[place] for place in random.integers(len(photographs), size=len(photographs))]
     return np.concatenate(picked), np.repeat(np.arange(len(picked)), [len(one) for one in picked])
 

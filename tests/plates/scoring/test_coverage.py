@@ -17,7 +17,7 @@ SAMPLES = 400
 def test_intervals_hold_the_figure_of_all_photographs() -> None:
     """Of one run, and of the difference of two in what the gate goes by; 400 samples tell 0.95 from 0.92.
 
-    mAP50 is 0.993, so that of 30 plates one or two have all the misses: only there does it come to less.
+    mAP50 is 0.993, so that one or two plates have all the misses: there it comes to less.
     """
     expected, found = truth(), [detections(seed) for seed in SEEDS]
     as_they_are = Draws.of(groups(expected), 0)
