@@ -16,8 +16,8 @@ def stages_with(path: str) -> set[str]:
     return {name for name, stage in GRAPH.items() if path in code.code_of(stage)}
 
 
-def test_the_definition_of_the_test_set_is_code_of_whatever_scores_or_fits_to_it() -> None:
-    assert stages_with("plates/scoring/truth.py") == {"anchors", "evaluation", "champion"}
+def test_the_definition_of_the_test_set_is_code_of_whatever_scores_fits_or_looks_at_it() -> None:
+    assert stages_with("plates/scoring/truth.py") == {"anchors", "preflight", "evaluation", "champion"}
 
 
 def test_class_ids_are_code_of_the_tfrecords() -> None:
