@@ -1,10 +1,11 @@
 """Asking DVC's remotes for files by their hashes."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from plates.errors import UserError
+from plates.lineage.cache import Cache
 
 
 def fetcher(root: Path) -> Callable[[Sequence[str]], None] | None:
@@ -15,7 +16,7 @@ def fetcher(root: Path) -> Callable[[Sequence[str]], None] | None:
     if importlib.util.find_spec("dvc") is None:
         return None
 
-    def fetch(hashes: Sequence[str]) -> None:
+    def pull(hashes: Iterable[str]) -> None:
         from dvc.exceptions import DvcException, FileTransferError
         from dvc.repo import Repo
         from dvc_data.hashfile.hash_info import HashInfo
@@ -27,5 +28,12 @@ def fetcher(root: Path) -> Callable[[Sequence[str]], None] | None:
                 return
             except DvcException as error:
                 raise UserError(f"DVC's remote: {error}") from error
+
+    def fetch(hashes: Sequence[str]) -> None:
+        pull(hashes)
+        cache = Cache.of(root)
+        listed = [md5 for md5 in hashes if cache.find(md5)]
+        if inside := sorted({name for md5 in listed for name in cache.missing(md5)}):  # DVC brought the lists alone
+            pull(inside)
 
     return fetch

@@ -44,8 +44,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_clone_restores_from_s3_what_it_never_had(finished, bucket: str, tmp_path: Path) -> None:
-    root, call = finished
-    (record,) = read_all(root)
+    root, _ = finished
+    (record,), call = read_all(root), commands(root)  # which know the keys of the bucket
     call("dvc", "remote", "add", "--default", "s3", "s3://plates/store")
     call("dvc", "remote", "modify", "s3", "endpointurl", bucket)
     call("dvc", "push", "--quiet")
