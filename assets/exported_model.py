@@ -6,6 +6,7 @@ Its numbers are compared with the checkpoint's on test photographs; a check stop
 import json
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from plates.files import atomic, write_json
@@ -29,6 +30,8 @@ def exported_model(run: Run) -> dict[str, Any]:
     from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.inference.agreement import LIMITS, agreement
     from plates.efficientdet.inference.export import describe, export
+    from plates.efficientdet.inference.runtimes import open_network, part
+    from plates.efficientdet.inference.speed import milliseconds
 
     path, params = run.project.path, run.params
     checkpoint, formats = path("models/checkpoint"), params.export.formats
@@ -51,8 +54,12 @@ def exported_model(run: Run) -> dict[str, Any]:
         agrees = all(value <= LIMITS[name.rsplit(" ", 1)[1]] for name, value in largest.items())
         content = {"images": len(photographs), "agrees": agrees, "limits": LIMITS, "differences": largest}
         write_json(folder / "agreement.json", content)
-    size = sum(file.stat().st_size for file in path("models/export/model").rglob("*") if file.is_file())
-    return {"formats": ", ".join(formats), "MiB": round(size / 2**20, 1), "agrees": agrees, **largest}
+    costs: dict[str, float] = {}
+    for name in formats:
+        costs[f"{name} MiB"] = round(size(path("models/export/model") / part(name)) / 2**20, 2)
+        for count, value in milliseconds(open_network(path("models/export/model"), name)).items():
+            costs[f"{name} ms for {count}"] = round(value, 2)
+    return {"formats": ", ".join(formats), "agrees": agrees, **costs, **largest}
 
 
 def jpegs(run: Run, split: str) -> Iterator[bytes]:
@@ -62,3 +69,8 @@ def jpegs(run: Run, split: str) -> Iterator[bytes]:
     folder = run.project.path("data/tfrecords")
     for shard in read_manifest(folder).split(split).shards:
         yield from (record.encoded for record in read(folder / shard.file))
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all that is in a folder."""
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())

@@ -10,6 +10,7 @@ from checks.report import failed, passed, rows, warned
 from plates.lineage import champion
 from plates.metrics import measured
 from plates.scoring import agreement
+from plates.serve.seen import FILE
 from plates.settings.project import Project
 
 
@@ -95,6 +96,21 @@ def not_below_the_champion(project: dg.ResourceParam[Project]) -> dg.AssetCheckR
     figures |= {f"difference, {row['dimension']} {row['slice']}": row["difference"] for row in evidence}
     answer = passed if decision["promoted"] else warned
     return answer(decision["reason"], figures=figures)
+
+
+@dg.asset_check(asset="champion", description="What `plates serve` sees is like what the model learnt from.")
+def service_sees_what_was_learnt(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    file = project.scratch / FILE
+    if not file.exists():
+        return passed("no service has run", figures={})
+    seen = json.loads(file.read_text(encoding="utf-8"))
+    figures = {"photographs": seen["photographs"], "empty": seen.get("empty")}
+    on = f"{seen['photographs']:,} photographs seen"
+    if seen["drift"] is None:
+        return passed(f"{on}: too few to say", figures=figures)
+    if not seen["drift"]:
+        return passed(f"{on}, like those of training", figures=figures)
+    return warned(f"{on}. {'; '.join(seen['drift'])}. Label some: plates next FOLDER --to NEW", figures=figures)
 
 
 def _read(project: Project, path: str) -> Any:

@@ -114,6 +114,21 @@ def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
+def suppressing(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy in files with NMS inside, voting too: those that are used without this project."""
+    from plates.efficientdet.checkpoints import saved_detector
+    from plates.efficientdet.config import ExportConfig, NmsConfig
+    from plates.efficientdet.inference.export import describe, export
+
+    def make(folder: Path) -> None:
+        config = ExportConfig(score_threshold=0.05, nms_inside=True)
+        detector = saved_detector.load(checkpoint)
+        export(detector, describe(detector, NmsConfig(voting=0.8), config), ["onnx", "litert", "openvino"], folder)
+
+    return once(tmp_path_factory, "toy_suppressing", make)
+
+
+@pytest.fixture(scope="session")
 def toy_photographs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, tuple[float, float, float, float]]:
     """JPEGs of what the toy was trained on, larger, and the box in each: xmin, ymin, xmax, ymax in pixels."""
     import toy

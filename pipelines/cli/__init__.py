@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipelines.cli import champions, compare, data, hide, lineage, machine, model, predict, run, serve, ui, why
+from pipelines.cli import champions, compare, data, hide, lineage, machine, model, next, predict, run, serve, ui, why
 from pipelines.cli.app import app, complain
 from plates.errors import UserError
 from plates.settings.project import Project
@@ -19,6 +19,7 @@ __all__ = [
     "machine",
     "main",
     "model",
+    "next",
     "predict",
     "run",
     "serve",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.app import app, note
+from pipelines.cli.next import train_photographs
 from pipelines.cli.predict import Trust, locate, vouching
 from plates.errors import UserError
 from plates.lineage.champion import FOLDER, POINTER
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 HERE = "127.0.0.1"
 KEY = "PLATES_KEY"
+LEARNT = 300
+"""Photographs of train that what the service sees is held against."""
 STOPPING = 30
 """Seconds that requests have to end once the service is told to stop."""
 
@@ -51,7 +54,11 @@ def serve(
     _require_free(host, port)
     source = _given(model, trust) if model else _champion(trust)
     service = create(
-        source, Options(megabytes=megabytes, megapixels=megapixels, waiting=waiting, key=key), lambda: _lineage(model)
+        source,
+        Options(megabytes=megabytes, megapixels=megapixels, waiting=waiting, key=key),
+        lambda: _lineage(model),
+        learnt=lambda: train_photographs(LEARNT),
+        scratch=None if model else Project.find().scratch,
     )
     note(f"http://{host}:{port} (Ctrl-C ends it)")
     uvicorn.run(service, host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOPPING)

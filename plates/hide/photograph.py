@@ -46,7 +46,7 @@ def hide_photograph(model: Model, source: Path, target: Path, options: Options) 
 def covered_photograph(model: Model, picture: Picture, options: Options) -> tuple[bytes, Result, float]:
     """A photograph's file with its plates hidden, what was found in it, doubtful ones too, and the threshold."""
     least = threshold(model, options)
-    (result,) = model.predict(picture, score=DOUBTFUL * least)
+    (result,) = model.predict(picture, score=max(DOUBTFUL * least, model.lowest))
     hidden = result.over(least).hide(options.style, options.margin)
     return encoded(hidden, picture, options.metadata), result, least
 

@@ -47,7 +47,7 @@ def hide_video(
         UserError: it cannot be read, or was cut off. Nothing is written then.
     """
     least = threshold(model, options)
-    seen, rate = _found(model, source, DOUBTFUL * least, progress)
+    seen, rate = _found(model, source, max(DOUBTFUL * least, model.lowest), progress)
     hidden = places(seen, least, rate)
     report = Hidden(str(source), str(target), frames=len(seen))
     report.filled = sum(place.filled for frame in hidden for place in frame)

@@ -11,7 +11,6 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 Cell = frozenset[str]
@@ -62,6 +61,8 @@ def attribute(figures: Mapping[Cell, Sequence[float]], causes: Sequence[str]) ->
         raise ValueError("two seeds at least say what chance does")
     squares = sum(float(np.sum((np.array(values) - means[cell]) ** 2)) for cell, values in figures.items())
     seed = float(np.sqrt(squares / freedom))
+    from scipy import stats
+
     width = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * seed
 
     def change(weights: Mapping[Cell, float]) -> Change:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from plates.errors import UserError
 from plates.metrics import measured
@@ -97,6 +96,8 @@ def evidence(paired: pd.DataFrame, metric: str) -> pd.DataFrame:
 
     A difference whose draws do not vary is taken as it is.
     """
+    from scipy import stats
+
     rows = paired[(paired["figure"] == metric) & paired["difference"].notna()]
     rows = rows[(rows["dimension"] == WHOLE) | (rows["groups"] >= FEWEST)].reset_index(drop=True)
     deviation = (rows["high"] - rows["low"]).fillna(0) / (2 * stats.norm.ppf(0.975))

@@ -162,7 +162,7 @@ def detections_in(
         UserError: none of them can be read.
     """
     found = []
-    for done, result in enumerate(model.stream(list(pictures), score=0.0, batch=batch, on_error=on_error), 1):
+    for done, result in enumerate(model.stream(list(pictures), score=model.lowest, batch=batch, on_error=on_error), 1):
         progress(done, len(pictures))
         found.append(result.to_pandas().assign(image_id=pictures[result.source]))
     if not found:

@@ -35,25 +35,33 @@ def table(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
         yield result
 
 
-def coco(results: Iterable[Result], file: Path | None, label_map: dict[int, str], stream: TextIO) -> Iterator[Result]:
-    """Writes COCO's JSON once all results passed by: annotations with a `score`, as labelling tools take for a start.
+class Coco:
+    """COCO's JSON in the making: annotations with a `score`, as labelling tools take for a start."""
 
-    To `file`; to `stream` where that is None.
-    """
-    content: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
-    for number, result in enumerate(results, 1):
-        size = {"width": result.picture.width, "height": result.picture.height}
-        content["images"].append({"id": number, "file_name": result.source, **size})
-        for found in result.to_coco(number):
-            _, _, width, height = found["bbox"]
-            count = len(content["annotations"]) + 1
-            content["annotations"].append({"id": count, **found, "area": round(width * height, 1), "iscrowd": 0})
+    def __init__(self, label_map: dict[int, str]) -> None:
+        categories = [{"id": key, "name": name} for key, name in sorted(label_map.items())]
+        self.content: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": categories}
+
+    def add(self, name: str, size: tuple[int, int], found: Iterable[dict[str, Any]]) -> None:
+        """Adds a picture of (width, height) pixels with its `Result.to_coco`."""
+        images, annotations = self.content["images"], self.content["annotations"]
+        number = len(images) + 1
+        images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
+        for one in found:
+            area = round(one["bbox"][2] * one["bbox"][3], 1)
+            annotations.append({"id": len(annotations) + 1, **one, "image_id": number, "area": area, "iscrowd": 0})
+
+
+def coco(results: Iterable[Result], file: Path | None, label_map: dict[int, str], stream: TextIO) -> Iterator[Result]:
+    """Writes COCO's JSON once all results passed by: to `file`; to `stream` where that is None."""
+    made = Coco(label_map)
+    for result in results:
+        made.add(result.source, (result.picture.width, result.picture.height), result.to_coco())
         yield result
-    whole = {**content, "categories": [{"id": key, "name": name} for key, name in sorted(label_map.items())]}
     if file:
-        write_json(file, whole)
+        write_json(file, made.content)
     else:
-        json.dump(whole, stream, ensure_ascii=False)
+        json.dump(made.content, stream, ensure_ascii=False)
         stream.write("\n")
 
 

@@ -79,7 +79,18 @@ class Model:
         value = known[score or "default"] if score is None or isinstance(score, str) else float(score)
         if not 0 <= value <= 1:
             raise UserError(f"a score is between 0 and 1; this one is {value:g}")
+        if value < self.lowest:
+            raise UserError(
+                f"the NMS inside of {self.path} answers from {self.lowest:g} on, and {value:g} is asked for: lower "
+                "export.score_threshold and export again, or load another format"
+            )
         return value
+
+    @property
+    def lowest(self) -> float:
+        """The least score that can be asked for: over 0 where the file itself suppresses what overlaps."""
+        inside = self.description.nms_inside and self.format not in ("saved_model", "checkpoint")
+        return self.description.score_threshold if inside else 0.0
 
     def predict(
         self, images: Any, *, score: float | str | None = None, batch: int = BATCH, urls: bool = False
@@ -148,6 +159,9 @@ class Model:
     def _detections(self, found: Arrays, index: int, least: float) -> Detections:
         if "scores" not in found:
             return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+        if "classes" in found:
+            keep = (found["classes"][index] > 0) & (found["scores"][index] >= least)
+            return Detections(*(found[name][index][keep] for name in ("boxes", "scores", "classes")))
         nms = self.description.nms
         nms = nms.model_copy(update={"score_thresh": max(nms.score_thresh, least)})
         return suppress(found["boxes"][index], found["scores"][index], nms, self.image_size)

@@ -44,14 +44,14 @@ def expand(given: Any, *, urls: bool = False, on_error: OnError | None = None) -
         UserError: there is no picture where one was named.
     """
     for number, item in enumerate(_many(given), 1):
-        with _passing(str(item), on_error):
+        with passing(str(item), on_error):
             for source, opened in _inside(item, f"picture {number}", urls):
-                with _passing(source, on_error):
+                with passing(source, on_error):
                     yield from opened()
 
 
 @contextmanager
-def _passing(source: str, on_error: OnError | None) -> Iterator[None]:
+def passing(source: str, on_error: OnError | None) -> Iterator[None]:
     """Hands a `UserError` to `on_error`, where there is one."""
     try:
         yield

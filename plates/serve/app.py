@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
@@ -25,7 +26,7 @@ from plates.serve.batches import Batches
 from plates.serve.metrics import Metrics
 from plates.serve.options import Options
 from plates.serve.request import pictures
-from plates.serve.seen import Seen
+from plates.serve.seen import Seen, of_training
 from plates.serve.service import Service, Source
 
 LOOK = 2.0
@@ -40,13 +41,21 @@ class Busy(Exception):
     """As many photographs wait as may wait."""
 
 
-def create(source: Source, options: Options, about: Callable[[], dict[str, Any]] = dict) -> FastAPI:
+def create(
+    source: Source,
+    options: Options,
+    about: Callable[[], dict[str, Any]] = dict,
+    learnt: Callable[[], Iterable[bytes]] = tuple,
+    scratch: Path | None = None,
+) -> FastAPI:
     """The service.
 
     Args:
         source: of the model, asked again every `LOOK` seconds.
         options: limits and key.
         about: gives what `/metadata` says besides: the lineage of the model in service.
+        learnt: gives JPEGs that the model in service learnt from, to hold against what the service sees.
+        scratch: the folder where what was seen is written, for the check on the champion.
 
     Raises:
         UserError: there is no model to serve.
@@ -56,12 +65,19 @@ def create(source: Source, options: Options, about: Callable[[], dict[str, Any]]
     waiting = 0
     decoders = ThreadPoolExecutor(DECODERS, "decoder")
 
+    def look() -> None:
+        if service.follow():
+            metrics.swaps.inc()
+            seen.forget()
+        if seen.training is None:
+            seen.training = of_training(service.model, learnt())
+        if scratch:
+            seen.write(scratch, service.identity)
+
     async def follow() -> None:
         while True:
             await asyncio.sleep(LOOK)
-            if await asyncio.to_thread(service.follow):
-                metrics.swaps.inc()
-                seen.forget()
+            await asyncio.to_thread(look)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

@@ -1,53 +1,122 @@
-"""What the service saw: scores, sizes, brightness, empties. Figures only, no picture is kept."""
+"""What the service saw: scores, sizes, brightness, empties, held against training. Figures only, no picture is kept."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from plates.efficientdet.inference.prepare import Prepared
+from plates.errors import UserError
+from plates.files import write_json
+from plates.predict.model import Model
+from plates.predict.picture import Picture
 from plates.predict.result import Result
+from plates.splits.shift import compare
+
+FILE = "service.json"
+"""In a project's scratch folder: what its service saw last."""
 
 KEPT = 10_000
 """Newest photographs that the figures are of."""
+ENOUGH = 100
+"""Photographs that drift is said of."""
 EVERY = 4
 """Pixels of the network's input between two that brightness is measured at."""
 
+WORDS = {
+    "score": "best scores",
+    "height": "heights of plates as shares of the photograph's",
+    "brightness": "brightness",
+}
+COLUMNS = tuple(WORDS)
+Row = tuple[float, float, float]
+
+
+def figures(result: Result, prepared: Prepared) -> Row:
+    """`COLUMNS` of one photograph: the best score and its box's share of the height, NaN where nothing was found."""
+    score = height = float("nan")
+    if len(result):
+        score, height = float(result.scores[0]), float(result.normalized[0, 3] - result.normalized[0, 1])
+    rows, columns = (int(side / prepared.scale) for side in (result.picture.height, result.picture.width))
+    return score, height, float(prepared.pixels[: rows or 1 : EVERY, : columns or 1 : EVERY].mean())
+
+
+def of_training(model: Model, jpegs: Iterable[bytes]) -> pd.DataFrame:
+    """`figures` of photographs that the model learnt from, a row each; those that cannot be read are left out."""
+    rows = []
+    for jpeg in jpegs:
+        try:
+            picture = Picture(jpeg, "photograph")
+            prepared = model.prepared(picture)
+        except UserError:
+            continue
+        (result,) = model.answers([(picture, prepared)], model.threshold())
+        rows.append(figures(result, prepared))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
 
 class Seen:
-    """The newest photographs, as numbers."""
+    """The newest photographs, as numbers; `training` is what they are held against, where it is known."""
 
     def __init__(self) -> None:
-        self._rows: deque[tuple[float, float, float]] = deque(maxlen=KEPT)
+        self.training: pd.DataFrame | None = None
+        self._rows: deque[Row] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
+        self._written: dict[str, Any] = {}
 
     def note(self, result: Result, prepared: Prepared) -> None:
-        """Remembers the best score and its box's share of the height, NaN where nothing was found; and brightness."""
-        score = height = float("nan")
-        if len(result):
-            score, height = float(result.scores[0]), float(result.normalized[0, 3] - result.normalized[0, 1])
-        rows, columns = (int(side / prepared.scale) for side in (result.picture.height, result.picture.width))
-        brightness = float(prepared.pixels[: rows or 1 : EVERY, : columns or 1 : EVERY].mean())
+        """Remembers a photograph's figures."""
+        row = figures(result, prepared)
         with self._lock:
-            self._rows.append((score, height, brightness))
+            self._rows.append(row)
 
     def forget(self) -> None:
         """Begins anew: another model's scores are others."""
         with self._lock:
             self._rows.clear()
+        self.training = None
+
+    def table(self) -> pd.DataFrame:
+        """A row a photograph."""
+        with self._lock:
+            return pd.DataFrame(list(self._rows), columns=list(COLUMNS), dtype=float)
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON: how many, the share of empties, and the quartiles of each figure."""
-        with self._lock:
-            rows = np.array(self._rows).reshape(-1, 3)
-        said: dict[str, Any] = {"photographs": len(rows)}
-        if len(rows):
-            said["empty"] = round(float(np.isnan(rows[:, 0]).mean()), 3)
-        for name, column in zip(("score", "height", "brightness"), rows.T, strict=True):
-            known = column[~np.isnan(column)]
-            if len(known):
+        """Ready for JSON: how many, the share of empties, the quartiles of each figure, and drift in words."""
+        seen = self.table()
+        said: dict[str, Any] = {"photographs": len(seen)}
+        if len(seen):
+            said["empty"] = round(float(seen["score"].isna().mean()), 3)
+        for name in COLUMNS:
+            if len(known := seen[name].dropna()):
                 said[name] = np.quantile(known, [0.25, 0.5, 0.75]).round(3).tolist()
-        return said
+        return said | {"drift": drift(self.training, seen)}
+
+    def write(self, folder: Path, model: str) -> None:
+        """Writes the summary for the check on the champion, where it is another than the last time."""
+        content = {"model": model, **self.summary()}
+        if content != self._written:
+            write_json(folder / FILE, content)
+            self._written = content
+
+
+def drift(training: pd.DataFrame | None, seen: pd.DataFrame) -> list[str] | None:
+    """What is unlike training, a sentence each; None where too little is known of either."""
+    if training is None or min(len(training), len(seen)) < ENOUGH:
+        return None
+    shifts = compare(training, seen, columns=COLUMNS)
+    said = [
+        f"{WORDS[row.column]}: {row.current} here, {row.baseline} in training (PSI {row.psi:.2f})"
+        for row in shifts[shifts["shifted"]].itertuples()
+    ]
+    empty, before = (float(table["score"].isna().mean()) for table in (seen, training))
+    noise = 4 * np.sqrt(max(before * (1 - before), 0.01) * (1 / len(seen) + 1 / len(training)))
+    if abs(empty - before) > noise:
+        said.append(f"photographs without a plate: {empty:.0%} here, {before:.0%} in training")
+    return said

@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-import dagster as dg
 import typer
 
 from pipelines.cli.app import note, say
 from pipelines.cli.lineage.overview import Other, RecordId, commands
 from pipelines.lineage.explain import METRIC, STAGES, carry_out, plan
-from pipelines.resources import use_instance
 from plates.lineage import record as records
 from plates.lineage.attribution import Change
 from plates.lineage.differences import headline
@@ -48,6 +46,10 @@ def _said(change: Change) -> str:
 
 def _minutes(project: Project) -> float | None:
     """What the stages took when they last ran in this project; None where Dagster does not know."""
+    import dagster as dg
+
+    from pipelines.resources import use_instance
+
     use_instance(project)
     with dg.DagsterInstance.get() as instance:
         events = [instance.get_latest_materialization_event(dg.AssetKey(stage)) for stage in STAGES]

@@ -68,6 +68,11 @@ class ExportConfig(Section):
         description="One or more with commas between: saved_model has pre- and post-processing inside; onnx and "
         "openvino are the fastest on CPU servers and start without TensorFlow; litert is for phones.",
     )
+    nms_inside: bool = Field(
+        False,
+        description="Suppress overlapping boxes inside the onnx, openvino and litert files, which then answer with "
+        "detections. Turn it on for programs that do without plates.",
+    )
     score_threshold: float = Field(
         0.3,
         ge=0,

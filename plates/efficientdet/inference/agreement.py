@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.inference.description import Description
-from plates.efficientdet.inference.export import decoded
+from plates.efficientdet.inference.export import decoded, standalone
 from plates.efficientdet.inference.predictor import Predictor
 from plates.efficientdet.inference.runtimes import FILES, Arrays, Format, open_network
 from plates.errors import UserError
@@ -34,10 +34,11 @@ def agreement(
     description = Description.read(folder)
     predictor = Predictor(detector.network, detector.spec, description.at_threshold())
     pixels = np.stack([predictor.load(jpeg)[0] for jpeg in jpegs]).astype(np.float32)
-    model = decoded(detector.network, detector.spec)
-    expected = {name: np.asarray(value) for name, value in model(pixels, training=False).items()}
     found = {}
     for name in formats:
+        inside = name != "saved_model"
+        model = standalone(detector, description) if inside else decoded(detector.network, detector.spec)
+        expected = {key: np.asarray(value) for key, value in model(pixels, training=False).items()}
         found[str(name)] = _compare(name, expected, open_network(folder, name).run(pixels))
     if "saved_model" in found:
         images = tf.constant(list(jpegs))

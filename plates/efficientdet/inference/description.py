@@ -25,8 +25,8 @@ class Description(BaseModel):
     network: the variant. label_map: class id, from 1, to name. image_size: (height, width) of the network's input in
     px. mean_rgb: what fills the rest of that input, 0 to 255. score_threshold: least score that is answered.
     thresholds: least scores by name, of those that an evaluation chose. nms: post-processing after the network.
-    mask_stride: px of the input per cell of the masks. checkpoint: content
-    hash of the checkpoint's folder, as lineage records have it.
+    nms_inside: whether the files that leave alone do that themselves. mask_stride: px of the input per cell of the
+    masks. checkpoint: content hash of the checkpoint's folder, as lineage records have it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +38,7 @@ class Description(BaseModel):
     score_threshold: float
     thresholds: dict[str, float] = {}
     nms: NmsConfig
+    nms_inside: bool = False
     mask_stride: int
     checkpoint: str | None = None
 

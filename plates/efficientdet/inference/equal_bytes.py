@@ -35,32 +35,66 @@ def saved_model(folder: Path) -> None:
 def onnx_model(path: Path) -> None:
     """Rewrites an ONNX file in place: nodes in the order of a walk from the outputs, values named after their node.
 
-    Constants that are equal become one. Inputs and outputs keep their names; their open dimension is "batch". The graph
-    must have no branches.
+    Constants that are equal become one. Inputs and outputs keep their names; their open dimension is "batch".
     """
     import onnx
 
     model = onnx.load(str(path))
     graph = model.graph
+    _rewrite(graph, {value.name: value.name for value in (*graph.input, *graph.output)}, "")
+    for value in (*graph.input, *graph.output):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param:
+                side.dim_param = "batch"
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _rewrite(graph: Any, names: dict[str, str], prefix: str) -> None:
+    """Renames and orders what is in a graph, and in the bodies of its loops.
+
+    Args:
+        graph: an ONNX GraphProto, changed in place.
+        names: new names by old ones, of what is known already; those of the graph's values come in.
+        prefix: of the new names.
+    """
     constants = {value.name: value for value in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
-    names = {value.name: value.name for value in (*graph.input, *graph.output)}
     nodes: list[Any] = []
     kept: dict[bytes, tuple[str, Any]] = {}
+
+    def named(name: str) -> str:
+        if name in constants and name not in names:
+            content = constants[name]
+            content.name = ""
+            key = content.SerializeToString(deterministic=True)
+            names[name] = kept.setdefault(key, (f"{prefix}constant_{len(kept)}", content))[0]
+        return names.get(name, name)
+
     for node in _from_the_outputs(graph, makers):
-        number = len(nodes)
-        node.name = f"{node.op_type}_{number}"
+        node.name = f"{prefix}{node.op_type}_{len(nodes)}"
         for index, name in enumerate(node.input):
-            if name in constants and name not in names:
-                content = constants[name]
-                content.name = ""
-                key = content.SerializeToString(deterministic=True)
-                names[name] = kept.setdefault(key, (f"constant_{len(kept)}", content))[0]
-            node.input[index] = names.get(name, name)
+            node.input[index] = named(name)
+        for body in _bodies(node):
+            inside = {name: named(name) for name in sorted(_captured(body))}
+            inside |= {value.name: f"{node.name}_input_{index}" for index, value in enumerate(body.input)}
+            _rewrite(body, inside, f"{node.name}_")
+            body.name = f"{node.name}_body"
+            for value in body.input:
+                value.name = inside[value.name]
+            for value in body.output:
+                value.name = inside[value.name]
+            for value in (*body.input, *body.output):
+                for side in value.type.tensor_type.shape.dim:
+                    if side.dim_param:  # a number of the process; nothing says which of them are equal
+                        side.Clear()
         for index, name in enumerate(node.output):
             if name:
                 node.output[index] = names.setdefault(name, f"{node.name}_{index}")
         nodes.append(node)
+    if prefix:
+        for value in graph.output:
+            names[value.name] = named(value.name)
     for name, content in kept.values():
         content.name = name
     for field, values in (("node", nodes), ("initializer", [content for _, content in kept.values()])):
@@ -69,12 +103,6 @@ def onnx_model(path: Path) -> None:
         getattr(graph, field).extend(copies)
     graph.ClearField("value_info")
     graph.ClearField("doc_string")  # holds a number of the process
-    for value in (*graph.input, *graph.output):
-        for side in value.type.tensor_type.shape.dim:
-            if side.dim_param:
-                side.dim_param = "batch"
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _renumber(graph: Any) -> None:
@@ -131,6 +159,20 @@ def _called(value: Any) -> Iterable[Any]:
     return [value.func] if kind == "func" else value.list.func if kind == "list" else ()
 
 
+def _bodies(node: Any) -> list[Any]:
+    """The graphs inside a node: of a loop, its body."""
+    return [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+
+
+def _captured(graph: Any) -> set[str]:
+    """The values of the graphs around it that a body uses."""
+    used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    used |= {name for node in graph.node for body in _bodies(node) for name in _captured(body)}
+    own = {output for node in graph.node for output in node.output}
+    own |= {value.name for value in (*graph.input, *graph.initializer)}
+    return used - own - {""}
+
+
 def _from_the_outputs(graph: Any, makers: dict[str, Any]) -> Iterable[Any]:
     """The nodes that the outputs need, each after those that it takes its inputs from."""
     done: dict[int, Any] = {}
@@ -138,7 +180,8 @@ def _from_the_outputs(graph: Any, makers: dict[str, Any]) -> Iterable[Any]:
         waiting = [makers[output.name]] if output.name in makers else []
         while waiting:
             node = waiting[-1]
-            missing = [makers[name] for name in node.input if name in makers and id(makers[name]) not in done]
+            needed = [*node.input, *(name for body in _bodies(node) for name in sorted(_captured(body)))]
+            missing = [makers[name] for name in needed if name in makers and id(makers[name]) not in done]
             if missing:
                 waiting.append(missing[0])
             else:

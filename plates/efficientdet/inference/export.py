@@ -4,8 +4,9 @@ saved_model/1  signature `serving_default`: `images` string [B] (JPEG files) to 
                `single`: `image` string [], one file, to the same without the batch dimension; `pixels`: prepared
                pictures to all anchors, as the other formats. For TensorFlow Serving, with a warm-up request
 model.onnx, model.tflite, openvino/model.xml
-               prepared pictures to all anchors (`plates.efficientdet.inference.runtimes`)
+               prepared pictures to all anchors, or to detections (`plates.efficientdet.inference.runtimes`)
 export.json    `plates.efficientdet.inference.description`
+hashes.json    content hash of each format: what was changed afterwards is not loaded
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import ExportConfig, NmsConfig
 from plates.efficientdet.inference import equal_bytes
 from plates.efficientdet.inference.description import DESCRIPTION, Description
+from plates.efficientdet.inference.nms_layer import NonMaxSuppression
 from plates.efficientdet.inference.predictor import Predictor
-from plates.efficientdet.inference.runtimes import FILES, Format
+from plates.efficientdet.inference.runtimes import FILES, HASHES, Format, part
 from plates.efficientdet.inference.warmup import write_warmup
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model import network as networks
 from plates.efficientdet.model.boxes import Tensor, deltas_to_yxyx
 from plates.efficientdet.model.family import Spec
+from plates.files import write_json
+from plates.hashes import content_hash
 
 
 def describe(
@@ -58,6 +62,7 @@ def describe(
         score_threshold=max(nms.score_thresh, config.score_threshold),
         thresholds=dict(thresholds or {}),
         nms=nms,
+        nms_inside=config.nms_inside,
         mask_stride=detector.spec.mask_stride,
         checkpoint=checkpoint,
     )
@@ -75,6 +80,7 @@ def export(detector: SavedDetector, description: Description, formats: Iterable[
         target = folder / FILES[name]
         target.parent.mkdir(exist_ok=True)
         WRITERS[name](detector, description, target)
+    write_json(folder / HASHES, {name: content_hash(folder / part(name)) for name in formats})
 
 
 def decoded(network: keras.Model, spec: Spec) -> keras.Model:
@@ -97,9 +103,15 @@ def _all_anchors(outputs: dict[str, Tensor], spec: Spec) -> dict[str, Tensor]:
     return found
 
 
-def _called(detector: SavedDetector) -> keras.Model:
-    """`decoded`, called once: Keras exports only what was called."""
+def standalone(detector: SavedDetector, description: Description) -> keras.Model:
+    """What the files hold that leave alone: `decoded`, with NMS where the description says so."""
     model = decoded(detector.network, detector.spec)
+    if description.nms_inside and "object_detection" in detector.spec.heads:
+        images = keras.Input((*detector.spec.image_size, 3), name="images")
+        outputs = model(images)
+        nms = NonMaxSuppression(description.at_threshold(), detector.spec.image_size)
+        outputs |= nms(outputs["boxes"], outputs["scores"])
+        model = keras.Model(images, outputs, name=f"{detector.spec.name}_standalone")
     model(np.zeros((1, *detector.spec.image_size, 3), np.float32))
     return model
 
@@ -125,7 +137,7 @@ def _saved_model(detector: SavedDetector, description: Description, target: Path
 def _onnx(detector: SavedDetector, description: Description, target: Path) -> None:
     import onnx
 
-    _called(detector).export(target, format="onnx", verbose=False)
+    standalone(detector, description).export(target, format="onnx", verbose=False)
     equal_bytes.onnx_model(target)
     model = onnx.load(target)
     model.doc_string = f"{description.network} of plates: pictures [batch, height, width, RGB 0 to 255] to boxes"
@@ -146,7 +158,7 @@ def _openvino(detector: SavedDetector, description: Description, target: Path) -
 
 
 def _litert(detector: SavedDetector, description: Description, target: Path) -> None:
-    _called(detector).export(target, format="litert", verbose=False)
+    standalone(detector, description).export(target, format="litert", verbose=False)
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr(zipfile.ZipInfo(DESCRIPTION), description.model_dump_json())
 

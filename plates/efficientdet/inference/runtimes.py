@@ -2,11 +2,13 @@
 
 Every format takes prepared pictures, float32 [B, H, W, 3], RGB 0 to 255, and answers with `boxes` float32 [B, A, 4],
 yxyx in pixels of that size, and `scores` float32 [B, A, C] of every anchor, before NMS. A network with masks adds
-`masks` float32 [B, h, w, classes].
+`masks` float32 [B, h, w, classes]. With NMS inside, all but the SavedModel answer with `boxes` [B, N, 4], `scores`
+[B, N] and `classes` int32 [B, N], best first, 0 where there is nothing more.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -19,6 +21,7 @@ import numpy as np
 from plates.efficientdet.inference import foreign
 from plates.efficientdet.inference.description import DESCRIPTION, Description
 from plates.errors import UserError
+from plates.hashes import content_hash
 from plates.quiet import import_tensorflow
 
 Arrays = dict[str, np.ndarray]
@@ -32,6 +35,8 @@ FILES: dict[Format, str] = {
     "saved_model": "saved_model/1",  # the number is the version that TensorFlow Serving asks for
 }
 """Where each format lies in an exported folder; the first to answer comes first."""
+
+HASHES = "hashes.json"
 
 ENDINGS: dict[str, Format] = {".onnx": "onnx", ".tflite": "litert", ".xml": "openvino"}
 
@@ -53,10 +58,28 @@ def open_network(path: Path, kind: Format | None = None) -> Network:
         kind: which format of the folder; the first of `FILES` that is there where not given.
 
     Raises:
-        UserError: the format is not there, does not describe itself, is damaged, or its library is not installed.
+        UserError: the format is not there, was changed since it was exported, does not describe itself, is damaged, or
+            its library is not installed.
     """
     name = format_of(path, kind)
+    if path.is_dir():
+        _require_unchanged(path, name)
     return Network(name, *OPEN[name](path / FILES[name] if path.is_dir() else path))
+
+
+def part(name: Format) -> str:
+    """What a format is in an exported folder: a file, or a folder of its own."""
+    return FILES[name].partition("/")[0]
+
+
+def _require_unchanged(folder: Path, name: Format) -> None:
+    again = "Export it again: plates materialize exported_model"
+    try:
+        written = json.loads((folder / HASHES).read_text(encoding="utf-8"))[name]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / HASHES} is missing or damaged. {again}") from None
+    if content_hash(folder / part(name)) != written:
+        raise UserError(f"{folder / part(name)} was changed after it was exported. {again}")
 
 
 def format_of(path: Path, kind: Format | None = None) -> Format:

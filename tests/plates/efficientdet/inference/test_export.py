@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import toy
 from PIL import Image
 from tensorflow.core.framework import tensor_pb2
 
+import plates
 from plates.columns import BOX
 from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.config import ExportConfig, NmsConfig
@@ -157,6 +159,41 @@ def test_a_file_that_leaves_alone_says_what_it_detects(exported, tmp_path, name)
     assert found.description == Description.read(exported)
     assert found.description.label_map == {1: "plate"}
     assert found.description.checkpoint == "0123456789abcdef.dir"
+
+
+@pytest.mark.parametrize("name", ["onnx", "litert"])
+def test_nms_inside_gives_the_same_detections(exported, suppressing, toy_photographs, name):
+    inside = plates.load(suppressing, name)
+    network, nms = open_network(exported, "onnx"), inside.description.nms
+    outside = plates.Model(replace(network, description=network.description.model_copy(update={"nms": nms})), exported)
+    files = list(toy_photographs)[:3]
+    for expected, found in zip(outside.predict(files), inside.predict(files), strict=True):
+        assert len(found) == len(expected) > 0
+        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.1)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+    with pytest.raises(UserError, match=r"answers from 0\.05 on"):
+        inside.predict(files, score=0.01)
+
+
+def test_nms_inside_agrees_and_is_the_same_bytes_again(detector, suppressing, tmp_path):
+    differences = agreement(detector, ["onnx"], suppressing, jpegs(3))
+    assert max(differences["onnx"].values()) < 1e-2
+    export(detector, Description.read(suppressing), ["onnx"], tmp_path / "again")
+    assert content_hash(tmp_path / "again/model.onnx") == content_hash(suppressing / "model.onnx")
+
+
+def test_what_was_changed_after_the_export_is_not_loaded(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "model")
+    file = tmp_path / "model" / FILES["onnx"]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.onnx was changed after it was exported"):
+        open_network(tmp_path / "model")
+    assert open_network(tmp_path / "model", "litert").format == "litert"
+    (tmp_path / "model/hashes.json").unlink()
+    with pytest.raises(UserError, match=r"hashes\.json is missing"):
+        open_network(tmp_path / "model", "litert")
 
 
 def test_onnx_is_named_and_takes_any_number_of_pictures(exported):
