@@ -1,5 +1,6 @@
 """A toy scored on the pictures that it learnt, through their COCO annotations."""
 
+import doctest
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 import plates
 from plates.errors import UserError
 from plates.photographs.header import ORIENTATION
+from plates.predict import evaluate
 
 Boxes = dict[Path, tuple[float, float, float, float]]
 
@@ -50,6 +52,12 @@ def test_the_report_is_one_page_with_the_worst_pictures(scores: plates.Scores, t
     assert f"on {len(scores.truth)} photographs" in page
     assert "data:image" in page
     assert "Thresholds" in page
+
+
+def test_the_example_in_the_documentation_is_true(exported: Path, toy_photographs: Boxes, annotations: Path) -> None:
+    folder = str(next(iter(toy_photographs)).parent)
+    names = {"plates": plates, "folder": str(exported), "labelled": folder, "annotations": str(annotations)}
+    assert doctest.testmod(evaluate, extraglobs=names) == (0, 2)
 
 
 def test_a_folder_without_labels_is_named(exported: Path, toy_photographs: Boxes) -> None:
