@@ -123,7 +123,7 @@ def suppressing(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     def make(folder: Path) -> None:
         config = ExportConfig(score_threshold=0.05, nms_inside=True)
         detector = saved_detector.load(checkpoint)
-        export(detector, describe(detector, NmsConfig(voting=0.8), config), ["onnx", "litert", "openvino"], folder)
+        export(detector, describe(detector, NmsConfig(voting=0.8), config), ["onnx", "litert"], folder)
 
     return once(tmp_path_factory, "toy_suppressing", make)
 

@@ -89,7 +89,7 @@ class Model:
     @property
     def lowest(self) -> float:
         """The least score that can be asked for: over 0 where the file itself suppresses what overlaps."""
-        inside = self.description.nms_inside and self.format not in ("saved_model", "checkpoint")
+        inside = self.description.nms_inside and self.format in ("onnx", "litert")
         return self.description.score_threshold if inside else 0.0
 
     def predict(

@@ -17,8 +17,8 @@ import plates
 from plates.efficientdet.inference.runtimes import FILES
 
 Boxes = dict[Path, tuple[float, float, float, float]]
-EXAMPLES = {"use_onnx.py": "onnx", "use_litert.py": "litert", "use_openvino.py": "openvino"}
-NEEDS = ["onnxruntime", "ai-edge-litert", "openvino", "pillow", "numpy"]
+EXAMPLES = {"use_onnx.py": "onnx", "use_litert.py": "litert"}
+NEEDS = ["onnxruntime", "ai-edge-litert", "pillow", "numpy"]
 WITHOUT = """
 import runpy, sys
 for name in ("tensorflow", "keras", "plates"):

@@ -70,8 +70,8 @@ class ExportConfig(Section):
     )
     nms_inside: bool = Field(
         False,
-        description="Suppress overlapping boxes inside the onnx, openvino and litert files, which then answer with "
-        "detections. Turn it on for programs that do without plates.",
+        description="Suppress overlapping boxes inside the onnx and litert files, which then answer with detections. "
+        "Turn it on for programs that do without plates.",
     )
     score_threshold: float = Field(
         0.3,

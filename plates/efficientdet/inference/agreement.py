@@ -36,7 +36,7 @@ def agreement(
     pixels = np.stack([predictor.load(jpeg)[0] for jpeg in jpegs]).astype(np.float32)
     found = {}
     for name in formats:
-        inside = name != "saved_model"
+        inside = name in ("onnx", "litert")
         model = standalone(detector, description) if inside else decoded(detector.network, detector.spec)
         expected = {key: np.asarray(value) for key, value in model(pixels, training=False).items()}
         found[str(name)] = _compare(name, expected, open_network(folder, name).run(pixels))

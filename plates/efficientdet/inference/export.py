@@ -149,6 +149,7 @@ def _onnx(detector: SavedDetector, description: Description, target: Path) -> No
 def _openvino(detector: SavedDetector, description: Description, target: Path) -> None:
     import openvino
 
+    description = description.model_copy(update={"nms_inside": False})  # OpenVINO reads no loop of ONNX with captures
     source = target.with_name("model.onnx")
     _onnx(detector, description, source)
     model = openvino.convert_model(source)

@@ -2,7 +2,7 @@
 
 Every format takes prepared pictures, float32 [B, H, W, 3], RGB 0 to 255, and answers with `boxes` float32 [B, A, 4],
 yxyx in pixels of that size, and `scores` float32 [B, A, C] of every anchor, before NMS. A network with masks adds
-`masks` float32 [B, h, w, classes]. With NMS inside, all but the SavedModel answer with `boxes` [B, N, 4], `scores`
+`masks` float32 [B, h, w, classes]. With NMS inside, ONNX and LiteRT answer with `boxes` [B, N, 4], `scores`
 [B, N] and `classes` int32 [B, N], best first, 0 where there is nothing more.
 """
 
