@@ -109,8 +109,8 @@ def evaluate(
 
     Example:
         >>> scores = plates.evaluate(folder, labelled, annotations)
-        >>> sorted(scores.figures)[:4]
-        ['APl', 'APm', 'APs', 'AR']
+        >>> scores.figures["mAP50"] > 0.9, scores.left_out
+        (True, {})
     """
     model = model if isinstance(model, Model) else load(model)
     folder = Path(folder)
