@@ -146,9 +146,12 @@ def _aside(kept: Path, path: str) -> Path:
 
 
 def _lock(root: Path, record: Record) -> str:
-    """The record's `dvc.lock`; of the stages after the record, what holds now."""
-    lock, file = yaml.safe_load(record.dvc_lock), root / "dvc.lock"
-    now = yaml.safe_load(file.read_text(encoding="utf-8"))["stages"] if file.exists() else {}
+    """The record's `dvc.lock`; of the stages after the record, what holds now, where the present file can be read."""
+    lock = yaml.safe_load(record.dvc_lock)
+    try:
+        now = dict(yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"])
+    except (FileNotFoundError, yaml.YAMLError, ValueError, KeyError, TypeError):
+        now = {}
     for name in ("model_card", "champion"):
         lock["stages"].pop(name, None)
         if name in now:

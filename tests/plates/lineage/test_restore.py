@@ -133,6 +133,16 @@ def test_stages_after_the_record_stay_in_the_lock(project: Path) -> None:
     assert "champion" in lock.read_text()
 
 
+@pytest.mark.parametrize("content", [b"", b"[1]", b"stages:\n", b"stages: {made", b"\xff\xfe{"])
+def test_a_damaged_lock_is_replaced_and_kept(project: Path, content: bytes) -> None:
+    first = make(project, "one", "a: 1\n")
+    (project / "dvc.lock").write_bytes(content)
+    done = restore(project, first)
+    assert records.outputs((project / "dvc.lock").read_text()) == first.outputs
+    assert done.kept is not None
+    assert (done.kept / "dvc.lock").read_bytes() == content
+
+
 def test_a_folder_of_its_own_has_the_code_of_the_record_edits_included(project: Path, tmp_path: Path) -> None:
     (project / "assets/step.py").write_text("scale = 2\n")
     (project / "assets/new.py").write_text("new = True\n")
