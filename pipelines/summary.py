@@ -1,6 +1,5 @@
 """What a run came to: the table that `plates run` ends with."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from rich.table import Table
 from checks.suites.suite import Outcome
 from pipelines import tags
 from pipelines.resources import use_instance
+from plates.files import read_json
 from plates.metrics import measured
 from plates.settings.project import Project
 from plates.splits.shift import sentences
@@ -23,7 +23,7 @@ from stages import lock
 
 def show(project: Project, console: Console) -> None:
     """Prints the figures of the last evaluation, the seconds each asset took, warnings, and what to type next."""
-    metrics = json.loads(project.path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    metrics = read_json(project.path("metrics/evaluation.json"))
     console.print(_figures(project, metrics))
     use_instance(project)
     with dg.DagsterInstance.get() as instance:
@@ -33,7 +33,7 @@ def show(project: Project, console: Console) -> None:
     console.print(f"plates why: {verdict(of_now(project)).answer}", markup=False, highlight=False, soft_wrap=True)
     for sentence in warnings(project):
         console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    champion = json.loads(project.path("models/champion.json").read_text(encoding="utf-8"))
+    champion = read_json(project.path("models/champion.json"))
     for label, text in (
         (
             "champion",
@@ -78,7 +78,7 @@ def warnings(project: Project) -> list[str]:
     report = project.path("reports/validation.json")
     if not report.exists():
         return []
-    content = json.loads(report.read_text(encoding="utf-8"))
+    content = read_json(report)
     said = [balance["sentence"] for balance in content["balance"] if not balance["success"]]
     if content["shift"]:
         said += sentences(pd.DataFrame(content["shift"]), "this delivery, against the last,")

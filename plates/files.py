@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plates.errors import UserError
+
 ROW_GROUP = 32_768  # rows; what a reader that goes by row groups holds at a time
 
 
@@ -91,6 +93,21 @@ def read_regular(file: str | os.PathLike[str]) -> bytes:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(file))
         return stream.read()
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error}). Bring it back: git checkout -- {path}, or where Git does not have it delete "
+            "it, and plates run"
+        ) from None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,6 +1,5 @@
 """`plates predict` and `plates evaluate`: a model in use."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from rich.progress import Progress
 
 from pipelines.cli.app import app, complain, console, note
 from plates.errors import UserError
-from plates.files import atomic
+from plates.files import atomic, read_json
 from plates.lineage.record import Record
 from plates.lineage.vouch import records_of
 from plates.metrics import measured
@@ -184,6 +183,6 @@ def figures(known: Sequence[Record]) -> str:
     newest = known[-1]
     scores = ", ".join(f"{name} {value:.3f}" for name, value in measured(newest.metrics).items())
     champion = Project.find().path("models/champion.json")
-    serving = json.loads(champion.read_text(encoding="utf-8"))["record"] if champion.exists() else None
+    serving = read_json(champion).get("record") if champion.exists() else None
     role = "the champion" if serving in {record.id for record in known} else "not the champion"
     return f"{scores} (record {newest.id[:8]}), {role}"

@@ -1,6 +1,5 @@
 """`plates serve`: the model over HTTP."""
 
-import json
 import os
 import socket
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pipelines.cli.app import app, note
 from pipelines.cli.next import train_photographs
 from pipelines.cli.predict import Trust, locate, vouching
 from plates.errors import UserError
+from plates.files import read_json
 from plates.lineage.champion import FOLDER, POINTER
 from plates.metrics import measured
 from plates.settings.project import Project
@@ -75,7 +75,7 @@ def _champion(trust: bool) -> "Callable[[], tuple[str, Callable[[], Model]]]":
         raise UserError("no champion to serve. `plates run` makes one; --model serves another model")
 
     def source() -> "tuple[str, Callable[[], Model]]":
-        record = str(json.loads(pointer.read_text(encoding="utf-8"))["record"])
+        record = str(read_json(pointer)["record"])
         return record, lambda: _load(*locate(str(Project.find().path(FOLDER)), trust))
 
     return source

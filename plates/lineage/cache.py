@@ -31,7 +31,11 @@ class Cache:
         folder, urls = ".dvc/cache", {}
         for file in _configurations(root):
             parser = configparser.ConfigParser(interpolation=None, strict=False)
-            parser.read(file, encoding="utf-8")
+            try:
+                parser.read(file, encoding="utf-8")
+            except (configparser.Error, ValueError) as error:
+                first = str(error).splitlines()[0]
+                raise UserError(f"{file} is not a configuration of DVC's ({first}). Fix it, or delete it") from None
             for section in parser.sections():
                 values, name = parser[section], section.strip("'")
                 base = file.parent

@@ -161,7 +161,11 @@ def _lock(root: Path, record: Record) -> str:
 
 def _uncached(root: Path) -> set[str]:
     """The outputs in `dvc.yaml` whose content DVC does not keep."""
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    path = root / "dvc.yaml"
+    try:
+        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    except (ValueError, yaml.YAMLError, KeyError, TypeError):
+        raise UserError(f"{path} is damaged. Bring it back: git checkout -- dvc.yaml") from None
     outs = [out for stage in stages.values() for key in ("outs", "metrics", "plots") for out in stage.get(key, [])]
     return {
         path for out in outs if isinstance(out, dict) for path, options in out.items() if not options.get("cache", True)

@@ -1,6 +1,5 @@
 """What a run left: its figures, curves, warnings and tables, read in seconds from what lies there."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -15,6 +14,7 @@ from plates.ccpd.geometry import hull
 from plates.columns import BOX, CORNERS
 from plates.efficientdet.training.history import Row
 from plates.errors import UserError
+from plates.files import read_json
 from plates.lineage.cache import Cache
 from plates.lineage.record import Record, flat, read_all
 from plates.scoring.truth import truth
@@ -187,7 +187,7 @@ class Evidence:
 
     def _json(self, path: str) -> dict[str, Any]:
         file = self.project.path(path)
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return dict(read_json(file)) if file.is_file() else {}
 
 
 def of_record(root: Path, record: Record) -> Evidence:
@@ -207,7 +207,9 @@ def of_now(project: Project) -> Evidence:
         raise UserError(
             f"{path} is not there: nothing has been scored yet. `plates run` goes on to it; where it stops, it says why"
         )
-    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics = read_json(path)
+    if not isinstance(metrics, dict):
+        raise UserError(f"{path} is not an evaluation. Score again: plates materialize evaluation")
     records = read_all(project.root)
     record = next((record for record in reversed(records) if dict(record.metrics) == metrics), None)
     params = flat(project.params.model_dump(mode="json"))

@@ -18,7 +18,10 @@ LABELS = ("path", "class", "subset", "plate", "width", "height", *BOX, *CORNERS)
 
 def table(path: Path, root: Path | None, count: int) -> Inspection:
     """A Parquet file with a row for each label or photograph; `root` is where the photographs are."""
-    rows = pd.read_parquet(path)
+    try:
+        rows = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a Parquet file, or is damaged: {error}. Make it again: plates run") from None
     if "path" not in rows:
         raise UserError(f"{path} is not a table of photographs: it has no column path. Look at one of data/*.parquet")
     seen = _photographs if any(column not in rows for column in LABELS) else _labels

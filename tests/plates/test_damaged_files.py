@@ -1,0 +1,50 @@
+"""What is damaged on disk is named with the way back, whoever reads it."""
+
+import pytest
+
+from plates.card.look.tables import table
+from plates.errors import UserError
+from plates.files import read_json
+from plates.lineage.cache import Cache
+from plates.lineage.restore import _uncached
+from plates.settings.project import Project
+from plates.why.evidence import of_now
+
+GARBAGE = b"\xff\xfe\x00{[garbage"
+
+
+@pytest.mark.parametrize("content", [GARBAGE, b"{", b""])
+def test_json(tmp_path, content):
+    file = tmp_path / "figures.json"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"figures\.json is damaged .*git checkout"):
+        read_json(file)
+
+
+@pytest.mark.parametrize("content", [GARBAGE, b"[1, 2]"])
+def test_the_evaluation(tmp_path, content):
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "evaluation.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"evaluation\.json is"):
+        of_now(Project(tmp_path))
+
+
+@pytest.mark.parametrize("content", [GARBAGE, b"no section", b"[core\nx"])
+def test_the_configuration_of_dvc(tmp_path, content):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_bytes(content)
+    with pytest.raises(UserError, match="is not a configuration of DVC's"):
+        Cache.of(tmp_path)
+
+
+@pytest.mark.parametrize("content", [GARBAGE, b"stages: [", b"[]"])
+def test_dvc_yaml(tmp_path, content):
+    (tmp_path / "dvc.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"git checkout -- dvc\.yaml"):
+        _uncached(tmp_path)
+
+
+def test_a_table(tmp_path):
+    (tmp_path / "boxes.parquet").write_bytes(GARBAGE)
+    with pytest.raises(UserError, match="is not a Parquet file, or is damaged"):
+        table(tmp_path / "boxes.parquet", None, 3)
