@@ -53,10 +53,18 @@ def compare(
         )
     for path, reason in found.left_out.items():
         note(f"left out: {path}: {reason}")
-    _print(found, (first, second))
+    names = without_what_they_share(first, second)
+    _print(found, names)
     if page:
-        comparing.write(page, found, (first, second), files)
+        comparing.write(page, found, names, files)
         note(f"the photographs: {page}")
+
+
+def without_what_they_share(first: str, second: str) -> tuple[str, str]:
+    """Two models as they are called in tables: paths from the last folder that holds both."""
+    one, two = Path(first).parts, Path(second).parts
+    shared = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)) - 1)
+    return str(Path(*one[shared:])), str(Path(*two[shared:]))
 
 
 def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[int, Path]]:

@@ -90,3 +90,18 @@ def test_a_photograph_that_cannot_be_read_is_left_out_and_named(
     said = capsys.readouterr()
     assert "03.jpg" in said.err
     assert "on the same 47 photographs" in said.out
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "called"),
+    [
+        ("/a/b/best/checkpoint", "/a/b/checkpoint", ("best/checkpoint", "checkpoint")),
+        ("dfc4", "cc82", ("dfc4", "cc82")),
+        ("a.onnx", "a.onnx", ("a.onnx", "a.onnx")),
+        ("/a/model", "/a/model/best", ("model", "model/best")),
+    ],
+)
+def test_models_are_called_by_what_tells_them_apart(first: str, second: str, called: tuple[str, str]) -> None:
+    from pipelines.cli.compare import without_what_they_share
+
+    assert without_what_they_share(first, second) == called
