@@ -58,8 +58,8 @@ def splits(run: Run) -> dict[str, Any]:
         **described(SPLITS_SCHEMA, len(frame)),
         "method": "official lists" if official else "by plate",
         **{str(name): int(count) for name, count in counts.items()},
+        **said,
+        **divided.counts,
         "largest difference of a stratum": float(of_strata["off"].max()),
         "strata": dg.MetadataValue.md(of_strata.round(3).to_markdown(index=False)),
-        **divided.counts,
-        **said,
     }

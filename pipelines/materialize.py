@@ -13,7 +13,7 @@ from pipelines.reason import reason
 from plates.errors import UserError
 from stages import faults, lock
 
-SHOWN = 6
+SHOWN = 10
 """How many figures of an asset fit on a line."""
 
 TERMINAL: Any = {
