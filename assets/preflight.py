@@ -20,7 +20,7 @@ from stages.stage import Output, asset
 
 @asset(
     reads=["data/boxes.parquet", "data/splits.parquet", "data/tfrecords", "data/anchors.json"],
-    params=["data.root", "model", "train", "augment", "anchors.min_recall"],
+    params=["model", "train", "augment", "anchors.min_recall"],
     writes=["data/preflight.txt", Output("metrics/preflight.json", cache=False)],
     group="model",
     kinds={"json", "numpy"},

@@ -280,6 +280,7 @@ NMS = {
     "max_nms_inputs": (detections, {"max_nms_inputs": 10}),
     "max_output_size": (detections, {"max_output_size": 5}),
     "per_class": (detections, {"per_class": True}),
+    "voting": (detections, {"voting": 0.3}),
 }
 SECTIONS = {ModelConfig: MODEL, TrainConfig: TRAIN, AugmentConfig: AUGMENT, NmsConfig: NMS}
 

@@ -210,7 +210,7 @@ def test_roots_that_cannot_be_scanned(root: Path) -> None:
     (root / "notes.txt").write_text("nothing here")
     with pytest.raises(UserError, match="1 other files"):
         scan(root, cache)
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="does not exist"):
         scan(root / "missing", cache)
     with pytest.raises(UserError, match="which is a file"):
         scan(root / "notes.txt", cache)
