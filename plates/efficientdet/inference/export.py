@@ -11,6 +11,7 @@ hashes.json    content hash of each format: what was changed afterwards is not l
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -137,7 +138,9 @@ def _saved_model(detector: SavedDetector, description: Description, target: Path
 def _onnx(detector: SavedDetector, description: Description, target: Path) -> None:
     import onnx
 
-    standalone(detector, description).export(target, format="onnx", verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Keras looks whether NumPy still has `object`
+        standalone(detector, description).export(target, format="onnx", verbose=False)
     equal_bytes.onnx_model(target)
     model = onnx.load(target)
     model.doc_string = f"{description.network} of plates: pictures [batch, height, width, RGB 0 to 255] to boxes"
