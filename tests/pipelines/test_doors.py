@@ -143,6 +143,7 @@ def commit(call: Command) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)  # six doors, a whole run each
 @pytest.mark.parametrize(
     "doors",
     [
