@@ -12,6 +12,8 @@ from plates.errors import UserError
 from plates.photographs.content import Photographs
 from plates.settings.project import Project
 
+PLAIN = 1.35
+"""`detail` under which boxes are not on plates: right labels have over 2 on real photographs and the sample."""
 LOOKED_AT = 64
 """Boxes whose pixels are read."""
 MARGIN = 0.75

@@ -15,10 +15,12 @@ import pandas as pd
 
 from plates.columns import BOX
 from plates.efficientdet.config import AugmentConfig, TrainConfig
+from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import USUAL_PEAK
 from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.model import anchor_fit
 from plates.efficientdet.model.family import Spec
+from plates.why.content import PLAIN
 
 SAMPLE = 2_000
 """Boxes that are augmented."""
@@ -138,7 +140,7 @@ def answers(
         perfect(truth[truth["split"].isin(["val", "test"])], label_map),
         rate(train),
         batch_norm(train, steps, momentum),
-        *on_plates(detail),
+        on_plates(detail),
     ]
 
 
@@ -236,22 +238,23 @@ def batch_norm(train: TrainConfig, steps: int, momentum: float) -> Answer:
         said = f"batches of {train.batch_size} have no statistics: train.is_training_bn: false with pretrained weights"
         return Answer(question, said, False, figures=figures)
     said = f"momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-9):,.0f} of {steps:,} steps"
-    holds = constants >= 3
+    holds = constants >= SETTLED
     return Answer(
         question, said if holds else f"{said}. train.batch_norm_momentum: null follows them", holds, False, figures
     )
 
 
-def on_plates(detail: float | None) -> list[Answer]:
+def on_plates(detail: float | None) -> Answer:
     """Whether there is something in the boxes."""
+    question = "boxes are on the plates"
     if detail is None:
-        return []
+        return Answer(question, "not known: the photographs cannot be read where data.root says. plates doctor", False)
     said = f"the boxes show {detail:.1f} times the detail of what is around them (plates: 2 and more)"
-    holds = detail >= 1.35
+    holds = detail >= PLAIN
     wrong = (
         ". x and y swapped, another scale, or another picture's: plates inspect data/boxes.parquet --picture boxes.png"
     )
-    return [Answer("boxes are on the plates", said if holds else said + wrong, holds, False, {"detail": detail})]
+    return Answer(question, said if holds else said + wrong, holds, False, {"detail": detail})
 
 
 def worst(found: Sequence[Answer]) -> list[Answer]:

@@ -118,12 +118,12 @@ def right(fault: Fault, found: dict[str, Any], among: int) -> bool:
 
 def page(strengths: list[str]) -> None:
     """Writes the table of all that is done."""
-    lines = ["# The fault gallery", "", "Made by `make faults`: each fault was injected into a small project of", ""]
-    lines[2] = (
-        "Made by `make faults`: each fault is injected into a project of 320 drawn scenes at 160x256, trained for 300 "
-        "steps, and `plates why` is asked.\nWhat each cause means and how it is fixed: "
-        "[why is my mAP low](why-is-my-map-low.md)."
-    )
+    small = ", ".join(f"`{key}: {value}`" for key, value in projects.SMALL.items())
+    lines = [
+        *("# The fault gallery", ""),
+        f"Made by `make faults`: each fault is injected into a small project ({small}), and `plates why` is asked.",
+        "What each cause means and how it is fixed: [why is my mAP low](why-is-my-map-low.md).",
+    ]
     for strength in strengths:
         rows = []
         for fault in FAULTS:

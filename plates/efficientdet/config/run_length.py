@@ -4,6 +4,9 @@ import math
 
 from plates.efficientdet.config.train import TrainConfig
 
+SETTLED = 4.0
+"""Time constants of batch norm's running statistics that a run must last."""
+
 
 def number_of_steps(config: TrainConfig, images: int) -> int:
     """`train.steps`, or `train.num_epochs` passes over `images` images."""

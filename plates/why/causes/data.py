@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from plates.why.content import PLAIN
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
 
-PLAIN = 1.35
-"""`content.detail` under which boxes are not on plates: right labels have over 2 on real photographs and the sample."""
 OFF_CORNERS = 0.06
 """Box sides: CCPD's own boxes lie within 0.03 of their corners, by the median over a data set."""
 FEW = 50

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import USUAL_PEAK
 from plates.efficientdet.model.backbone_tables import MEAN_RGB, STDDEV_RGB
 from plates.why.evidence import Evidence
@@ -14,8 +15,6 @@ WINDOW = 10
 HEADS = ("box_net/box-0/pointwise_kernel", "class_net/class-0/pointwise_kernel")
 BODY = ("efficientnet-b0/blocks_0/conv2d/kernel", "fpn_cells/cell_0/fnode0/WSM")
 FEWEST_STEPS = 100
-SETTLED = 4.0
-"""Time constants of batch norm's statistics that a run must last."""
 
 
 def learning_rate(e: Evidence) -> Finding | None:
@@ -191,7 +190,11 @@ def overfitting(e: Evidence) -> Finding | None:
     if "over-fitting" not in e.warnings:
         return None
     return Finding(
-        "over-fitting", LIKELY, e.warnings["over-fitting"], "train.weight_decay, augment, train.patience", "plates why"
+        "over-fitting",
+        LIKELY,
+        e.warnings["over-fitting"],
+        "train.weight_decay, augment, train.patience",
+        "make tensorboard",
     )
 
 

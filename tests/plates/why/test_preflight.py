@@ -56,6 +56,7 @@ def test_the_default_settings_pass(truth):
         ({"train": {"batch_size": 1}}, "batch norm can settle"),
         ({"momentum": 0.999}, "batch norm can settle"),
         ({"detail": 1.0}, "boxes are on the plates"),
+        ({"detail": None}, "boxes are on the plates"),
         ({"ratios": [0.1]}, "anchors reach the augmented boxes"),
     ],
 )
