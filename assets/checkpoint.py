@@ -1,7 +1,8 @@
 """The fine-tuned detector: best and last weights, the effective parameters and the history of the run.
 
-A killed run goes on from its last saved state, exactly as if it had not been killed; a state of other data, parameters
-or weights is moved aside, never resumed. Training stops at the first step that cannot be learned from, and says why.
+A killed run continues from its last saved state, exactly as if it had not been killed; a state of other data,
+parameters or weights is moved aside, never resumed. Training stops at the first step that cannot be learned from, and
+says why.
 """
 
 import json

@@ -1,7 +1,7 @@
 """TFRecords that the trainer reads, JPEG bytes passed through, in the TF Object Detection feature names.
 
 They are shuffled with a seed before they are cut into shards, and the bytes are the same whatever the number of
-workers. A killed run goes on with the shards that were finished. `manifest.json` counts and hashes every shard.
+workers. A killed run continues with the shards that were finished. `manifest.json` counts and hashes every shard.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the last accepted delivery was like, so that the next can be held against it."""
+"""What the last accepted delivery was like, so that the next can be compared with it."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:
 
 
 def remember(folder: Path, labels: pd.DataFrame, accepted: pd.DataFrame) -> None:
-    """Notes `labels` as accepted; what it was held against stays beside it."""
+    """Notes `labels` as accepted; what it was compared with stays beside it."""
     before = last(folder, labels)
     with atomic(folder) as temporary:
         _write(temporary / "this", Remembered(Delivery.of(labels, digest(labels)), features(accepted)))

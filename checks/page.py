@@ -55,7 +55,7 @@ Every photograph is read once for its hash and header, and decoded once in full,
 damaged is set aside in `boxes` with everything else that cannot be used. Images over {megapixels} megapixels are not
 decoded. With `data.convert: when_needed` PNG, WebP, BMP, TIFF, GIF and photographs that EXIF turns are taken in as
 upright JPEGs, encoded once and kept in `.plates/converted`; boxes of turned photographs are turned with them, unless
-the width and height that annotations say are those of the picture to be seen.
+the width and height that annotations say are those of the picture as displayed.
 
 {raw_images}
 
@@ -85,7 +85,7 @@ Over `data.max_unparsed` of all names the run stops.
 ## What must hold
 
 Great Expectations asks every annotation every question below. One that breaks a `critical` one is set aside in
-`rejected`, with what was found, and the rest goes on; a `warning` is shown in the UI and sets nothing aside. A
+`rejected`, with what was found, and the rest continues; a `warning` is shown in the UI and sets nothing aside. A
 photograph of which another box is accepted would teach that there is nothing where the rejected one lies: by
 `validation.rejected_box` it is set aside whole (`picture_whole`), or it stays, and the rejected box is a region that
 neither teaches nor scores. A copy of another box goes alone. Over

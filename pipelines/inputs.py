@@ -1,4 +1,4 @@
-"""What the settings name on this machine: looked at before anything is written or started."""
+"""What the settings name on this machine: checked before anything is written or started."""
 
 from plates.errors import UserError
 from plates.photographs.scan import require_images

@@ -13,5 +13,5 @@ def reason(event: dg.DagsterEvent) -> str:
         return data.user_failure_data.description
     if data.error and data.error.cls_name == "DagsterExecutionInterruptedError":
         kept = f"Kept: {keeps}, from where" if keeps else "Its files are as they were before;"
-        return f"interrupted. {kept} the same command {'goes on' if keeps else 'begins it again'}"
+        return f"interrupted. {kept} the same command {'continues' if keeps else 'begins it again'}"
     return data.error.to_string() if data.error else event.message or "failed"

@@ -68,8 +68,8 @@ def stopped(project: Project, turn: lock.Turn) -> str:
     killed = last.status == dg.DagsterRunStatus.STARTED
     reason = "its process was killed (out of memory?)" if killed else "the reason is above"
     return (
-        f"the run stopped at {names}: {reason}. What was done before it is kept: `plates run` goes on from there, once "
-        "the cause is fixed."
+        f"the run stopped at {names}: {reason}. What was done before it is kept: `plates run` continues from there, "
+        "once the cause is fixed."
     )
 
 

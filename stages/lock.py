@@ -145,7 +145,7 @@ def _take(stack: ExitStack, path: Path, mine: Turn, say: Say, check: Check, join
         if join and other and other.process in _above():
             return lock, other
         if not said and time.monotonic() - began > SILENT_S:
-            say(f"waiting for {other or 'another run'}; this one goes on when that ends")
+            say(f"waiting for {other or 'another run'}; this one continues when that one ends")
             said = True
         check()
         time.sleep(keeper.LOOK_S)

@@ -1,4 +1,4 @@
-"""What a run began with, to be held against what is there when it ends."""
+"""What a run began with, to be compared with what is there when it ends."""
 
 import hashlib
 import json

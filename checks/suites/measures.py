@@ -30,7 +30,7 @@ def measure(labels: pd.DataFrame) -> pd.DataFrame:
 def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     """Box and corners: pixels, degrees and fractions, float64; null where the question makes no sense.
 
-    A CCPD label is held against the image it is meant for, 720x1160; any other against the image as it is.
+    A CCPD label is compared with the image it is meant for, 720x1160; any other against the image as it is.
     """
     box, corners = _floats(labels, BOX), _floats(labels, CORNERS)
     incomplete = (~np.isfinite(box)).sum(1) + (~np.isfinite(corners)).sum(1) % 8

@@ -26,11 +26,11 @@ def hide(
     metadata: Annotated[
         Literal["keep", "no-gps", "none"], typer.Option(help="What is kept of EXIF blocks and of a video's tags.")
     ] = "keep",
-    doubts: Annotated[Path | None, typer.Option(help="HTML page to write, with what should be looked at.")] = None,
+    doubts: Annotated[Path | None, typer.Option(help="HTML page to write, with what needs a look.")] = None,
     model: ModelName = None,
     trust: Trust = False,
 ) -> None:
-    """Hide the plates in photographs and videos; what was hidden is said in JSON lines.
+    """Hide the plates in photographs and videos; print what was hidden as JSON lines.
 
     Without --score the model's `promise` decides, the threshold that keeps the promised recall, where it carries one.
     """

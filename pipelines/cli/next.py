@@ -13,7 +13,7 @@ from plates.errors import UserError
 from plates.settings.project import Project
 
 KNOWN = 500
-"""Photographs of train that candidates are held against."""
+"""Photographs of train that candidates are compared with."""
 
 
 @app.command()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HERE = "127.0.0.1"
 KEY = "PLATES_KEY"
 LEARNT = 300
-"""Photographs of train that what the service sees is held against."""
+"""Photographs of train that what the service sees is compared with."""
 STOPPING = 30
 """Seconds that requests have to end once the service is told to stop."""
 

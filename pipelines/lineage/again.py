@@ -62,7 +62,7 @@ def _call(folder: Path, stage: str, command: str) -> None:
 
 
 def remove(folder: Path, steps: Steps, stages: Sequence[str]) -> None:
-    """Removes what the stages wrote, so that it is made anew."""
+    """Removes what the stages wrote, so that it is made again."""
     for stage in stages:
         for out in steps.stages[stage].get("outs", []):
             if os.path.lexists(folder / out["path"]):

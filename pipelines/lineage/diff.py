@@ -1,4 +1,4 @@
-"""Two records held against each other: what `plates lineage diff` prints, lists and draws."""
+"""Two records compared: what `plates lineage diff` prints, lists and draws."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A record put to the proof: its stages run again, and every output held against the hash that it names."""
+"""A record checked: its stages run again, and every output compared with the hash that it names."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -38,7 +38,7 @@ def subset_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class OfficialLists:
-    """The authors' lists under a root, held against what is there.
+    """The authors' lists under a root, compared with what is there.
 
     Attributes:
         splits: path to split, of the listed photographs that are there.

@@ -1,7 +1,7 @@
 """The model in service: one folder that says whose it is, and the decisions that put it there.
 
 `models/champion` holds `model` (the export), `checkpoint`, and in `best` the checkpoint and the detections of the best
-model that was ever in service, which challengers are held against. Its `champion.json` names their records. The folder
+model that was ever in service, which challengers are compared with. Its `champion.json` names their records. The folder
 is replaced in one step and is the truth; `models/champion.json` and the newest file of `lineage/decisions` follow from
 it and are written again where a kill kept them from being written.
 """
@@ -86,7 +86,7 @@ def decisions(root: Path) -> list[Verdict]:
 
 
 def settled(root: Path) -> InService | None:
-    """The model in service, after its folder was held against its record; None where none is.
+    """The model in service, after its folder was compared with its record; None where none is.
 
     Raises:
         UserError: the folder is gone, or is not what its record made.

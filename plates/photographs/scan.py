@@ -121,7 +121,7 @@ def _require_folder(root: Path) -> None:
         os.stat(os.path.join(root, "."))
     except PermissionError:
         raise UserError(
-            f"data.root is {root}, and its reading is not permitted. Mend it with: chmod -R u+rX {root}"
+            f"data.root is {root}, and this user may not read it. Fix it with: chmod -R u+rX {root}"
         ) from None
 
 

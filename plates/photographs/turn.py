@@ -18,11 +18,11 @@ OPERATIONS = {
     7: TRANSPOSE.TRANSVERSE,
     8: TRANSPOSE.ROTATE_90,
 }
-"""By orientation: what turns the stored picture into the one to be seen. From 5 on width and height change places."""
+"""By orientation: what turns the stored picture into the displayed one. From 5 on width and height change places."""
 
 
 def upright(image: Image.Image) -> tuple[Image.Image, int]:
-    """An open picture, loaded, as it is to be seen; and the EXIF orientation, 1 to 8, that it was turned by."""
+    """An open picture, loaded, as displayed; and the EXIF orientation, 1 to 8, that it was turned by."""
     orientation = _orientation(image)
     image.load()
     left = _orientation(image)  # Pillow turns a TIFF itself
@@ -35,11 +35,11 @@ def _orientation(image: Image.Image) -> int:
 
 
 def turned(points: np.ndarray, size: np.ndarray, orientation: int) -> np.ndarray:
-    """Where points of the stored picture are in the one to be seen.
+    """Where points of the stored picture are in the displayed one.
 
     Args:
         points: [..., 2], x and y in pixels of the stored picture.
-        size: [..., 2], width and height of the picture to be seen.
+        size: [..., 2], width and height of the picture as displayed.
         orientation: 1 to 8.
     """
     x, y = points[..., 0], points[..., 1]
@@ -54,14 +54,14 @@ def turned(points: np.ndarray, size: np.ndarray, orientation: int) -> np.ndarray
 
 
 def drawn_upright(said: np.ndarray, size: np.ndarray, orientation: np.ndarray) -> np.ndarray:
-    """Whether [N] the boxes of turned photographs were drawn on the picture as it is to be seen, not as it is stored.
+    """Whether [N] the boxes of turned photographs were drawn on the picture as displayed, not as it is stored.
 
     The size that an annotation says tells, where turning changes it. Where it does not, the others of the delivery
-    decide if they agree on the picture to be seen; else the stored one is meant.
+    decide if they agree on the picture as displayed; else the stored one is meant.
 
     Args:
         said: [N, 2], width and height that the annotation says; NaN where it says none.
-        size: [N, 2], of the picture to be seen.
+        size: [N, 2], of the picture as displayed.
         orientation: [N], 1 to 8.
     """
     seen, stored = (said == size).all(axis=1), (said == size[:, ::-1]).all(axis=1)
@@ -70,9 +70,9 @@ def drawn_upright(said: np.ndarray, size: np.ndarray, orientation: np.ndarray) -
 
 
 def turn_labels(labels: pd.DataFrame, orientation: np.ndarray) -> pd.DataFrame:
-    """Moves boxes and corners of stored pictures to where they are in the ones to be seen.
+    """Moves boxes and corners of stored pictures to where they are in the displayed ones.
 
-    `width` and `height` of the table are those of the picture to be seen.
+    `width` and `height` of the table are those of the picture as displayed.
 
     Args:
         labels: the labels table.

@@ -77,7 +77,7 @@ def compare(
     """Lets two models look at the same photographs, each with its own post-processing.
 
     Args:
-        first: what `second` is held against.
+        first: what `second` is compared with.
         second: a model of the same classes.
         truth: labels of the photographs, a table of `plates.scoring.truth` or of `plates.predict.evaluate.labels`.
         files: image id to file.

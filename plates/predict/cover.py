@@ -19,8 +19,8 @@ character."""
 def cover(pixels: np.ndarray, boxes: np.ndarray, style: Style, fill: int = FILL) -> None:
     """Covers parts of a picture in place.
 
-    blur and pixelate leave a few cells of colour, of which no character can be read, though a guess can be held against
-    them; fill leaves nothing.
+    blur and pixelate leave a few cells of colour: no character can be read, though a guess can be compared with them;
+    fill leaves nothing.
 
     Args:
         pixels: uint8 [h, w, 3], or one plane [h, w].

@@ -1,4 +1,4 @@
-"""Detections held against the truth, ready to be counted on any of the photographs and on any draw of them."""
+"""Detections compared with the truth, ready to be counted on any of the photographs and on any draw of them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Batches:
             results = list(
                 self.model.answers([(picture, ready) for picture, ready, _, _ in jobs], min(j[2] for j in jobs))
             )
-        except Exception as error:  # of the runtime: the requests get it, the thread goes on
+        except Exception as error:  # of the runtime: the requests get it, the thread continues
             for *_, found in jobs:
                 found.set_exception(error)
             return

@@ -1,4 +1,4 @@
-"""What the service saw: scores, sizes, brightness, empties, held against training. Figures only, no picture is kept."""
+"""What the service saw, compared with training: scores, sizes, brightness, empties. Figures only, no pictures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def of_training(model: Model, jpegs: Iterable[bytes]) -> pd.DataFrame:
 
 
 class Seen:
-    """The newest photographs, as numbers; `training` is what they are held against, where it is known."""
+    """The newest photographs, as numbers; `training` is what they are compared with, where it is known."""
 
     def __init__(self) -> None:
         self.training: pd.DataFrame | None = None

@@ -1,4 +1,4 @@
-"""A delivery is held against the one before it, however often it is validated."""
+"""A delivery is compared with the one before it, however often it is validated."""
 
 from pathlib import Path
 

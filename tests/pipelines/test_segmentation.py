@@ -17,7 +17,7 @@ STAGES = ("checkpoint", "evaluation", "exported_model", "model_card", "champion"
 
 @pytest.fixture(scope="module")
 def masked(finished, tmp_path_factory) -> tuple[Path, Command]:
-    """The finished project with the segmentation head alone, made anew from the TFRecords on."""
+    """The finished project with the segmentation head alone, made again from the TFRecords on."""
     root = tmp_path_factory.mktemp("masks") / "project"
     shutil.copytree(finished[0], root, symlinks=True)
     for made in ("models", "metrics", "reports"):

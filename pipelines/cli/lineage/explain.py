@@ -31,7 +31,7 @@ def explain(
     time = f", some {minutes * len(found.missing):,.0f} minutes on this machine" if minutes else ""
     say(f"{len(found.runs)} trainings, {len(found.known)} of them known: {len(found.missing)} to run{time}")
     if found.missing and not yes:
-        typer.confirm("Begin? Stopped, the same command goes on where it was.", abort=True)
+        typer.confirm("Begin? Stopped, the same command continues where it was.", abort=True)
     done = carry_out(root, found, note, fetcher(root))
     for cause, share in done.shares.items():
         say(f"{_said(share)} from the {cause}{'' if share.certain else ' (may be chance)'}")

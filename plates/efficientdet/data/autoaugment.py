@@ -25,7 +25,7 @@ class Scene(NamedTuple):
         image: uint8 [H, W, 3].
         boxes: [n, 4] yxyx in px.
         corners: [n, 4, 2] y, x in px.
-        visible: [n], the share of each original box that is still to be seen.
+        visible: [n], the share of each original box that is still visible.
     """
 
     image: tf.Tensor

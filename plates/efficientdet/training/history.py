@@ -90,7 +90,7 @@ class History:
 
 
 class StepLog:
-    """A CSV that grows by a line a step while the run goes on: the columns of `Row`, then those of `Cost`.
+    """A CSV that grows by a line a step during the run: the columns of `Row`, then those of `Cost`.
 
     Args:
         path: the file; None: nothing is written.

@@ -1,4 +1,4 @@
-"""A TensorBoard event file that grows while a run goes on: `make tensorboard` shows it.
+"""A TensorBoard event file that grows during a run: `make tensorboard` shows it.
 
 The format is TFRecords of `tf.Event` (tensorflow/core/util/event.proto); writing it takes TensorFlow's own messages and
 nothing of TensorBoard.
@@ -24,7 +24,7 @@ class EventFile:
 
     Args:
         folder: of the run; None: nothing is written.
-        resumed: the run goes on, and so does the file; else what an earlier run left is removed.
+        resumed: the run continues, and so does the file; else what an earlier run left is removed.
     """
 
     def __init__(self, folder: Path | None, resumed: bool = False) -> None:

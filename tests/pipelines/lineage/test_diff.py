@@ -1,4 +1,4 @@
-"""Two records held against each other, from what is kept of them: photographs, plates, figures on what is common."""
+"""Two records compared, from what is kept of them: photographs, plates, figures on what is common."""
 
 import base64
 import hashlib

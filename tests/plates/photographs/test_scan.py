@@ -244,7 +244,7 @@ def test_folders_without_permission(as_nobody: Path) -> None:
     assert found.table["problem"].to_pylist() == [None, "unreadable: Permission denied"]
     for mode in (0, 0o400, 0o100):
         os.chmod(root, mode)
-        with pytest.raises(UserError, match=r"not permitted.*chmod -R"):
+        with pytest.raises(UserError, match=r"may not read it.*chmod -R"):
             scan(root, as_nobody / "cache.parquet")
     os.chmod(root, 0o700)
     os.chmod(root / "ccpd_db", 0o700)

@@ -25,4 +25,4 @@ def advice(metrics: Mapping[str, Any]) -> str:
         return f"{remedy[0].upper()}{remedy[1:]} (worth up to {costliest['gain']:.3f} of mAP50)."
     if metrics["mAP75"] < 0.9 * metrics["mAP50"]:
         return "Plates are found, and boxes could be tighter: set train.iou_loss_type: ciou, or train longer."
-    return "Nothing stands out: measure on harder photographs."
+    return "Nothing is clearly worse: measure on harder photographs."

@@ -24,7 +24,7 @@ def evaluation(map50: float, map75: float, kind: str, gain: float) -> dict:
         (evaluation(0.8, 0.4, "missed", 0.15), "missed.*0.150 of mAP50"),
         (evaluation(0.8, 0.4, "background", 0.02), "without a plate"),
         (evaluation(0.99, 0.6, "missed", 0.005), "tighter"),
-        (evaluation(0.99, 0.97, "missed", 0.005), "Nothing stands out"),
+        (evaluation(0.99, 0.97, "missed", 0.005), "Nothing is clearly worse"),
     ],
 )
 def test_advice_is_about_what_costs_most(metrics: dict, said: str) -> None:

@@ -195,7 +195,7 @@ def examples(photographs, tmp_path) -> Path:
 
 
 def test_sigterm_saves_first(tmp_path):
-    """Told to end after step 5, where no state is due, a run saves and goes on from there."""
+    """Told to end after step 5, where no state is due, a run saves and continues from there."""
     process = run_toy("told", str(tmp_path), "5")
     out, error = process.communicate(timeout=500)
     assert process.returncode == -signal.SIGTERM, error[-2000:]
