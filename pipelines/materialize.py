@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from pipelines import restored, tags
+from pipelines.dagster_private import NO_CAPTURE, InstanceRef
 from pipelines.reason import reason
 from plates.errors import UserError
 from stages import faults, lock
@@ -16,9 +16,7 @@ from stages import faults, lock
 SHOWN = 10
 """How many figures of an asset fit on a line."""
 
-TERMINAL: Any = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
+TERMINAL: Any = {"compute_logs": NO_CAPTURE}
 """What is printed goes to the terminal: captured for the UI, it would show no bars."""
 
 

@@ -1,7 +1,7 @@
 """Tells Dagster of results that it did not see made: DVC took them from its cache, or `dvc checkout` or `pull` did.
 
 Dagster would hold the last result that it made for the present one, and call stale what is current, or the reverse.
-It has no public way to say where a result came from: the tags used here are those that its own runs write.
+It has no public way to say where a result came from, so the result carries the tags that Dagster's own runs write.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import (
+
+import assets
+from pipelines.dagster_private import (
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
     DATA_VERSION_TAG,
@@ -17,8 +19,6 @@ from dagster._core.definitions.data_version import (
     INPUT_EVENT_POINTER_TAG_PREFIX,
     NULL_EVENT_POINTER,
 )
-
-import assets
 from plates.hashes import content_hash
 from plates.settings.project import Project
 from stages import dvc_lock, lock

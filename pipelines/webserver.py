@@ -8,10 +8,9 @@ import sys
 
 import dagster as dg
 import uvicorn
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
+from pipelines.dagster_private import WorkspaceFileTarget, WorkspaceProcessContext
 from pipelines.guard import Guard
 from pipelines.resources import project
 
