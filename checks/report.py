@@ -9,12 +9,11 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from stages.asset import DIGITS
+
 MOST_ROWS = 50
 TYPES = {"b": "bool", "i": "int", "u": "int", "f": "float"}
 """Dagster's name for a column's type, by NumPy's kind."""
-
-DIGITS = 4
-"""Significant digits of what is not a whole number."""
 
 Figures = Mapping[str, float | int | None]
 

@@ -26,6 +26,9 @@ CODE_VERSION = "dagster/code_version"
 
 OWNER = "team:plates"
 
+DIGITS = 4
+"""Significant digits of what is shown and is not a whole number."""
+
 RETRIES, WAIT_S = 2, 30
 """How often an asset is tried again, after so many seconds, where `faults.passes`; what cannot pass is not."""
 
@@ -64,7 +67,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
             require(project, stage)
             if stage.tensorflow:
                 import_tensorflow()
-            metadata = dict(stage.body(run))
+            metadata = {name: _rounded(value) for name, value in stage.body(run).items()}
             context.log.debug(f"{TOUCHED}{json.dumps(sorted(run.project.touched))}")
             before.require_unchanged(snapshot.take(Project(project.root), stage), stage)
             if "DVC_STAGE" not in os.environ:
@@ -87,6 +90,11 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         )
 
     return materialize
+
+
+def _rounded(value: Any) -> Any:
+    """A plain float as people read it; files keep every digit."""
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def _declared(stage: Stage) -> dict[str, Any]:

@@ -51,10 +51,10 @@ def root(empty: Path) -> Path:
 
 
 def stage_of(work: Callable[[Run], None]) -> Stage:
-    def made(run: Run) -> dict[str, int]:
+    def made(run: Run) -> dict[str, float]:
         run.project.path("data/made.txt").write_text(f"made with {run.params.split.seed}")
         work(run)
-        return {}
+        return {"mAP": 0.000178563988, "boxes": 123_456}
 
     declare = asset(
         reads=["data/given.txt"], params=["split.seed"], writes=["data/made.txt"], group="data", kinds=set(),
@@ -82,6 +82,13 @@ def test_what_was_made_is_told_to_dvc(root: Path) -> None:
     assert "split.seed: 0" in lock
     status = [sys.executable, "-m", "dvc", "status", "made"]
     assert "up to date" in subprocess.run(status, cwd=root, capture_output=True, text=True, check=True).stdout
+
+
+def test_figures_are_shown_with_four_digits(root: Path) -> None:
+    (shown,) = run_of(root, lambda run: None).get_asset_materialization_events()
+    metadata = shown.materialization.metadata
+    assert metadata["mAP"].value == 0.0001786
+    assert metadata["boxes"].value == 123_456
 
 
 @pytest.mark.parametrize("door", ["dagster", "dvc"])
