@@ -1,6 +1,7 @@
 """The annotations that Great Expectations accepts.
 
-`data.box_from` says which box of a plate counts. The rest is set aside in `data/rejected.parquet`, each row with every
+What people decided about labels (`label_decisions.csv`) comes first. `data.box_from` says which box of a plate counts.
+The rest is set aside in `data/rejected.parquet`, each row with every
 expectation that it broke; Data Docs are in `reports/data_docs/`. With too many rejects, nothing goes downstream.
 """
 
@@ -14,12 +15,14 @@ import pyarrow as pa
 from checks import memory
 from checks.annotations import validate
 from checks.suites.imbalance import imbalance
+from checks.suites.suite import Outcome
 from plates.ccpd.geometry import around_corners
 from plates.ccpd.subsets import SUBSETS
 from plates.ccpd.table import LABELS_SCHEMA, REJECTED_SCHEMA
 from plates.files import write_json, write_parquet
 from plates.scoring.classes import classes
 from plates.splits import shift
+from plates.suspects import decisions
 from stages.run import Run
 from stages.stage import Output, asset
 from stages.tables import described
@@ -29,6 +32,7 @@ PICTURES = 6
 
 @asset(
     reads=["data/labels.parquet"],
+    sources=[decisions.FILE],
     params=[
         "data.annotations",
         "data.box_from",
@@ -52,7 +56,10 @@ def boxes(run: Run) -> dict[str, Any]:
     from plates.pages.sheets import markdown
 
     path, limits = run.project.path, run.params.validation
-    labels = pd.read_parquet(path("data/labels.parquet"))
+    delivered = pd.read_parquet(path("data/labels.parquet"))
+    names = list(classes(run.project).values())
+    decided = decisions.checked(decisions.read(path(decisions.FILE)), delivered, names)
+    labels, dropped = decisions.apply(delivered, decided, names)
     deliveries = memory.folder(run.project)
     previous = memory.last(deliveries, labels)
     known = labels["subset"].unique() if run.params.data.annotations else SUBSETS
@@ -65,13 +72,13 @@ def boxes(run: Run) -> dict[str, Any]:
         rejected_box=limits.rejected_box,
         most_objects=min(run.params.evaluation.max_detections, run.params.nms.max_output_size),
     )
-    write_parquet(path("data/rejected.parquet"), typed(verdict.rejected, REJECTED_SCHEMA))
+    write_parquet(path("data/rejected.parquet"), typed(set_aside(verdict.rejected, dropped), REJECTED_SCHEMA))
     verdict.require(limits.max_rejected_fraction)
     balances = imbalance(
         verdict.accepted,
         limits.max_class_share,
         limits.max_imbalance_ratio,
-        classes(run.project).values(),
+        names,
         data_docs=path("reports/data_docs/balance"),
     )
     looks = shift.features(verdict.accepted)
@@ -81,7 +88,7 @@ def boxes(run: Run) -> dict[str, Any]:
     write_json(
         path("reports/validation.json"),
         {
-            "outcomes": [outcome.model_dump() for outcome in verdict.outcomes],
+            "outcomes": [outcome.model_dump() for outcome in [*verdict.outcomes, not_dropped(labels, dropped)]],
             "balance": [balance.model_dump() for balance in balances],
             "shift": [] if since is None else json.loads(since.to_json(orient="records")),
             "counts": verdict.counts,
@@ -92,6 +99,7 @@ def boxes(run: Run) -> dict[str, Any]:
     return {
         **described(LABELS_SCHEMA, len(verdict.accepted)),
         **verdict.counts,
+        **{f"{word} by decision": int((decided["decision"] == word).sum()) for word in decisions.MEANINGS},
         "rejected share": round(verdict.rejected_fraction, 4),
         "broken expectations": dg.MetadataValue.md(broken.to_markdown() if len(broken) else "none"),
         "balance": dg.MetadataValue.md("\n".join(f"- {balance.sentence}" for balance in balances)),
@@ -104,6 +112,27 @@ def boxes(run: Run) -> dict[str, Any]:
         "data docs": dg.MetadataValue.path(str(path("reports/data_docs/index.html"))),
         "data docs of the balance": dg.MetadataValue.path(str(path("reports/data_docs/balance/index.html"))),
     }
+
+
+def set_aside(rejected: pd.DataFrame, dropped: pd.DataFrame) -> pd.DataFrame:
+    """The rejected rows, and after them those of the photographs that people dropped."""
+    if dropped.empty:
+        return rejected
+    said = {"broken": decisions.DROPPED, "found": decisions.DROP}
+    lists = {name: pd.Series([[word]] * len(dropped), dropped.index) for name, word in said.items()}
+    return pd.concat([rejected, dropped.assign(**lists, ignored=False)], ignore_index=True)
+
+
+def not_dropped(labels: pd.DataFrame, dropped: pd.DataFrame) -> Outcome:
+    """What came of asking whether people dropped a photograph, as of an expectation."""
+    return Outcome(
+        name=decisions.DROPPED,
+        means=f"nobody decided to drop the photograph ({decisions.FILE})",
+        severity="critical",
+        success=dropped.empty,
+        checked=len(labels) + len(dropped),
+        failed=len(dropped),
+    )
 
 
 def typed(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -38,7 +38,7 @@ def entry(stage: Stage) -> dict[str, Any]:
     }
     if stage.always:
         listed["always_changed"] = True
-    listed["deps"] = [*code_of(stage), *stage.reads]
+    listed["deps"] = [*code_of(stage), *stage.sources, *stage.reads]
     if stage.params:
         listed["params"] = list(stage.params)
     for key, metric in (("outs", False), ("metrics", True)):

@@ -106,7 +106,7 @@ def _declared(stage: Stage) -> dict[str, Any]:
         link = dg.CodeReferencesMetadataValue(code_references=[reference])
     return {
         "dagster/code_references": link,
-        "reads": list(stage.reads),
+        "reads": [*stage.reads, *stage.sources],
         "writes": [out.path for out in stage.writes],
         "settings": list(stage.params),
     }
@@ -120,6 +120,9 @@ def require(project: Project, stage: Stage) -> None:
             f"needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not there yet. "
             f"Run `plates run`, or materialize what comes before."
         )
+    gone = [path for path in stage.sources if not project.path(path).exists()]
+    if gone:
+        raise UserError(f"needs {', '.join(gone)}, which Git keeps. Bring it back: git checkout -- {' '.join(gone)}")
     damaged = [f"{path} ({why})" for path in stage.reads if (why := damage(project.path(path)))]
     if damaged:
         raise UserError(f"needs {', '.join(damaged)}: damaged. Make what dvc.lock says of it again: plates run")

@@ -43,10 +43,12 @@ class DeclaredProject(Project):
 
     def path(self, relative: str) -> Path:
         """A declared input or output."""
-        declared = (*self.stage.reads, *(out.path for out in self.stage.writes))
+        declared = (*self.stage.reads, *self.stage.sources, *(out.path for out in self.stage.writes))
         holding = [known for known in declared if relative == known or relative.startswith(f"{known}/")]
         if not holding:
-            raise UndeclaredError(f"{self.stage.name} touches {relative}: add it to reads or writes in its file")
+            raise UndeclaredError(
+                f"{self.stage.name} touches {relative}: add it to reads, sources or writes in its file"
+            )
         self.touched.update(holding)
         return super().path(relative)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plates.errors import UserError
+from plates.hashes import content_hash
 from plates.settings.project import Project
 from stages import code
 from stages.stage import Stage
@@ -53,7 +54,7 @@ class Snapshot:
 def take(project: Project, stage: Stage) -> Snapshot:
     """The snapshot of now, with the parameters that `project` read."""
     return Snapshot(
-        code.hashes(stage),
+        code.hashes(stage) | dict(_sources(project, stage)),
         {key: _value(project, key) for key in stage.params},
         dict(_files(project, stage)),
     )
@@ -64,6 +65,11 @@ def _value(project: Project, key: str) -> Any:
     for part in key.split("."):
         value = value[part]
     return value
+
+
+def _sources(project: Project, stage: Stage) -> Iterator[tuple[str, str]]:
+    for path in stage.sources:
+        yield path, content_hash(project.root / path) if (project.root / path).exists() else ""
 
 
 def _files(project: Project, stage: Stage) -> Iterator[tuple[str, tuple[int, int]]]:

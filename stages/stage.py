@@ -41,6 +41,7 @@ class Stage:
     name: str
     body: Body
     reads: tuple[str, ...]
+    sources: tuple[str, ...]
     params: tuple[str, ...]
     writes: tuple[Output, ...]
     group: str
@@ -79,6 +80,7 @@ def asset(
     kinds: set[str],
     description: str | None,
     reads: Sequence[str] = (),
+    sources: Sequence[str] = (),
     params: Sequence[str] = (),
     pool: str | None = None,
     always: bool = False,
@@ -92,6 +94,7 @@ def asset(
         kinds: its kinds in Dagster's UI.
         description: what the UI and `dvc.yaml` say of it: the module's docstring.
         reads: outputs of other assets that it reads. The graph's arrows are made from these.
+        sources: files of the project that people write and Git keeps, which it reads. They are versioned as its code.
         params: the keys of `params.yaml` that it reads, as `validation` or `data.root`.
         pool: Dagster's pool that limits how many run at once.
         always: runs every time, because it reads what lies outside the project.
@@ -104,6 +107,7 @@ def asset(
             body.__name__,
             body,
             tuple(reads),
+            tuple(sources),
             tuple(params),
             outputs,
             group,

@@ -14,6 +14,7 @@ PARTS = (
     *("assets", "checks", "pipelines", "plates", "stages"),
     *(
         "params.yaml",
+        "label_decisions.csv",
         "dvc.yaml",
         "dagster.yaml",
         "workspace.yaml",

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 HOUSE = ({"pipelines"}, {"assets"}, {"checks"}, {"stages"}, {"plates"})
 PLATES = (
-    {"card", "hide", "predict", "serve", "why"},
+    {"card", "hide", "predict", "serve", "suspects", "why"},
     {"coco", "photographs", "splits", "scoring", "settings"},
     {"ccpd", "efficientdet", "lineage"},
     {"columns", "errors", "files", "hashes", "metrics", "pages", "quiet", "workers"},

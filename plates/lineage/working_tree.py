@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIXES = (".py", ".j2")
-BESIDE = ("dvc.yaml", "pyproject.toml", "requirements.lock")
+BESIDE = ("dvc.yaml", "label_decisions.csv", "pyproject.toml", "requirements.lock")
 LONGEST_DIFF = 2**20
 
 

@@ -45,7 +45,7 @@ def test_an_asset_touches_what_it_declares_and_nothing_else(finished, monkeypatc
             lines = [entry.user_message for entry in instance.all_logs(event.run_id) if entry.step_key == name]
             said = next(line for line in lines if TOUCHED in line)
             touched = set(json.loads(said[said.index("[") :]))
-            declared = {*stage.reads, *stage.params, *(out.path for out in stage.writes)}
+            declared = {*stage.reads, *stage.sources, *stage.params, *(out.path for out in stage.writes)}
             assert touched <= declared, name
             assert declared - touched <= UNTOUCHED.get(name, set()), name
 
