@@ -17,7 +17,7 @@ from PIL import Image
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SMALL = (
     *("data.sample.count=80", "model.image_size=96x160", "anchors.min_recall=0.5"),
-    *("train.steps=12", "train.batch_size=4", "gate.min_value=0"),
+    *("train.steps=12", "train.batch_size=4", "gate.min_value=0", "export.formats=[onnx]"),
 )
 """Settings of a run of a minute or two."""
 
