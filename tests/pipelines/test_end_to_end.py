@@ -36,6 +36,25 @@ def test_dvc_is_clean_after_a_run_and_a_second_run_does_nothing(finished) -> Non
     assert (root / "models/checkpoint").stat().st_mtime_ns == stamp
     assert "All is current" in again.stdout
     assert "  labels (" not in again.stdout
+    assert_as_in_the_readme(again.stdout)
+
+
+def assert_as_in_the_readme(said: str) -> None:
+    """The README's terminal session is what `plates run` prints, but for figures and for what a score decides."""
+    (session,) = re.findall(
+        r"^```\n\$ plates run\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    printed = {skeleton(line) for line in said.splitlines()}
+    by_score = ("Worst where", "plates why:")
+    shown = [line for line in session.splitlines() if line != "…" and not line.startswith(by_score)]
+    assert len(shown) > 10
+    assert [line for line in shown if skeleton(line) not in printed] == []
+
+
+def skeleton(line: str) -> str:
+    """A line without the figures, the widths of its table and the project's folder."""
+    line = re.sub(r"(\S+)(?=/(reports|models)/)", "…", line)
+    return re.sub(r"[\s\d.,–━─]+", "", line)
 
 
 def test_the_record_leads_from_the_map_back_to_the_photographs(finished) -> None:
