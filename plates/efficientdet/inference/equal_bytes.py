@@ -1,7 +1,7 @@
 """Exported files whose bytes follow from what they compute, so that equal models have equal hashes.
 
-TensorFlow numbers functions by a counter of the process and writes a random id beside the graph; tf2onnx names and
-orders what it makes by hashes of strings, which every process seeds anew.
+TensorFlow numbers functions by a counter of the process, writes that process's settings into every call and a random id
+beside the graph; tf2onnx names and orders what it makes by hashes of strings, which every process seeds anew.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ FINGERPRINT = "fingerprint.pb"
 NUMBERED = re.compile(r"(.*_)(\d+)")
 PLACEHOLDER = re.compile(r"_\d+(?=___redundant_placeholder)")
 CAPTURED = "_user_specified_name"
+OF_THE_PROCESS = ("_gradient_op_type", "config_proto")
+"""Attributes of nodes: a gradient's registered name, and the settings under which it was traced, in any order."""
 
 
 def saved_model(folder: Path) -> None:
@@ -123,7 +125,8 @@ def _renumber(graph: Any) -> None:
                 del argument.attr[CAPTURED]
     for node in _nodes(graph):
         node.op = names.get(node.op, node.op)
-        node.attr.pop("_gradient_op_type", None)
+        for name in OF_THE_PROCESS:
+            node.attr.pop(name, None)
         for value in node.attr.values():
             for called in _called(value):
                 called.name = names.get(called.name, called.name)
