@@ -2,9 +2,11 @@
 
 `dagster dev` and `dagster-webserver` take no application of one's own around theirs: this does what they do, with
 Dagster's classes, which have no public name.
+In a container it listens to the container's network (`--host`), and asks a code location elsewhere (`--workspace`).
 """
 
-import sys
+import argparse
+from pathlib import Path
 
 import dagster as dg
 import uvicorn
@@ -14,18 +16,23 @@ from pipelines.dagster_private import WorkspaceFileTarget, WorkspaceProcessConte
 from pipelines.guard import Guard
 from pipelines.resources import project
 
-HOST = "127.0.0.1"
 POLL_MS = 2000
 CLOSING_S = 5
 
 
-def serve(port: int) -> None:
+def serve(port: int, host: str, workspace: Path) -> None:
     """Serves until it is told to stop."""
-    workspace = WorkspaceFileTarget([str(project().root / "workspace.yaml")])
-    with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, workspace) as context:
+    target = WorkspaceFileTarget([str(workspace)])
+    with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, target) as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MS)
-        uvicorn.run(Guard(app), host=HOST, port=port, log_level="warning", timeout_graceful_shutdown=CLOSING_S)
+        uvicorn.run(Guard(app), host=host, port=port, log_level="warning", timeout_graceful_shutdown=CLOSING_S)
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    root = project().root
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--workspace", type=Path, default=root / "workspace.yaml")
+    given = parser.parse_args()
+    serve(given.port, given.host, given.workspace)

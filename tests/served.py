@@ -14,14 +14,18 @@ PATIENCE_S = 120
 
 
 @contextmanager
-def served(project: Path, *words: str | Path) -> Iterator[str]:
-    """The `127.0.0.1:PORT` that the command answers at; it takes the port as its last word, and ends by Ctrl-C."""
+def served(project: Path, *words: str | Path, home: Path | None = None) -> Iterator[str]:
+    """The `127.0.0.1:PORT` that the command answers at; it takes the port as its last word, and ends by Ctrl-C.
+
+    Dagster's instance is the project's own, or that in `home`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"} | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(project),
+        **({"DAGSTER_HOME": str(home)} if home else {}),
     }
     command = [*map(str, words[:-1]), f"{words[-1]}{port}"]
     process = subprocess.Popen(command, cwd=project, env=environment, start_new_session=True)
