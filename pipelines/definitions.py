@@ -7,7 +7,7 @@ import dagster as dg
 
 import assets
 import checks
-from pipelines import failures, jobs, launchpad, resources, restored, schedules, sensors
+from pipelines import deliveries, failures, jobs, launchpad, resources, restored, schedules, sensors
 from pipelines.executor import one_run_at_a_time
 from stages.asset import definition
 from stages.code import require_own_code
@@ -26,11 +26,11 @@ def build_defs(
     graph = assets.graph()
     maker = assets.writers(graph)
     return dg.Definitions(
-        assets=[definition(stage, maker, project) for stage in graph.values()],
+        assets=[*(definition(stage, maker, project) for stage in graph.values()), deliveries.delivery],
         asset_checks=dg.load_asset_checks_from_package_module(checks),
-        jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate],
+        jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate, deliveries.validate_deliveries],
         schedules=[schedules.weekly_retrain],
-        sensors=[sensors.new_photographs, restored.results_of_dvc, failures.failed_runs],
+        sensors=[sensors.new_photographs, deliveries.new_deliveries, restored.results_of_dvc, failures.failed_runs],
         executor=one_run_at_a_time(executor, project),
         resources={launchpad.RESOURCE: launchpad.resource(project), **(overrides or {})},
     )

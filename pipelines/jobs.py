@@ -4,7 +4,7 @@ import dagster as dg
 
 retrain = dg.define_asset_job(
     "retrain",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.assets("champion", "dataset_card").upstream(),
     description="Everything, from the photographs to the champion.",
 )
 

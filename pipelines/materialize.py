@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+import assets
 from pipelines import restored, tags
 from pipelines.dagster_private import NO_CAPTURE, InstanceRef
 from pipelines.reason import reason
@@ -33,9 +34,8 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
     """
     from pipelines.definitions import defs
 
-    graph = defs.resolve_asset_graph()
-    known = {key.to_user_string() for key in graph.get_all_asset_keys()}
-    if unknown := sorted(set(names) - known):
+    known = assets.graph()
+    if unknown := sorted(set(names) - known.keys()):
         raise UserError(f"no such asset: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
     if said := faults.conflicts(root):
         raise UserError(said)

@@ -31,6 +31,9 @@ An "automatic" asset is made again by itself where the content of what it reads 
 failed, once you switch on `default_automation_condition_sensor` in the UI. `raw_images` reads no asset: a run of it, or
 of a job, begins the chain.
 
+Beside the graph, `delivery` has a partition for every folder of `data.root`: what that folder is worth on its own, with
+a history of verdicts ([retraining](retraining.md)). Nothing reads it.
+
 ## Checks
 
 After a check that blocks and fails, nothing downstream is made in that run.
@@ -74,8 +77,8 @@ def _assets() -> Iterator[list[str]]:
 
 
 def _checks() -> Iterator[list[str]]:
-    graph = defs.resolve_asset_graph()
-    for key in sorted(graph.asset_check_keys, key=lambda key: (list(assets.graph()).index(_name(key)), key.name)):
+    graph, order = defs.resolve_asset_graph(), [*assets.graph(), "delivery"]
+    for key in sorted(graph.asset_check_keys, key=lambda key: (order.index(_name(key)), key.name)):
         node = graph.get(key)
         yield [_name(key), key.name, "yes" if node.blocking else "", node.description or ""]
 
@@ -85,14 +88,13 @@ def _name(key: dg.AssetCheckKey) -> str:
 
 
 def _jobs() -> Iterator[list[str]]:
-    graph = defs.resolve_asset_graph()
     for name in sorted(job.name for job in defs.jobs or ()):
         job = defs.resolve_job_def(name)
         chosen = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
-        every = len(chosen) == len(graph.get_all_asset_keys())
+        every = chosen == assets.graph().keys()
         yield [
             name,
-            "all" if every else ", ".join(one for one in assets.graph() if one in chosen),
+            "all" if every else ", ".join(sorted(chosen, key=[*assets.graph(), "delivery"].index)),
             job.description or "",
         ]
 

@@ -19,7 +19,7 @@ from stages.stage import Stage
 
 SAID = {dg.DagsterRunStatus.SUCCESS: "went through", dg.DagsterRunStatus.STARTED: "at work, or its process was killed"}
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
-BY_ITSELF = ("new_photographs", "weekly_retrain", "default_automation_condition_sensor")
+BY_ITSELF = ("new_photographs", "new_deliveries", "weekly_retrain", "default_automation_condition_sensor")
 """What may start a run, by its name in Dagster; all are off until somebody switches them on."""
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+import assets
 from checks.suites.suite import Outcome
 from pipelines import tags
 from pipelines.resources import use_instance
@@ -103,15 +104,13 @@ def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
 
 
 def _seconds(project: Project, instance: dg.DagsterInstance) -> Table:
-    from pipelines.definitions import defs
-
     table = Table(title="when it last ran")
     table.add_column("asset")
     table.add_column("seconds", justify="right")
-    for key in defs.resolve_asset_graph().toposorted_asset_keys:
-        event = instance.get_latest_materialization_event(key)
+    for name in assets.graph():
+        event = instance.get_latest_materialization_event(dg.AssetKey(name))
         if event is None or event.asset_materialization is None:
             continue
         seconds = event.asset_materialization.metadata.get("seconds")
-        table.add_row(key.to_user_string(), f"{seconds.value:.1f}" if seconds else "")
+        table.add_row(name, f"{seconds.value:.1f}" if seconds else "")
     return table

@@ -9,6 +9,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 from dvc.repo import Repo
 
+import assets
 from pipelines.definitions import defs
 
 graph = defs.resolve_asset_graph()
@@ -16,7 +17,7 @@ with dg.DagsterInstance.from_config(os.environ["DAGSTER_HOME"]) as instance:
     statuses = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     stale = {
         key.to_user_string(): [cause.reason for cause in statuses.get_stale_causes(key)] or ["missing"]
-        for key in graph.get_all_asset_keys()
+        for key in map(dg.AssetKey, assets.graph())
         if statuses.get_status(key) != StaleStatus.FRESH
     }
 print(json.dumps({"dvc": Repo(str(Path.cwd())).status(), "dagster": stale}))

@@ -1,0 +1,159 @@
+"""What each delivery is worth on its own: a partition for every folder of `data.root`, with a history of verdicts.
+
+Told before a run takes the photographs in, and at the delivery's own cost: what is decoded or converted here is not
+decoded or converted again by `raw_images`. Nothing reads this asset, so it is no stage of DVC's; the model learns from
+all deliveries together.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.labels import with_turned
+from checks.annotations import Verdict, validate
+from plates.ccpd.table import parse_labels
+from plates.errors import UserError
+from plates.photographs.content import Photographs
+from plates.photographs.convert import as_they_are, convert_images
+from plates.photographs.decode import decode_images
+from plates.photographs.scan import scan
+from plates.photographs.watch import look
+from plates.settings.project import Project
+from stages.asset import OWNER
+
+DELIVERIES = dg.DynamicPartitionsDefinition(name="deliveries")
+CHECK = "fit_to_learn_from"
+
+
+@dg.asset(
+    partitions_def=DELIVERIES,
+    group_name="data",
+    kinds={"jpeg", "greatexpectations"},
+    owners=[OWNER],
+    check_specs=[dg.AssetCheckSpec(CHECK, asset="delivery", description="A run would take this delivery in.")],
+    description=__doc__,
+)
+def delivery(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult:
+    """Scans, decodes and validates the photographs of one folder."""
+    project = Project(project.root)
+    try:
+        images = taken_in(project, context.partition_key)
+        found, trouble = judged(project, images)
+    except UserError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    content = hashlib.sha256("".join(sorted(images["sha256"].drop_null().to_pylist())).encode()).hexdigest()
+    return dg.MaterializeResult(
+        metadata={"photographs": len(images), "bytes": pc.sum(images["bytes"]).as_py(), **found},
+        data_version=dg.DataVersion(content),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=CHECK,
+                passed=not trouble,
+                description="; ".join(trouble) or "a run would take it in",
+                metadata={"reasons against": len(trouble)},
+            )
+        ],
+    )
+
+
+def taken_in(project: Project, name: str) -> pa.Table:
+    """The photographs of the folder `name`, scanned, converted where settings say so, and decoded."""
+    root, scratch, params = project.photographs / name, project.scratch, project.params.data
+    scanned = scratch / "delivered" / f"{name}.parquet"
+    table = scan(root, scanned).table
+    photographs = Photographs(root, project.converted, scanned)
+    if params.convert == "when_needed":
+        cache = scratch / "converted.parquet"
+        images = convert_images(table, photographs, cache=cache, quality=params.convert_quality)
+    else:
+        images = as_they_are(table)
+    return decode_images(images, photographs, cache=scratch / "decoded.parquet")
+
+
+def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str]]:
+    """The figures of a delivery, and why a run would refuse it. Labels in a COCO JSON are of all deliveries at once."""
+    params = project.params
+    problems = images["problem"].drop_null().value_counts().to_pylist()
+    found: dict[str, Any] = {"not taken in": images.num_rows - images["problem"].null_count}
+    if problems:
+        rows = "\n".join(f"| {one['values']} | {one['counts']:,} |" for one in problems)
+        found["problems"] = dg.MetadataValue.md(f"| problem | photographs |\n| --- | --- |\n{rows}")
+    if project.annotations:
+        return found, []
+    labels, unparsed = parse_labels(images, params.data.class_by)
+    labels = with_turned(labels, images.select(["path", "orientation"]).filter(pc.is_valid(images["orientation"])))
+    share = len(unparsed) / len(images)
+    found |= {"labels": len(labels), "unparsed": len(unparsed)}
+    trouble = []
+    if share > params.data.max_unparsed:
+        trouble.append(
+            f"{len(unparsed):,} of {len(images):,} names are not CCPD labels, such as {unparsed['name'][0]}: "
+            f"{unparsed['reason'][0]}"
+        )
+    if len(labels):
+        verdict = validate(
+            labels.to_pandas(),
+            edge_tolerance_px=params.validation.edge_tolerance_px,
+            rejected_box=params.validation.rejected_box,
+            most_objects=min(params.evaluation.max_detections, params.nms.max_output_size),
+        )
+        found |= {**verdict.counts, "expectations": expectations(verdict)}
+        try:
+            verdict.require(params.validation.max_rejected_fraction)
+        except UserError as error:
+            trouble.append(str(error).splitlines()[0])
+    return found, trouble
+
+
+def expectations(verdict: Verdict) -> dg.MetadataValue:
+    """A table of what was asked of the annotations, with what failed first."""
+    rows = pd.DataFrame([outcome.model_dump(include={"name", "checked", "failed"}) for outcome in verdict.outcomes])
+    rows = rows.sort_values("failed", ascending=False, kind="stable")
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in json.loads(rows.to_json(orient="records"))])
+
+
+validate_deliveries = dg.define_asset_job(
+    "validate_deliveries",
+    selection=dg.AssetSelection.assets(delivery),
+    description="Say of each delivery what it is worth, one partition a folder of data.root.",
+)
+
+
+@dg.sensor(
+    job=validate_deliveries,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Adds a partition for each folder of data.root, and validates those that came or changed and are at "
+    "rest. Off until you switch it on.",
+)
+def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]) -> dg.SensorResult:
+    """Asks for a run on each folder that two looks in a row found the same, and that no run was asked for as it is."""
+    root = Project(project.root).photographs
+    now = dict(fingerprints(project))
+    if not now:
+        return dg.SensorResult(skip_reason=f"no folder of photographs in {root}")
+    before = json.loads(context.cursor or "{}")
+    known = set(context.instance.get_dynamic_partitions(DELIVERIES.name or ""))
+    added = [name for name in now if name not in known]
+    rest = {name: seen for name, seen in now.items() if before.get(name) == seen}
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(f"{name}:{seen}", partition_key=name) for name, seen in rest.items()],
+        dynamic_partitions_requests=[DELIVERIES.build_add_request(added)] if added else [],
+        cursor=json.dumps(now),
+    )
+
+
+def fingerprints(project: Project) -> Iterator[tuple[str, str]]:
+    """The name and fingerprint of every folder of `data.root` that holds photographs."""
+    root = Project(project.root).photographs
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.is_dir() and not folder.is_symlink():
+            found = look(folder)
+            if len(found.photographs) and not found.unreadable:
+                yield folder.name, found.fingerprint
