@@ -7,7 +7,7 @@ dHash: the picture at 9x8 grey pixels, one bit for each pixel that is brighter t
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from plates.files import read_cache, write_parquet
 from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
+from plates.workers import threads
 
 DECODED_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("dhash", pa.uint64()))
 CACHE_SCHEMA = pa.schema(
@@ -95,12 +96,14 @@ def _looks(
     photographs: Photographs, jobs: list[tuple[str, str]], workers: int | None
 ) -> Iterator[list[tuple[str | None, int | None]]]:
     """`look` at each photograph (path and SHA-256), in order, some at a time."""
+    with threads(workers or os.cpu_count() or 1, needs=photographs.root) as each:
+        yield from each(
+            partial(_several, photographs), [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)]
+        )
 
-    def several(some: list[tuple[str, str]]) -> list[tuple[str | None, int | None]]:
-        return [look(photographs.read(path, sha256)) for path, sha256 in some]
 
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        yield from pool.map(several, [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)])
+def _several(photographs: Photographs, jobs: list[tuple[str, str]]) -> list[tuple[str | None, int | None]]:
+    return [look(photographs.read(path, sha256)) for path, sha256 in jobs]
 
 
 def dhash(grey: np.ndarray) -> int:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice
@@ -16,6 +15,7 @@ from plates.ccpd.subsets import SUBSETS, subset_of
 from plates.errors import UserError
 from plates.files import read_cache, read_regular, write_parquet
 from plates.photographs.header import read_header
+from plates.workers import threads
 
 RAW_IMAGES_SCHEMA = pa.schema(
     [
@@ -205,8 +205,10 @@ def _read_all(
 ) -> Iterator[pa.Table]:
     """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
     batches = [files.slice(start, READ_AT_ONCE) for start in range(0, len(files), READ_AT_ONCE)]
-    with ThreadPoolExecutor(workers or 1 + (os.cpu_count() or 1)) as pool:
-        for batch in pool.map(partial(_read_batch, root), batches):
+    readable = files.filter(pc.is_null(files["problem"]))
+    one = root / readable["path"][0].as_py() if len(readable) else root
+    with threads(workers or 1 + (os.cpu_count() or 1), needs=one) as each:
+        for batch in each(partial(_read_batch, root), batches):
             problems = batch.select(["path", "problem"]).filter(pc.starts_with(batch["problem"], "unreadable"))
             result.unreadable += [f"{row['path']}: {row['problem']}" for row in problems.to_pylist()]
             if progress:

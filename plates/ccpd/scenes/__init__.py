@@ -15,7 +15,7 @@ from plates.ccpd.scenes.layout import Layout, lay_out
 from plates.ccpd.scenes.render import render
 from plates.errors import UserError
 from plates.files import atomic, write_json
-from plates.workers import mapping
+from plates.workers import processes
 
 SAMPLE_FILE = "sample.json"
 GREEN_FOLDERS = ("train", "train", "train", "train", "train", "train", "train", "val", "test", "test")
@@ -75,7 +75,7 @@ def generate(
     paths: list[str] = []
     with atomic(folder) as temporary:
         temporary.mkdir()
-        with mapping(min(workers or os.cpu_count() or 1, count), chunksize=8) as each:
+        with processes(min(workers or os.cpu_count() or 1, count), chunksize=8, needs=temporary) as each:
             for path in each(partial(write, temporary), range(count)):
                 paths.append(path)
                 if progress:

@@ -25,7 +25,7 @@ from plates.efficientdet.data.tfrecords.framing import frame
 from plates.efficientdet.data.tfrecords.manifest import FILE_NAME, Manifest, Shard, SplitExamples
 from plates.errors import UserError
 from plates.files import atomic, remove, write_json
-from plates.workers import mapping
+from plates.workers import processes
 
 Progress = Callable[[int, int], None]
 MEBI = 2**20
@@ -72,7 +72,7 @@ def write(
     done: list[tuple[Path, Shard]] = []
     written = 0
     try:
-        with mapping(workers) as each:
+        with processes(workers, needs=work) as each:
             for path, shard in each(partial(_shard, ids, photographs, work), taken):
                 done.append((path, shard))
                 written += shard.examples
