@@ -6,6 +6,7 @@ says why.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found:
 
 def identity(model: ModelConfig) -> list[str]:
     """What tells pretrained weights from others: their name, and the content of a file or folder."""
-    given = Path(model.pretrained).expanduser()
+    given = Path(os.path.expanduser(model.pretrained))
     given = given / "checkpoint" if (given / "checkpoint").is_dir() else given  # a champion's folder
     return [model.pretrained, content_hash(given)] if given.exists() else [model.pretrained]
 

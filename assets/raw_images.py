@@ -21,7 +21,7 @@ from plates.files import remove, write_json, write_parquet
 from plates.photographs.content import Photographs
 from plates.photographs.convert import TAKEN_SCHEMA, as_they_are, convert_images, convertible
 from plates.photographs.decode import decode_images
-from plates.photographs.scan import scan
+from plates.photographs.scan import not_read, scan
 from stages.run import Run
 from stages.stage import asset
 from stages.tables import described
@@ -45,6 +45,8 @@ def raw_images(run: Run) -> dict[str, Any]:
         cache_path=run.project.scan_cache,
         progress=run.progress.counter("photographs"),
     )
+    if found.foreign:
+        run.progress.say(not_read(found.foreign))
     photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
     images = decode_images(
         taken_in(run, found.table, photographs),

@@ -38,7 +38,7 @@ def instance_home(root: Path) -> Path:
     given = os.environ.get("DAGSTER_HOME")
     if not given:
         return root
-    home = Path(given).expanduser().absolute()
+    home = Path(os.path.expanduser(given)).absolute()
     if not home.is_dir():
         raise UserError(
             f"DAGSTER_HOME is {given}, which does not exist. To keep the history of runs in the project: unset "

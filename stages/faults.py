@@ -71,6 +71,11 @@ def dvc_in_words(said: str, root: Path) -> str:
     for code, text in TEXTS.items():
         if text in said:
             return f"{_storage(code, OSError(code, text), root)} (DVC said: {said.strip()})"
+    if "are missing from 'params.yaml'" in said or "is missing from 'params.yaml'" in said:
+        return (
+            "params.yaml lacks settings that dvc.yaml names, and DVC knows no defaults. Bring them back: git checkout "
+            f"params.yaml; then set yours again: plates run --set KEY=VALUE (DVC said: {said.strip()})"
+        )
     if "dvc.lock" in said and any(word in said for word in ("validation failed", "unable to read")):
         return damaged_lock(said.strip())
     return f"DVC said: {said.strip()}"

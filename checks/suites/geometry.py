@@ -28,9 +28,10 @@ def geometry() -> list[Any]:
         ),
         between(
             column="shortest_side_px",
-            min_value=0,
-            strict_min=True,
-            **critical("box_sides_positive", "the box's right bottom corner is right of and below its left top one"),
+            min_value=1,
+            **critical(
+                "box_sides_positive", "the box's right bottom corner is a pixel or more right of and below its left top"
+            ),
         ),
         between(
             column="outside_image_px",

@@ -5,7 +5,7 @@ categories count from 1. What COCO has no field for is added under CCPD's names 
 `plate`, `corners`...), which other readers pass over, and which bring a table back as it was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,12 @@ from plates.photographs.turn import drawn_upright, turn_labels
 TEXT = ("province", "plate", "plate_type")
 NUMBERS = ("tilt_horizontal", "tilt_vertical", "area_ratio", "brightness", "blurriness")
 NO_OUTLINE: tuple[Any, ...] = (None, [], [[]], {})
+OTHERWISE: dict[str, Callable[[pd.Series], pd.Series]] = {
+    "with accents in another Unicode form (NFC, NFD)": lambda paths: paths,
+    "in other letters, upper or lower case": lambda paths: paths.str.casefold(),
+    "in another folder": lambda paths: paths.str.casefold().str.rpartition("/")[2],
+}
+"""How a listed file that is not there can be there, and what is equal then."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,16 @@ def _annotation(number: int, image_id: int, category: int, row: Mapping[Any, Any
 def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = None) -> Imported:
     """Reads COCO JSON (a file, or the dictionary) as a labels table; rows in the order of path.
 
-    `images` is the `raw_images` table of the folder that the file names are relative to: it gives hashes,
-    sizes and problems, a size other than the JSON's is a problem, and a listed file that it does not have
-    raises `UserError`. Images it has that the JSON does not list are left out, and counted (`unlisted`).
-    Without it nothing is known of the files. A subset is the one that the JSON names, or else the folder of the
-    file. Corners are the JSON's own, or else a `segmentation` of one polygon with four points, put into CCPD's
-    order; other outlines are left out, and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
-    as they are, wherever they lie. What `read_coco` refuses raises `UserError`.
+    `images` is the `raw_images` table of the folder that the file names are relative to: it gives hashes, sizes and
+    problems, and a size other than the JSON's is a problem. Images it has that the JSON does not list are left out, and
+    counted (`unlisted`). Without it nothing is known of the files. A subset is the one that the JSON names, or else the
+    folder of the file. Corners are the JSON's own, or else a `segmentation` of one polygon with four points, put into
+    CCPD's order; other outlines are left out, and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
+    as they are, wherever they lie.
+
+    Raises:
+        UserError: what `read_coco` refuses; and where `images` is given, a listed file that it does not have, no box at
+            all, or boxes that are all written in another way, as shares of the picture or as two corners.
     """
     coco = read_coco(source)
     listed = pd.DataFrame(
@@ -141,6 +150,13 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     kept = [annotation for annotation in coco.annotations if not annotation.iscrowd]
     corners, polygons = _corners(kept)
     annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
+    if images is not None:
+        if annotations.empty:
+            raise UserError(
+                f"{name_of(source)} gives none of its {len(listed):,} images a box; {len(coco.annotations):,} of its "
+                f"annotations are crowds (iscrowd), which are left out. Set data.annotations to another file."
+            )
+        _require_pixels(annotations.merge(listed[["image_id", "width", "height"]], on="image_id"), name_of(source))
     labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")
     turn = labels["turn"].to_numpy(np.int64)
     labels = turn_labels(labels.reset_index(drop=True), turn)
@@ -171,7 +187,7 @@ def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.Da
         raise UserError(
             f"{len(missing):,} of {len(merged):,} images that {where} lists are not under data.root: "
             f"{', '.join(missing.head(3))}{', ...' if len(missing) > 3 else ''}. "
-            f"{_composed_otherwise(missing, images['path'])}"
+            f"{_there_otherwise(missing, images['path'])}"
             "File names are relative to data.root: plates run --set data.root=FOLDER"
         )
     said, found = (
@@ -195,11 +211,33 @@ def _with_files(listed: pd.DataFrame, images: pd.DataFrame, where: str) -> pd.Da
     return merged.drop(columns=["width_said", "height_said", "orientation", "_merge"])
 
 
-def _composed_otherwise(missing: pd.Series, paths: pd.Series) -> str:
-    found = int(missing.str.normalize("NFC").isin(paths.str.normalize("NFC")).sum())
-    if not found:
-        return ""
-    return f"{found:,} of them are there with accents in another Unicode form (NFC, NFD): write them as the files are. "
+def _there_otherwise(missing: pd.Series, paths: pd.Series) -> str:
+    missing, there = missing.str.normalize("NFC"), paths.str.normalize("NFC")
+    for where, key in OTHERWISE.items():
+        known = pd.Series(paths.to_numpy(), key(there)).groupby(level=0).first()
+        found = known.reindex(key(missing)).dropna()
+        if len(found):
+            return f"{len(found):,} of them are there {where} ({found.iloc[0]}): write them as the files are. "
+    return ""
+
+
+def _require_pixels(annotations: pd.DataFrame, where: str) -> None:
+    """`UserError` where every box is written in another way than COCO's."""
+    left, top, right, bottom = (annotations[edge].to_numpy() for edge in BOX)
+    side, other = right - left, bottom - top
+    width, height = (annotations[key].to_numpy(np.float64, na_value=np.nan) for key in ("width", "height"))
+    if max(map(np.max, (left, top, side, other))) <= 1:
+        raise UserError(
+            f"{where}: all {len(annotations):,} boxes lie within one pixel, as shares of the picture (0 to 1) do. "
+            "Multiply them by its width and height: a box is [x, y, width, height] in pixels."
+        )
+    beyond = (right > width + 1) | (bottom > height + 1)
+    corners = (side > left) & (other > top) & (side <= width) & (other <= height)
+    if beyond.mean() > 0.5 and corners.all():
+        raise UserError(
+            f"{where}: {beyond.sum():,} of {len(annotations):,} boxes reach over the edge, and all would fit as "
+            "[xmin, ymin, xmax, ymax]. Write them as COCO does: [x, y, width, height]."
+        )
 
 
 def _annotations(kept: list[Annotation], corners: np.ndarray, names: Mapping[int, str]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """What a COCO file must hold to be read, and in words what is wrong with one that does not.
 
 Where the meaning is clear a file is taken as it is: whole numbers written as floats, `\\` in file names, numbers as
-names of categories, keys that are not known here, a byte order mark. Text where a number belongs is refused.
+names of categories, blanks around them, keys that are not known here, a byte order mark, UTF-16 and UTF-32. Text where
+a number belongs is refused.
 """
 
+import json
 import re
-from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import from_json
 
 from plates.errors import UserError
+from plates.files import read_regular
 
 LARGEST = float(np.finfo(np.float32).max)
 """What the labels table can hold of a coordinate."""
@@ -37,6 +39,13 @@ def _posix(name: str) -> str:
     return str(PurePosixPath(name.replace("\\", "/")))
 
 
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name or not name.isprintable():
+        raise ValueError("blank, or with characters that cannot be seen")
+    return name
+
+
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Int16 = Annotated[Whole, Field(ge=-(2**15), lt=2**15)]
 Int32 = Annotated[Whole, Field(ge=-(2**31), lt=2**31)]
@@ -50,7 +59,7 @@ class Category:
     """`name` is the class."""
 
     id: Whole
-    name: Annotated[Text, Field(coerce_numbers_to_str=True)]
+    name: Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_name)]
 
 
 @dataclass(slots=True)
@@ -153,9 +162,14 @@ def name_of(source: Path | Mapping[str, Any]) -> str:
 
 def _load(file: Path) -> Any:
     try:
-        return from_json(file.read_bytes().removeprefix(BOM_UTF8))
+        content = read_regular(file)
+        if not content.strip():
+            raise ValueError("it is empty")
+        encoding = json.detect_encoding(content)
+        return from_json(content if encoding == "utf-8" else content.decode(encoding))
     except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as COCO JSON: {error}. Set data.annotations to another file.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{file} cannot be read as COCO JSON: {why}. Set data.annotations to another file.") from None
 
 
 def _demand_sections(content: Any, where: str) -> None:
@@ -164,7 +178,7 @@ def _demand_sections(content: Any, where: str) -> None:
             f"{section} is {_kind(content[section])}, not a list" if section in content else f"no {section}"
             for section in SECTIONS
             if not isinstance(content.get(section), list)
-        ]
+        ] or ["images is an empty list"] * (not content["images"])
     else:
         faults = [f"it is {_kind(content)}, not an object with images, annotations and categories"]
     if faults:
@@ -232,7 +246,7 @@ def _repeated(values: Iterable[Hashable]) -> list[int]:
 def _refuse(faults: Iterable[Fault], content: Mapping[str, Any], where: str) -> None:
     lines = [_line(fault, content[fault.section]) for fault in faults if fault.indices]
     if lines:
-        raise UserError(f"{where} does not hold together:\n" + "\n".join(lines) + "\nMend it, then: plates run")
+        raise UserError(f"{where} does not hold together:\n" + "\n".join(lines) + "\nFix it, then: plates run")
 
 
 def _line(fault: Fault, entries: Sequence[Any]) -> str:

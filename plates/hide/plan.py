@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def plan(given: Iterable[str], to: Path | None) -> dict[Path, Path]:
     """
     targets: dict[Path, Path] = {}
     for name in given:
-        folder = Path(name).expanduser()
+        folder = Path(os.path.expanduser(name))
         found = files(folder, PICTURES + VIDEOS) if folder.is_dir() else paths(name)
         if folder.is_dir() and not found:
             raise UserError(f"no photograph and no video anywhere in {folder}")

@@ -17,10 +17,13 @@ OTHERS = (
     (b"\x89PNG\r\n\x1a\n", "a PNG"),
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
-    (b"RIFF", "a WebP"),
     (b"II*\x00", "a TIFF"),
     (b"MM\x00*", "a TIFF"),
+    (b"II+\x00", "a BigTIFF"),
+    (b"MM\x00+", "a BigTIFF"),
     (b"PK\x03\x04", "a ZIP archive"),
+    (b"%PDF-", "a PDF"),
+    (b"version https://git-lfs", "a Git LFS pointer (git lfs pull brings the photograph)"),
 )
 
 
@@ -87,6 +90,10 @@ def _kind(start: bytes) -> str:
     for magic, name in OTHERS:
         if start.startswith(magic):
             return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "a WebP"
+    if start[4:8] == b"ftyp":
+        return "a HEIC, AVIF or video"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page"
     return f"it starts with {start[:4].hex(' ')}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -41,6 +42,8 @@ CACHE_SCHEMA = pa.schema(
 LISTING_SCHEMA = pa.schema([CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", *STATUS, "problem")])
 READ = ["sha256", "width", "height", "problem"]  # what only the content tells
 
+UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw")
+"""Photographs that nothing here decodes."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 LARGEST = 256 << 20  # bytes; a photograph beyond it is not read
 BATCH = 2048  # files listed at a time: what bounds the memory
@@ -53,6 +56,7 @@ class Scan:
     """`table` (`RAW_IMAGES_SCHEMA`, by path) and what became of everything else under the root, counted.
 
     Attributes:
+        foreign: of `other_files`, the photographs of kinds that are not read (`UNREAD`), by suffix.
         unreadable: folders and files that could not be opened, with the system's reason.
     """
 
@@ -61,6 +65,7 @@ class Scan:
     kept: int = 0
     links: int = 0
     other_files: int = 0
+    foreign: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -125,7 +130,15 @@ def _require_folder(root: Path) -> None:
         ) from None
 
 
+def not_read(foreign: Counter[str]) -> str:
+    """The photographs of kinds that are not read, in a sentence with what to do; empty where there are none."""
+    kinds = ", ".join(f"{suffix} {number:,}" for suffix, number in sorted(foreign.items()))
+    return kinds and f"photographs of kinds that are not read, left out: {kinds}. Save them as JPEG or PNG"
+
+
 def _without_images(root: Path, result: Scan) -> UserError:
+    if result.foreign:
+        return UserError(f"no image under {root} that can be read; {not_read(result.foreign)}, then: plates run")
     return UserError(
         f"no image under {root}: {result.other_files} other files, {result.links} links (not followed), "
         f"{len(result.unreadable)} unreadable. "
@@ -169,6 +182,8 @@ def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat
                 result.unreadable.append(f"{path}: {error.strerror}")
         else:
             result.other_files += 1
+            if (suffix := os.path.splitext(entry.name)[1].lower()) in UNREAD:
+                result.foreign[suffix] += 1
 
 
 @cache

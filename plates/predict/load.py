@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def load(model: str | Path, format: Kind | None = None) -> Model:
 
 def locate(model: str | Path, format: Kind | None = None) -> tuple[Path, Kind]:
     """Where a model is, and the format that `load` would open; raises as that does where there is none."""
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(model))
     if not path.exists() and RECORD_ID.fullmatch(str(model)):
         path = _recorded(str(model))
     if not (path / DESCRIPTION).exists() and (path / "model").is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ def files(path: Path, kinds: tuple[str, ...] = PICTURES) -> list[Path]:
 
 def others(given: Iterable[str]) -> dict[str, int]:
     """For each folder that is `given`, how many files in it are no pictures to `expand`: those that are left out."""
-    folders = [Path(name).expanduser() for name in given if Path(name).expanduser().is_dir()]
+    folders = [Path(os.path.expanduser(name)) for name in given if Path(os.path.expanduser(name)).is_dir()]
     counts = {str(folder): sum(file.is_file() for file in folder.rglob("*")) - len(files(folder)) for folder in folders}
     return {folder: count for folder, count in counts.items() if count}
 
@@ -105,7 +106,7 @@ def _of_file(path: Path) -> Iterable[Picture]:
 
 def paths(given: str) -> list[Path]:
     """The files that a path, a folder (its pictures) or a pattern names; `UserError` where a pattern names none."""
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))
     if path.is_dir():
         found = files(path)
         if not found:

@@ -15,7 +15,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from plates.errors import UserError
 from plates.files import atomic
-from plates.settings.params import Params, knobs, nearest
+from plates.settings.params import Params, knobs, nearest, read_text
 from plates.settings.params import parse as check
 from plates.settings.project import Project
 from plates.settings.yaml_text import read_yaml
@@ -49,7 +49,7 @@ def write(path: Path, changes: Mapping[str, Any], look: Callable[[Params], None]
 
     The whole is checked first, and then shown to `look`, which may refuse it too.
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     read_yaml(text, str(path))
     round_trip = YAML()
     round_trip.preserve_quotes = True

@@ -259,19 +259,26 @@ class Params(Section):
 
 def load(path: Path) -> Params:
     """Reads `params.yaml`; `UserError` names every wrong key with the nearest known one, and every wrong value."""
+    return parse(read_yaml(read_text(path), str(path)) or {}, str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of `params.yaml`; `UserError` where it is not there, no file or not UTF-8."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist. Run this inside the project, or `git checkout params.yaml`.") from None
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(
+            f"{path}: {error.strerror}. Run this inside the project, or bring it back: git checkout params.yaml"
+        ) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not YAML: {error}") from None
-    return parse(read_yaml(text, str(path)) or {}, str(path))
+        raise UserError(f"{path} is not YAML: {error}. Save it as UTF-8") from None
 
 
 def parse(content: Any, source: str) -> Params:
     """Checks `content` against the schema; `source` is what the error calls it."""
     if not isinstance(content, Mapping):
-        raise UserError(f"{source} must hold sections of keys and values; found {type(content).__name__}.")
+        found = "a list" if isinstance(content, list) else "a single value"
+        raise UserError(f"{source} must hold sections of keys and values; found {found}.")
     try:
         return Params.model_validate(content)
     except ValidationError as error:

@@ -23,6 +23,8 @@ class Project:
         for folder in (here.resolve(), *here.resolve().parents):
             if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
                 return cls(folder)
+            if (folder / "dvc.yaml").is_file() and (folder / "dagster.yaml").is_file():
+                raise UserError(f"{folder} has no file params.yaml. Bring it back: git checkout params.yaml")
         raise UserError(f"{here} is not inside a plates project: no params.yaml with a dvc.yaml. cd into your clone.")
 
     @cached_property
@@ -44,7 +46,7 @@ class Project:
     def photographs(self) -> Path:
         """The folder of photographs: `data.root`, or the generated sample's."""
         root = self.all_params.data.root
-        return (self.root / Path(root).expanduser()).resolve() if root else self.root / "data" / "sample"
+        return (self.root / Path(os.path.expanduser(root))).resolve() if root else self.root / "data" / "sample"
 
     @property
     def annotations(self) -> Path | None:
@@ -54,7 +56,7 @@ class Project:
 
     def resolve(self, given: str) -> Path:
         """A path as `params.yaml` gives it: from the project's root, `~` for the home folder."""
-        return (self.root / Path(given).expanduser()).resolve()
+        return (self.root / Path(os.path.expanduser(given))).resolve()
 
     @property
     def scratch(self) -> Path:

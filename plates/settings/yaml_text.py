@@ -32,8 +32,8 @@ def read_yaml(text: str, source: str, tuples: bool = False) -> Any:
 
     Raises:
         UserError: no YAML, a tag that is not plain, a value that its own tag does not fit (`!!int x`, the 99th of a
-            month), more than `DEEPEST` levels, more than `MOST` values (which a page of aliases can say), or an alias
-            of itself.
+            month), a key that is there twice, more than `DEEPEST` levels, more than `MOST` values (which a page of
+            aliases can say), or an alias of itself.
     """
     content = _plain(text, source, tuples)
     count, waiting = 0, [content]
@@ -55,8 +55,32 @@ def _plain(text: str, source: str, tuples: bool) -> Any:
             deepest = max(deepest, depth)
             if deepest > DEEPEST:
                 raise UserError(f"{source} is not a file of settings: it is over {DEEPEST} levels deep.")
-        return yaml.load(text, Loader=_Loader if tuples else yaml.SafeLoader)
+        loader = (_Loader if tuples else yaml.SafeLoader)(text)
+        node = loader.get_single_node()
+        if twice := _twice(node):
+            raise UserError(f"{source} is not a file of settings: {twice}. Keep one of them.")
+        return None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         raise UserError(f"{source} is not YAML: {error}") from None
     except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:  # the constructors' own
         raise UserError(f"{source} has a value that is not what its tag or form says: {error}") from None
+
+
+def _twice(node: yaml.Node | None) -> str | None:
+    """A key that is twice in one section, and in which lines: YAML would take the last in silence."""
+    waiting, seen = [node], set()
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, yaml.CollectionNode) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        lines: dict[tuple[str, str], int] = {}
+        for entry in one.value:
+            key, value = entry if isinstance(one, yaml.MappingNode) else (None, entry)
+            waiting.append(value)
+            if isinstance(key, yaml.ScalarNode):
+                name, line = (key.tag, key.value), key.start_mark.line + 1
+                if name in lines:
+                    return f"{key.value} is there twice, in lines {lines[name]} and {line}"
+                lines[name] = line
+    return None

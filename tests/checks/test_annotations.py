@@ -46,7 +46,7 @@ FAULTS = {
     "box_sides_positive": (0, {"xmin": 417, "xmax": 151}),
     "coordinates_complete": (2, {"xmin": np.nan}),
     "box_inside_image": (2, {"xmax": 721.5, **dict.fromkeys(CORNERS)}),
-    "aspect_possible": (2, {"ymax": 514.5, **dict.fromkeys(CORNERS), "area_ratio": None}),
+    "aspect_possible": (2, {"ymax": 516, **dict.fromkeys(CORNERS), "area_ratio": None}),
     "box_not_whole_image": (
         2,
         {"xmin": 0, "ymin": 0, "xmax": 720, "ymax": 1100, **dict.fromkeys(CORNERS), "area_ratio": None},
@@ -192,6 +192,15 @@ def test_a_hair_over_the_edge_is_cut_and_more_is_rejected_with_the_amount(street
     cut = next(outcome for outcome in verdict.outcomes if outcome.name == "box_not_clipped")
     assert (cut.failed, cut.examples) == (3, ["0.009995 px", "1 px", "0.4 px"])
     assert verdict.counts["cut at the edge"] == 3
+
+
+def test_a_box_of_less_than_a_pixel_is_rejected(street):
+    street.loc[0, BOX] = [0.1, 0.2, 0.4, 0.3]  # as shares of the picture would be
+    street.loc[2, BOX] = [10, 10, 12, 11]
+
+    verdict = judged(street, rejected_box="ignore")
+
+    assert verdict.rejected[["broken", "found"]].to_numpy().tolist() == [[["box_sides_positive"], ["0.1 px"]]]
 
 
 def test_no_tolerance_cuts_nothing(street):

@@ -13,7 +13,7 @@ import pytest
 
 from plates.errors import UserError
 from plates.files import write_parquet
-from stages.faults import in_words
+from stages.faults import dvc_in_words, in_words
 
 
 @pytest.fixture
@@ -114,3 +114,10 @@ def test_a_damaged_database(tmp_path: Path) -> None:
     said = words(caught.value, tmp_path)
     assert "is damaged. Data, models and records are not in it" in said
     assert f"mv {tmp_path / '.dagster'} {tmp_path / '.dagster'}.damaged" in said
+
+
+def test_settings_that_dvc_asks_for_and_params_yaml_lacks(tmp_path: Path) -> None:
+    said = dvc_in_words("Parameters 'data.root, split' are missing from 'params.yaml'.", tmp_path)
+    assert said.startswith("params.yaml lacks settings that dvc.yaml names")
+    assert "git checkout params.yaml" in said
+    assert "data.root, split" in said

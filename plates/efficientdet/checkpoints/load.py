@@ -1,5 +1,6 @@
 """Fills a network with pretrained weights, and reports."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _path(model: ModelConfig, table: Backbone, cache: Path) -> Path:
         return _coco(model, table, cache)
     if model.pretrained == "imagenet":
         return _imagenet(model, table, cache)
-    path = Path(model.pretrained).expanduser()
+    path = Path(os.path.expanduser(model.pretrained))
     champion = path / "checkpoint"
     return champion if champion.is_dir() else path
 

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from itertools import permutations
 
 import numpy as np
@@ -101,6 +102,32 @@ def test_missing_files_are_named(raw_images: pd.DataFrame) -> None:
     with pytest.raises(UserError, match="1 of them are there with accents in another Unicode form"):
         from_coco(content, there.assign(path=decomposed))
     assert from_coco(content, there.assign(path=composed)).labels["path"].tolist() == [composed]
+    for path, how in (
+        ("CAF\u00c9/\u7696a.JPG", "in other letters, upper or lower case"),
+        ("x/\u7696A.jpg", "in another folder"),
+    ):
+        with pytest.raises(UserError, match=rf"1 of them are there {how} \({path}\)"):
+            from_coco(content, there.assign(path=path))
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ([0.1, 0.2, 0.3, 0.1], "all 3 boxes lie within one pixel, as shares of the picture"),
+        ([400, 300, 500, 340], "3 of 3 boxes reach over the edge, and all would fit as [xmin, ymin, xmax, ymax]"),
+    ],
+)
+def test_boxes_that_are_written_in_another_way_are_not_misread(box: list, said: str, raw_images: pd.DataFrame) -> None:
+    files = raw_images.head(1).assign(path="street/a.jpg", width=640, height=480)
+    others = [ANNOTATION | {"id": number, "bbox": box} for number in range(3)]
+    with pytest.raises(UserError, match=re.escape(said)):
+        from_coco(small(annotations=others), files)
+
+    crowds = [one | {"iscrowd": 1} for one in others]
+    with pytest.raises(UserError, match=r"gives none of its 1 images a box; 3 of its annotations are crowds"):
+        from_coco(small(annotations=crowds), files)
+    one = ANNOTATION | {"id": 9, "bbox": [300, 200, 30, 40]}
+    assert len(from_coco(small(annotations=[*others, one]), files).labels) == 4
 
 
 PLATE = ((90.0, 60.0), (12.0, 50.0), (10.0, 20.0), (88.0, 30.0))  # right-bottom, left-bottom, left-top, right-top

@@ -1,6 +1,7 @@
 """What a COCO file must hold to be read: each fault is named, and what other tools write is taken where it is clear."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -87,7 +88,13 @@ from plates.errors import UserError
         ),
         ({"categories": [{"id": 3}]}, "categories without name: 1 of 1, at index 0 (id 3)"),
         ({"categories": [{"name": "plate"}]}, "categories without id: 1 of 1, at index 0"),
-        ({"categories": [CATEGORY | {"name": None}]}, "categories whose name is not a name: 1 of 1, at index 0 (id 3)"),
+        *(
+            (
+                {"categories": [CATEGORY | {"name": name}]},
+                "categories whose name is not a name: 1 of 1, at index 0 (id 3)",
+            )
+            for name in (None, "", "  ", "a\nb", "a\0b")
+        ),
         ({"categories": [CATEGORY, CATEGORY | {"name": "other"}]}, "categories whose id occurs twice: 2 of 2"),
         (
             {"categories": [CATEGORY, CATEGORY | {"id": 4}]},
@@ -121,7 +128,9 @@ def test_every_kind_of_fault_is_in_one_message() -> None:
             "images is null, not a list, annotations is an object",
         ),
         ('{"images": [', "cannot be read as COCO JSON"),
-        ("", "cannot be read as COCO JSON"),
+        ("", "cannot be read as COCO JSON: it is empty"),
+        (" \n", "cannot be read as COCO JSON: it is empty"),
+        ('{"images": [], "annotations": [], "categories": []}', "is not COCO JSON: images is an empty list"),
     ],
 )
 def test_other_json_is_named(content: str, said: str, tmp_path: Path) -> None:
@@ -149,6 +158,7 @@ def test_other_json_is_named(content: str, said: str, tmp_path: Path) -> None:
         ({"annotations": [without(ANNOTATION, "id") | {"attributes": {}, "iscrowd": None}]}, ["class"], ["plate"]),
         ({"annotations": [ANNOTATION | {"bbox": [-3.5, 470, 20, 40]}]}, ["xmin", "ymax"], [-3.5, 510]),
         ({"categories": [{"id": 3, "name": 8, "supercategory": "none"}]}, ["class"], ["8"]),
+        ({"categories": [{"id": 3, "name": " plate\n"}]}, ["class"], ["plate"]),
         (
             {"categories": [{"id": 0, "name": "plate"}], "annotations": [ANNOTATION | {"category_id": 0}]},
             ["class"],
@@ -185,3 +195,19 @@ def test_crowds_without_a_box_are_left_out_like_others() -> None:
 
     assert (imported.crowds, imported.polygons) == (1, 0)
     assert imported.labels["class"].isna().all()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le"])
+def test_other_encodings_of_unicode_are_read(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "wide.json").write_text(json.dumps(small(), ensure_ascii=False), encoding=encoding)
+
+    assert len(from_coco(tmp_path / "wide.json").labels) == 1
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+
+    for place in (tmp_path / "pipe.json", tmp_path):
+        with pytest.raises(UserError, match=r"cannot be read as COCO JSON: not a regular file\. Set data\.annotations"):
+            from_coco(place)

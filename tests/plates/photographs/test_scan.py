@@ -14,7 +14,7 @@ from PIL import Image
 from plates.errors import UserError
 from plates.photographs.content import ChangedSinceScanError, Photographs
 from plates.photographs.header import read_header
-from plates.photographs.scan import CACHE_SCHEMA, RAW_IMAGES_SCHEMA, Scan, scan
+from plates.photographs.scan import CACHE_SCHEMA, RAW_IMAGES_SCHEMA, Scan, not_read, scan
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (72, 116), form: str = "JPEG", **options) -> bytes:
@@ -94,6 +94,15 @@ def test_finds_every_image_of_any_tree_in_order_of_path(root: Path) -> None:
         (b"", None, None, "zero bytes"),
         (picture(form="PNG"), None, None, "not a JPEG: a PNG"),
         (b"<!DOCTYPE html><html></html>", None, None, "not a JPEG: a web page"),
+        (b"\0\0\0\x18ftypheic", None, None, "not a JPEG: a HEIC, AVIF or video"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", None, None, "not a JPEG: a WebP"),
+        (b"RIFF\0\0\0\0AVI LIST", None, None, "not a JPEG: it starts with 52 49 46 46"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n",
+            None,
+            None,
+            "not a JPEG: a Git LFS pointer (git lfs pull brings the photograph)",
+        ),
         (b"\x01\x02\x03\x04", None, None, "not a JPEG: it starts with 01 02 03 04"),
         (JPEG[: len(JPEG) // 2], 72, 116, "truncated: no end marker"),
         (JPEG[:30], None, None, "truncated: it ends before the picture"),
@@ -194,6 +203,12 @@ def test_names_of_other_encodings_and_of_255_bytes(root: Path) -> None:
     assert rows[other]["problem"] == "the name is not UTF-8"
 
 
+def test_photographs_of_kinds_that_are_not_read_are_counted(root: Path) -> None:
+    result = seen(root, {"a.jpg": JPEG, "b.heic": b"\0", "c/d.HEIC": b"\0", "e.NEF": b"\0", "f.txt": b""})
+    assert (result.other_files, result.foreign) == (4, {".heic": 2, ".nef": 1})
+    assert ".heic 2, .nef 1" in not_read(result.foreign)
+
+
 def test_nothing_is_written_in_the_root(root: Path) -> None:
     seen(root, {"ccpd_base/a.jpg": JPEG})
     before = sorted(root.rglob("*"))
@@ -209,6 +224,9 @@ def test_roots_that_cannot_be_scanned(root: Path) -> None:
         scan(root, cache)
     (root / "notes.txt").write_text("nothing here")
     with pytest.raises(UserError, match="1 other files"):
+        scan(root, cache)
+    (root / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(UserError, match=r"no image under .* left out: \.heic 1\. Save them as JPEG or PNG"):
         scan(root, cache)
     with pytest.raises(UserError, match="does not exist"):
         scan(root / "missing", cache)

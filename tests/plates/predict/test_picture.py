@@ -10,7 +10,7 @@ from PIL import Image
 from plates.errors import UserError
 from plates.photographs.header import ORIENTATION
 from plates.predict.picture import Picture
-from plates.predict.sources import expand, files
+from plates.predict.sources import expand, files, paths
 
 WIDTH, HEIGHT = 48, 32
 
@@ -169,3 +169,9 @@ def test_one_bad_file_does_not_keep_the_others_from_an_answer(folder: Path) -> N
     found = list(expand(folder, on_error=lambda source, error: said.append((source, str(error)))))
     assert len(found) == 3
     assert said == [(str(folder / "b.png"), f"{folder / 'b.png'} is not a picture that can be opened")]
+
+
+def test_a_file_whose_name_begins_with_a_tilde_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert paths("~car.jpg") == [Path("~car.jpg")]
+    assert paths("~/car.jpg") == [Path.home() / "car.jpg"]

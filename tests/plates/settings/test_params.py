@@ -7,6 +7,7 @@ import yaml
 from plates.errors import UserError
 from plates.settings import edit
 from plates.settings.params import Params, knobs, load
+from plates.settings.project import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -38,7 +39,9 @@ def test_every_knob_is_explained() -> None:
         ("model: {heads: [segmentation]}", r"set gate\.metric: mask_iou"),
         ("gate: {metric: mask_iou}", r"needs segmentation in model\.heads"),
         ("nms: {max_output_size: 50}", r"evaluation\.max_detections 100 is more than nms\.max_output_size 50"),
-        ("- a", "must hold sections"),
+        ("- a", "must hold sections of keys and values; found a list"),
+        ("a", "must hold sections of keys and values; found a single value"),
+        ("data: {root: a}\ndata: {root: b}", "data is there twice, in lines 1 and 2"),
         ("a: [", "is not YAML"),
     ],
 )
@@ -47,6 +50,36 @@ def test_a_wrong_file_is_explained(tmp_path: Path, text: str, said: str) -> None
     path.write_text(text)
     with pytest.raises(UserError, match=said):
         load(path)
+
+
+def test_a_file_that_is_no_text_is_explained_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    for read in (load, lambda path: edit.write(path, {"split.seed": 1})):
+        path.write_bytes("train: {steps: 7}".encode("utf-16"))
+        with pytest.raises(UserError, match=r"is not YAML: .*Save it as UTF-8"):
+            read(path)
+        assert path.read_bytes() == "train: {steps: 7}".encode("utf-16")
+        path.unlink()
+        with pytest.raises(UserError, match=r"No such file or directory.*git checkout params\.yaml"):
+            read(path)
+        path.mkdir()
+        with pytest.raises(UserError, match=r"Is a directory.*git checkout params\.yaml"):
+            read(path)
+        path.rmdir()
+
+
+def test_the_home_of_a_user_that_is_not_there_is_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {root: ~nobody-of-this-name/photos, annotations: ~/boxes.json}")
+    project = Project(tmp_path)
+    assert project.photographs == tmp_path / "~nobody-of-this-name/photos"
+    assert project.annotations == Path.home() / "boxes.json"
+
+
+def test_a_clone_without_its_settings_says_how_to_bring_them_back(tmp_path: Path) -> None:
+    for name in ("dvc.yaml", "dagster.yaml"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"has no file params\.yaml\. Bring it back: git checkout params\.yaml"):
+        Project.find(tmp_path)
 
 
 def test_set_keeps_comments_and_refuses_the_unknown(tmp_path: Path) -> None:

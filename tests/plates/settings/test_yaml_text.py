@@ -26,6 +26,8 @@ ALIASES = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" f
         ("[" * 2000, f"over {DEEPEST} levels deep"),
         (ALIASES, "over 100,000 values"),
         ("a: &a [*a]", "over 100,000 values"),
+        ("a: {b: 1}\nc: 2\na: {b: 3}\n", "a is there twice, in lines 1 and 3"),
+        ("a:\n  b: 1\n  b: 1\n", "b is there twice, in lines 2 and 3"),
     ],
 )
 def test_what_is_wrong_with_a_document_is_said_in_words(text: str, said: str) -> None:
@@ -37,6 +39,11 @@ def test_tuples_are_taken_where_asked_for_and_no_other_tag() -> None:
     assert read_yaml("a: !!python/tuple [1, [2]]", "file", tuples=True) == {"a": (1, [2])}
     with pytest.raises(UserError, match="python/object"):
         read_yaml("a: !!python/object/apply:os.system [id]", "file", tuples=True)
+
+
+def test_keys_of_two_kinds_and_merged_ones_are_not_twice() -> None:
+    assert read_yaml('{1: a, "1": b}', "file") == {1: "a", "1": "b"}
+    assert read_yaml("a: &a {x: 1}\nb: {<<: *a, x: 2}", "file")["b"] == {"x": 2}
 
 
 words = st.text(st.characters(exclude_categories=["C", "Z"]))
