@@ -22,6 +22,9 @@ FULL = 100 * 2**20
 
 AGAIN = "run the same command again"
 
+IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP)
+"""A file lies where a folder belongs, or a folder where a file does."""
+
 MERGED = ("dvc.lock", "dvc.yaml", "params.yaml")
 MARK = re.compile(r"^(<{7}|={7}|>{7})( |$)")
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ENETUNREACH, errno.EHOSTUNREACH)
@@ -117,7 +120,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _code(error: BaseException) -> int | None:
     """The system's number for a fault of storage; also from the text of a library that keeps only that."""
     if isinstance(error, OSError):
-        return error.errno if error.errno in (*TEXTS, errno.EPERM, errno.EMFILE) else None
+        return error.errno if error.errno in (*TEXTS, *IN_THE_WAY, errno.EPERM, errno.EMFILE) else None
     if isinstance(error, (sqlite3.Error, UnicodeError)):
         return errno.ENOSPC if "disk is full" in str(error) else None
     return next((code for code, text in TEXTS.items() if text in str(error)), None)
@@ -148,6 +151,11 @@ def _storage(code: int, error: BaseException, root: Path) -> str:
         return (
             f"the disk failed to read or write{named}: {os.strerror(code)}. Look at `dmesg`, save what matters, and on "
             f"a sound disk {AGAIN}"
+        )
+    if code in IN_THE_WAY:
+        return (
+            f"something else lies in the place of a file or folder of the project: {detail}: {os.strerror(code)}. Move "
+            f"it away, then {AGAIN}"
         )
     if code == errno.EMFILE:
         return f"too many files are open{named}. Allow more: ulimit -n 4096, then {AGAIN}"

@@ -121,3 +121,21 @@ def test_settings_that_dvc_asks_for_and_params_yaml_lacks(tmp_path: Path) -> Non
     assert said.startswith("params.yaml lacks settings that dvc.yaml names")
     assert "git checkout params.yaml" in said
     assert "data.root, split" in said
+
+
+def test_a_file_where_a_folder_belongs_and_the_other_way_round(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.touch()
+    folder.mkdir()
+    inside = file / "table"
+    for place, act, error in (
+        (file, file.mkdir, FileExistsError),
+        (inside, inside.read_bytes, NotADirectoryError),
+        (folder, folder.read_bytes, IsADirectoryError),
+    ):
+        with pytest.raises(error) as raised:
+            act()
+        said = words(raised.value, tmp_path)
+        assert said.startswith("something else lies in the place of a file or folder of the project: ")
+        assert f"{place}: " in said
+        assert "Move it away" in said
