@@ -69,16 +69,18 @@ def dataset_card(run: Run) -> dict[str, Any]:
         title=f"Photographs of {params.data.root or 'the generated sample'}",
     )
     numbers = card.describe(boxes, rejected, splits)
-    drawn = {plot.caption: markdown_plot(plot) for plot in card.plots.pictures(boxes, splits)}
     root = run.project.photographs
+    parts = {
+        "Accepted": markdown(card.accepted(boxes, root, count=AUGMENTED)),
+        "Rejected": markdown(card.set_aside(rejected, root, 1)[:AUGMENTED]),
+        "Augmented": markdown(augmented),
+        "Balance": card.tables.balance(numbers),
+        "Against the last delivery": card.tables.shift(report["shift"]),
+        **{plot.caption: markdown_plot(plot) for plot in card.plots.pictures(boxes, splits)},
+    }
     return {
-        "accepted": dg.MetadataValue.md(markdown(card.accepted(boxes, root, count=AUGMENTED))),
-        "rejected": dg.MetadataValue.md(markdown(card.set_aside(rejected, root, 1)[:AUGMENTED])),
-        "augmented": dg.MetadataValue.md(markdown(augmented)),
+        "page": dg.MetadataValue.md("\n\n".join(f"## {title}\n\n{content}" for title, content in parts.items())),
         "card": dg.MetadataValue.path(str(path("reports/dataset_card.html"))),
         "photographs": int(boxes["path"].nunique()),
-        "balance": dg.MetadataValue.md(card.tables.balance(numbers)),
-        "against the last delivery": dg.MetadataValue.md(card.tables.shift(report["shift"])),
-        **{f"plot: {title.lower()}": dg.MetadataValue.md(drawing) for title, drawing in drawn.items()},
         "numbers": dg.MetadataValue.json(numbers.model_dump(mode="json")),
     }

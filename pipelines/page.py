@@ -11,7 +11,7 @@ import dagster as dg
 import assets
 from pipelines.definitions import defs
 from plates.files import atomic
-from stages.asset import RETRIES, WAIT_S
+from stages.asset import RETRIES, WAIT_S, WARNED
 from stages.code import ROOT
 
 PAGE = ROOT / "docs" / "graph.md"
@@ -29,7 +29,7 @@ Where storage fails in a way that may pass, an asset is tried {retries} times mo
 
 An "automatic" asset is made again by itself where the content of what it reads is new and no blocking check there
 failed, once you switch on `default_automation_condition_sensor` in the UI. `raw_images` reads no asset: a run of it, or
-of a job, begins the chain.
+of a job, begins the chain. The UI warns where no run looked at the photographs for {days} days.
 
 Beside the graph, `delivery` has a partition for every folder of `data.root`: what that folder is worth on its own, with
 a history of verdicts ([retraining](retraining.md)). Nothing reads it.
@@ -58,6 +58,7 @@ def render() -> str:
     """The whole page."""
     return TEXT.format(
         retries=RETRIES,
+        days=WARNED.days,
         wait=WAIT_S,
         assets=_table(("asset", "group", "reads", "writes", "pool", "made"), _assets()),
         checks=_table(("asset", "check", "blocks", "what must be true"), _checks()),

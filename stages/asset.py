@@ -5,6 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -38,6 +39,10 @@ REMAKE = (
 )
 """Made again where the content of what it reads is new, and no blocking check there failed."""
 
+WARNED = timedelta(days=8)
+LOOKED = dg.FreshnessPolicy.time_window(warn_window=WARNED, fail_window=2 * WARNED)
+"""Of what looks at the world outside: that nobody looked for longer than from one weekly run to the next is shown."""
+
 
 def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.AssetsDefinition:
     """The asset that runs `stage`.
@@ -58,6 +63,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         owners=[OWNER],
         metadata=_declared(stage),
         automation_condition=REMAKE if stage.reads else None,
+        freshness_policy=LOOKED if stage.always else None,
     )
     def materialize(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult:
         started = time.monotonic()

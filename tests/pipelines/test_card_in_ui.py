@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 PLOTS = ("where the boxes are", "size", "shape", "tilt", "brightness", "blurriness", "subsets", "provinces")
 
 
-def test_plots_tables_and_sheets_are_in_the_assets_metadata(finished, monkeypatch) -> None:
+def test_the_card_is_one_page_in_the_assets_metadata(finished, monkeypatch) -> None:
     root, _ = finished
     monkeypatch.chdir(root)  # dagster.yaml names its folders from there
 
@@ -18,11 +18,12 @@ def test_plots_tables_and_sheets_are_in_the_assets_metadata(finished, monkeypatc
     assert event is not None
     assert event.asset_materialization is not None
     metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    parts = dict(part.split("\n\n", 1) for part in metadata["page"].removeprefix("## ").split("\n\n## "))
     for plot in PLOTS:
-        assert "](data:image/png;base64," in metadata[f"plot: {plot}"], plot
-        assert len(metadata[f"plot: {plot}"]) < 60_000, plot
+        assert "](data:image/png;base64," in parts[plot.capitalize()], plot
+        assert len(parts[plot.capitalize()]) < 60_000, plot
+    for sheet in ("Accepted", "Augmented"):
+        assert parts[sheet].startswith("![pictures](data:image/jpeg;base64,")
     for axis in ("class", "province", "subset", "size", "brightness"):
-        assert f"**{axis}: " in metadata["balance"]
-    assert metadata["against the last delivery"] == "none: there is no last delivery"
-    assert metadata["accepted"].startswith("![pictures](data:image/jpeg;base64,")
-    assert metadata["augmented"].startswith("![pictures](data:image/jpeg;base64,")
+        assert f"**{axis}: " in parts["Balance"]
+    assert parts["Against the last delivery"] == "none: there is no last delivery"
