@@ -1,6 +1,6 @@
 """COCO's figures, CCPD's own score and the IoU of masks on photographs that training never saw, with their intervals.
 
-Slice by slice, the errors by kind, and the thresholds that val chooses.
+Slice by slice, the errors by kind, the thresholds that val chooses, and why the score is low, where it is.
 
 Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows it all.
 """
@@ -26,13 +26,22 @@ from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
 from plates.scoring.truth import identity, shared_plates, truth
 from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
+from plates.why.evidence import of_scores
+from plates.why.verdict import Verdict, verdict
 from stages.run import Run
 from stages.stage import Output, asset
 
 
 @asset(
-    reads=["data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet", "data/tfrecords", "models/checkpoint"],
-    params=["model.name", "train.batch_size", "nms", "evaluation"],
+    reads=[
+        "data/boxes.parquet",
+        "data/rejected.parquet",
+        "data/splits.parquet",
+        "data/tfrecords",
+        "data/anchors.json",
+        "models/checkpoint",
+    ],
+    params=["model", "train", "augment", "nms", "evaluation", "anchors.min_recall", "split.max_psi", "split.max_ks"],
     writes=[
         "data/detections.parquet",
         "data/detections_val.parquet",
@@ -76,6 +85,7 @@ def evaluation(run: Run) -> dict[str, Any]:
         with atomic(path(f"plots/{name}.csv")) as temporary:
             table.to_csv(temporary, index=False)
     pictures = worst(run, boxes, expected)
+    why = verdict(of_scores(run.project, run.project.declared_params(), metrics))
     report.write(
         path("reports/evaluation.html"),
         title=f"{run.params.model.name} on {metrics['images']:,} {metrics['split']} photographs",
@@ -90,12 +100,15 @@ def evaluation(run: Run) -> dict[str, Any]:
         tables=tables,
         thresholds=chosen,
         worst=pictures,
+        why=why.to_json(),
     )
     write_json(path("metrics/thresholds.json"), chosen)
     write_json(path("metrics/evaluation.json"), metrics)
     write_json(path(SCORES), measured(metrics))
     return said(metrics) | {
         **shown(tables, chosen, pictures),
+        "why": why.answer,
+        "causes": dg.MetadataValue.md(causes(why)),
         "report": dg.MetadataValue.path(str(path("reports/evaluation.html"))),
     }
 
@@ -139,6 +152,16 @@ def said(metrics: dict[str, Any]) -> dict[str, Any]:
         shown |= {f"threshold {name}": value for name, value in thresholds(metrics["thresholds"]).items()}
         shown |= {"worst slice": metrics["worst_slice"], "ECE": metrics["calibration"]["ece"]}
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def causes(why: Verdict) -> str:
+    """What `plates why` says, as a table."""
+    rows = [
+        {"cause": one.cause, "seen": one.sentence, "for": "; ".join(one.speaks_for), "against": "; ".join(one.against)}
+        | {"change": one.turn, "look at": one.sure}
+        for one in why.findings
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False) if rows else why.answer
 
 
 def shown(tables: dict[str, pd.DataFrame], chosen: dict[str, float], worst: list[Picture]) -> dict[str, Any]:

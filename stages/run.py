@@ -6,6 +6,7 @@ from typing import Any, cast
 import dagster as dg
 from pydantic import BaseModel
 
+from plates.lineage.record import flat
 from plates.settings.params import Params
 from plates.settings.project import Project
 from stages.progress import Progress
@@ -35,6 +36,12 @@ class DeclaredProject(Project):
     def params(self) -> Params:
         """The declared parameters; they were read once, when the run began."""
         return cast(Params, _Section(self, self.all_params, ""))
+
+    def declared_params(self) -> dict[str, Any]:
+        """The declared parameters by name, such as `train.steps`."""
+        known = flat(self.all_params.model_dump(mode="json"))
+        self.touched.update(self.stage.params)
+        return {key: known[key] for key in known if f"{key}.".startswith(tuple(f"{one}." for one in self.stage.params))}
 
     @property
     def annotations(self) -> Path | None:

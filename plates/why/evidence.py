@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import yaml
 
 from plates.ccpd.geometry import hull
@@ -52,6 +53,23 @@ class AsRecorded(Project):
         return cache.find(name) or self.root / ".plates" / "not-kept" / relative
 
 
+FEWEST = 50
+"""Boxes with corners from which on a median says something."""
+SPARE = 10
+"""Detections of a photograph that are looked at, beyond one for each of its plates."""
+
+
+class Beside(NamedTuple):
+    """How far the centres of boxes are from those of their corners' hulls, by the median, in box widths and heights.
+
+    `off` is the larger of the two without its sign; `x` and `y` keep theirs.
+    """
+
+    off: float
+    x: float
+    y: float
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known of one evaluation. Whatever is not there is None or empty, and the causes that need it are silent.
@@ -62,6 +80,7 @@ class Evidence:
         metrics: of `metrics/evaluation.json`.
         record: of this evaluation.
         before: the best earlier record that scored the same kind of figure.
+        exported: whether the exported model that lies there is of this checkpoint.
     """
 
     project: Project
@@ -69,6 +88,7 @@ class Evidence:
     metrics: Mapping[str, Any]
     record: Record | None = None
     before: Record | None = None
+    exported: bool = True
 
     @property
     def missing(self) -> list[str]:
@@ -129,7 +149,7 @@ class Evidence:
     @cached_property
     def agreement(self) -> dict[str, Any]:
         """What the export gives beside the checkpoint."""
-        return self._json("models/export/model/agreement.json")
+        return self._json("models/export/model/agreement.json") if self.exported else {}
 
     @cached_property
     def placed(self) -> Placement | None:
@@ -160,18 +180,27 @@ class Evidence:
         return table[table["shifted"].astype(bool)]
 
     @cached_property
-    def corner_gaps(self) -> np.ndarray:
-        """How far the centre of each training box is from that of its corners' hull, in box widths and heights [N, 2].
-
-        Without rows where the labels have no corners.
-        """
+    def copies(self) -> tuple[int, int]:
+        """How many training photographs have the content of another one, and how many there are."""
         if self.labels.empty:
-            return np.zeros((0, 2))
+            return 0, 0
+        train = self.labels[self.labels["split"] == "train"].drop_duplicates("path")
+        return len(train) - train["sha256"].nunique(), len(train)
+
+    @cached_property
+    def beside_corners(self) -> Beside | None:
+        """How far training boxes are from their corners; None: fewer than `FEWEST` of them have corners."""
+        if self.labels.empty:
+            return None
         rows = self.labels[(self.labels["split"] == "train") & self.labels["class"].notna()].dropna(subset=CORNERS)
+        if len(rows) < FEWEST:
+            return None
         boxes = rows[BOX].to_numpy(float)
         around = hull(rows[CORNERS].to_numpy(float).reshape(-1, 4, 2))
         centres = [(edges[:, :2] + edges[:, 2:]) / 2 for edges in (boxes, around)]
-        return (centres[0] - centres[1]) / np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+        gaps = (centres[0] - centres[1]) / np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+        x, y = np.median(gaps, axis=0)
+        return Beside(float(np.median(np.abs(gaps), axis=0).max()), float(x), float(y))
 
     @cached_property
     def detail(self) -> float | None:
@@ -182,18 +211,36 @@ class Evidence:
         path = self.project.path(file)
         if self.labels.empty or not path.is_file() or not self.label_map:
             return None
-        found = pd.read_parquet(path, columns=["image_id", "class", "score", *BOX])
-        return place(found, self.labels[self.labels["split"] == split], self.label_map)
+        labels = self.labels[self.labels["split"] == split]
+        most = int(labels["image_id"].value_counts().max()) + SPARE if len(labels) else SPARE
+        return place(best_of(path, most), labels, self.label_map)
 
     def _json(self, path: str) -> dict[str, Any]:
         file = self.project.path(path)
         return dict(read_json(file)) if file.is_file() else {}
 
 
+def best_of(path: Path, most: int) -> pd.DataFrame:
+    """The `most` detections of highest scores of each photograph, read a part at a time: the rest takes no memory."""
+    file, columns = pq.ParquetFile(path), ["image_id", "class", "score", *BOX]
+    parts = (file.read_row_group(number, columns).to_pandas() for number in range(file.num_row_groups))
+    best = [part.sort_values("score", ascending=False, kind="stable").groupby("image_id").head(most) for part in parts]
+    return pd.concat(best) if best else file.schema_arrow.empty_table().to_pandas()[columns]
+
+
 def of_record(root: Path, record: Record) -> Evidence:
     """The evidence of an evaluation of the past."""
     params = flat(Params().model_dump(mode="json")) | flat(record.params)
     return Evidence(AsRecorded.of(root, record), params, record.metrics, record, _before(read_all(root), record))
+
+
+def of_scores(project: Project, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> Evidence:
+    """The evidence of an evaluation as it ends: nothing is exported yet, and no record tells of it.
+
+    Args:
+        params: those that are known, by name; the others count as not changed.
+    """
+    return Evidence(project, flat(Params().model_dump(mode="json")) | dict(params), metrics, exported=False)
 
 
 def of_now(project: Project) -> Evidence:

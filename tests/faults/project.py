@@ -15,8 +15,11 @@ from stages.run import Run
 ROOT = Path(__file__).resolve().parents[2]
 SMALL: dict[str, Any] = {
     "data.sample.count": 320,
-    "model.image_size": "160x256",
-    "train.steps": 200,
+    "model.image_size": "96x160",
+    "model.aspect_ratios": "auto",
+    "anchors.min_recall": 0.85,
+    "train.steps": 60,
+    "train.eval_every": 20,
     "model.fpn_num_filters": 32,
     "model.fpn_cell_repeats": 1,
     "model.box_class_repeats": 2,
@@ -24,6 +27,8 @@ SMALL: dict[str, Any] = {
     "split.val_fraction": 0.15,
     "split.test_fraction": 0.25,
 }
+FIRST = {"train.steps": 300, "train.eval_every": None, "model.pretrained": "none"}
+"""The training that a healthy project has had."""
 DATA = ("raw_images", "labels", "boxes", "splits", "tfrecords", "anchors")
 MODEL = ("checkpoint", "evaluation")
 
@@ -41,7 +46,7 @@ def make(folder: Path, settings: Mapping[str, Any] | None = None) -> Project:
 
 def copy(project: Project, folder: Path) -> Project:
     """The same project somewhere else; photographs are shared."""
-    shutil.copytree(project.root, folder, ignore=shutil.ignore_patterns("sample", "models", "metrics", "reports"))
+    shutil.copytree(project.root, folder, ignore=shutil.ignore_patterns("sample", "metrics", "reports"))
     (folder / "data" / "sample").symlink_to(project.photographs)
     return Project(folder)
 

@@ -69,6 +69,14 @@ def test_the_record_leads_from_the_map_back_to_the_photographs(finished) -> None
     assert record.id[:8] in call("plates", "lineage").stdout
 
 
+def test_the_report_says_why_the_score_is_low(finished) -> None:
+    root, _ = finished
+    page = (root / "reports/evaluation.html").read_text(encoding="utf-8")
+    why = page[page.index("<h2>Why</h2>") : page.index("<h2>By subset</h2>")]
+    assert "too few steps" in why
+    assert "plates run --set train.steps=500" in why
+
+
 def test_metrics_and_plots_show_in_dvc(finished) -> None:
     _, call = finished
     (shown,) = json.loads(call("dvc", "metrics", "show", "--json").stdout).values()

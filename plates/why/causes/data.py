@@ -1,7 +1,5 @@
 """Causes in photographs, labels and splits."""
 
-import numpy as np
-
 from plates.why.content import PLAIN
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
@@ -28,17 +26,14 @@ def labels_off_the_plates(e: Evidence) -> Finding | None:
 
 def labels_beside_the_corners(e: Evidence) -> Finding | None:
     """Boxes that do not lie on their own corners."""
-    if len(e.corner_gaps) < FEW:
+    beside = e.beside_corners
+    if beside is None or beside.off < OFF_CORNERS:
         return None
-    off = np.median(np.abs(e.corner_gaps), axis=0).max()
-    if off < OFF_CORNERS:
-        return None
-    direction = np.median(e.corner_gaps, axis=0)
     return Finding(
         "boxes are shifted",
-        min(DECISIVE, LIKELY + float(off)),
-        f"The boxes' centres lie {off:.0%} of a side from those of the four corners (median; x {direction[0]:+.2f}, y "
-        f"{direction[1]:+.2f}): boxes are drawn beside the plates, which costs mAP75 first.",
+        min(DECISIVE, LIKELY + beside.off),
+        f"The boxes' centres lie {beside.off:.0%} of a side from those of the four corners (median; x {beside.x:+.2f}, "
+        f"y {beside.y:+.2f}): boxes are drawn beside the plates, which costs mAP75 first.",
         "data.box_from: corners, or the labels",
         "plates inspect data/boxes.parquet --picture boxes.png",
     )
@@ -97,17 +92,14 @@ def leaked_split(e: Evidence) -> Finding | None:
 
 def duplicates(e: Evidence) -> Finding | None:
     """Many copies of few photographs."""
-    if e.labels.empty:
-        return None
-    train = e.labels[e.labels["split"] == "train"].drop_duplicates("path")
-    copies = len(train) - train["sha256"].nunique()
-    if copies < 0.1 * len(train):
+    copies, photographs = e.copies
+    if not copies or copies < 0.1 * photographs:
         return None
     return Finding(
         "duplicate photographs",
         LIKELY,
-        f"{copies:,} of {len(train):,} training photographs are copies of others ({copies / len(train):.0%}): an epoch "
-        f"shows {train['sha256'].nunique():,} pictures.",
+        f"{copies:,} of {photographs:,} training photographs are copies of others ({copies / photographs:.0%}): an "
+        f"epoch shows {photographs - copies:,} pictures.",
         "the delivery: remove copies",
         "plates inspect data/raw_images.parquet",
     )

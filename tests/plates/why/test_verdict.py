@@ -9,7 +9,7 @@ import pytest
 from plates.lineage.record import flat
 from plates.settings.params import Params
 from plates.settings.project import Project
-from plates.why.evidence import Evidence
+from plates.why.evidence import Beside, Evidence
 from plates.why.placement import Placement
 from plates.why.verdict import verdict
 
@@ -48,7 +48,8 @@ def evidence(tmp_path, metrics=None, params=None, **known) -> Evidence:
             "placed_on_val": FINE,
             "labels": pd.DataFrame(),
             "shifts": pd.DataFrame(columns=["column", "psi"]),
-            "corner_gaps": np.full((500, 2), 0.01),
+            "beside_corners": Beside(0.01, 0.0, 0.0),
+            "copies": (0, 500),
             "detail": 2.6,
         }
         | known
@@ -60,7 +61,7 @@ LOW = {"mAP": 0.1, "mAP50": 0.2, "mAP75": 0.05}
 RUN = {"best_validation": {"mAP": 0.1}, "batch_norm_momentum": 0.906}
 CASES = {
     "labels are not on the plates": {"detail": 1.02},
-    "boxes are shifted": {"corner_gaps": np.random.default_rng(0).normal(0, 0.2, (500, 2))},
+    "boxes are shifted": {"beside_corners": Beside(0.14, 0.0, 0.01)},
     "plates without a label": {"placed": replace(FINE, confident_elsewhere=0.3)},
     "a class is absent": {
         "label_map": {1: "plate", 2: "green"},

@@ -40,6 +40,7 @@ def write(
     tables: Mapping[str, pd.DataFrame],
     thresholds: Mapping[str, float],
     worst: Sequence[Picture],
+    why: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes the report: no file beside it is needed to read it.
 
@@ -52,6 +53,8 @@ def write(
         tables: of `figures`.
         thresholds: by name.
         worst: photographs.
+        why: the verdict on the score, as JSON: `answer`, and `findings` with their `cause`, `sentence`, `speaks_for`,
+            `against`, `turn` and `sure`; None: nobody asked.
     """
     with plots.text_as_svg():
         svgs = [plots.svg(figure) for figure in figures(tables, thresholds).values()]
@@ -61,6 +64,7 @@ def write(
         "page.html.j2",
         title=title,
         metrics=metrics,
+        why=why,
         next_step=advice(metrics) if "mAP" in metrics else None,
         published=published,
         facts=facts,

@@ -1,0 +1,98 @@
+"""What `plates why` says of every case, and `docs/fault-gallery.md`, the table of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faults import project, stored
+from faults.gallery import FAULTS, HEALTHY, Fault
+
+from plates.why.verdict import Verdict, verdict
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "fault-gallery.md"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A fault at a strength, and what was said of it: a verdict, or the error that the run stopped with."""
+
+    fault: Fault
+    content: dict[str, Any]
+    verdict: Verdict | None
+
+    @property
+    def rank(self) -> int:
+        """Where the verdict names it, from 1; 0: it does not."""
+        if self.fault.stops is not None:
+            return int(self.fault.stops in self.content.get("stopped", ""))
+        causes = [finding.cause for finding in self.verdict.findings] if self.verdict else []
+        return next((place for place, cause in enumerate(causes, 1) if cause in self.fault.causes), 0)
+
+    @property
+    def said(self) -> str:
+        """The first cause, or why there is none."""
+        if self.verdict is None:
+            return f"stopped: {self.content['stopped'].splitlines()[0]}"
+        return self.verdict.findings[0].cause if self.verdict.findings else self.verdict.answer
+
+
+def judged(strength: str) -> list[Judged]:
+    """Every fault of the strength that was run."""
+    cases = stored.read(strength)
+    found = [(fault, cases[fault.name]) for fault in FAULTS if fault.name in cases]
+    return [Judged(fault, content, asked(content)) for fault, content in found]
+
+
+def healthy() -> dict[str, Verdict]:
+    """What is said of each healthy run."""
+    cases = stored.read("healthy")
+    return {name: verdict(stored.evidence(cases[name])) for name in HEALTHY if name in cases}
+
+
+def asked(content: dict[str, Any]) -> Verdict | None:
+    """The verdict of a case; None where the run stopped."""
+    return None if "stopped" in content else verdict(stored.evidence(content))
+
+
+def named(rows: list[Judged], among: int) -> int:
+    """How many are named among the first causes."""
+    return sum(1 <= row.rank <= among for row in rows)
+
+
+def page() -> str:
+    """The page, of all that was run."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield from ("# The fault gallery", "")
+    yield "`make faults` injects each fault into a small project whose detector works, retrains it, and asks"
+    yield "`plates why`. What each cause means and how it is fixed: [why is my mAP low](why-is-my-map-low.md). The"
+    yield "evidence of every case is kept in `tests/faults/evidence`, and a test asks again of all of it."
+    yield ""
+    yield f"The project: {', '.join(f'`{key}: {value}`' for key, value in project.SMALL.items())}."
+    for strength in ("medium", "weak", "strong"):
+        rows = judged(strength)
+        if not rows:
+            continue
+        yield from ("", f"## {strength.capitalize()} faults", "")
+        count = f"{len(rows)} of {len(FAULTS)} were run" if len(rows) < len(FAULTS) else f"{len(rows)} faults"
+        yield f"{count}: named first {named(rows, 1)}, among the first three {named(rows, 3)}."
+        yield from (
+            "",
+            "| fault | mAP | mAP50 | what `plates why` says first | named |",
+            "| --- | --- | --- | --- | --- |",
+        )
+        for row in rows:
+            metrics = row.content.get("metrics", {})
+            figures = " | ".join(f"{metrics[key]:.3f}" if key in metrics else "" for key in ("mAP", "mAP50"))
+            yield f"| {row.fault.name} | {figures} | {row.said} | {row.rank or 'no'} |"
+    found = healthy()
+    cases = stored.read("healthy")
+    accused = sum(bool(one.findings) for one in found.values())
+    yield from ("", "## Healthy runs", "", f"{len(found)} runs, {accused} of them accused of something.", "")
+    yield from ("| run | mAP | mAP50 | what `plates why` says |", "| --- | --- | --- | --- |")
+    for name, one in found.items():
+        metrics = cases[name]["metrics"]
+        yield f"| {name} | {metrics['mAP']:.3f} | {metrics['mAP50']:.3f} | {one.answer} |"
