@@ -4,6 +4,7 @@ A fault changes parameters, the tables of labels and splits, or the code that a 
 that `plates why` may call it by.
 """
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,6 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageFilter
 
 from plates.columns import BOX
 from plates.settings.project import Project
@@ -157,10 +159,7 @@ def copied(project: Project, share: float) -> None:
     path = project.path("data/boxes.parquet")
     table = pd.read_parquet(path)
     split = table["path"].map(pd.read_parquet(project.path("data/splits.parquet")).set_index("path")["split"])
-    own = project.root / "data" / "own"
-    shutil.copytree(project.photographs, own)
-    project.photographs.unlink()  # a link to the healthy project's
-    own.rename(project.photographs)
+    own_photographs(project)
     train = table.index[split == "train"]
     copies, kept = train[: int(share * len(train))], train[int(share * len(train)) :]
     source = np.resize(kept, len(copies))
@@ -203,8 +202,94 @@ def other_validation(amount: float) -> Iterator[None]:
         yield
 
 
+def from_another_camera(project: Project, factor: float) -> None:
+    """Test photographs are of a camera that is darker and blurred."""
+    path = project.path("data/boxes.parquet")
+    table = pd.read_parquet(path)
+    own_photographs(project)
+    split = table["path"].map(pd.read_parquet(project.path("data/splits.parquet")).set_index("path")["split"])
+    for row in table.index[split == "test"]:
+        file = project.photographs / table.loc[row, "path"]
+        with Image.open(file) as image:
+            darker = image.point(lambda value: value * factor).filter(ImageFilter.GaussianBlur(2 / factor))
+        file.unlink()
+        darker.save(file, quality=90)
+        table.loc[row, "sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        table.loc[row, "brightness"] = round(factor * table.loc[row, "brightness"])
+    table.to_parquet(path)
+
+
+def own_photographs(project: Project) -> None:
+    """Copies the photographs, which are a link to the healthy project's."""
+    own = project.root / "data" / "own"
+    shutil.copytree(project.photographs, own)
+    project.photographs.unlink()
+    own.rename(project.photographs)
+
+
+@contextmanager
+def a_foreign_class_head(bias: float) -> Iterator[None]:
+    """Pretrained weights come with a class head whose bias is this one."""
+    from plates.efficientdet import checkpoints
+
+    def load(network: Any, *arguments: Any) -> Any:
+        report = right(network, *arguments)
+        for variable in network.weights:
+            if "class-predict" in variable.path and variable.path.endswith("bias"):
+                variable.assign(np.full(variable.shape, bias, np.float32))
+        return report
+
+    right = checkpoints.load_pretrained
+    with patch.object(checkpoints, "load_pretrained", load):
+        yield
+
+
+@contextmanager
+def half_loaded(share: float) -> Iterator[None]:
+    """This share of the pretrained arrays is not in the file."""
+    from plates.efficientdet.checkpoints.weights_file import WeightsFile
+
+    def keys_for(own: Any, *arguments: Any) -> dict[str, str]:
+        keys = right(own, *arguments)
+        missing = np.random.default_rng(0).random(len(keys)) < share
+        return {name: "" if gone else key for (name, key), gone in zip(keys.items(), missing, strict=True)}
+
+    right = WeightsFile.keys_for
+    with patch.object(WeightsFile, "keys_for", keys_for):
+        yield
+
+
 OFF = ("labels are not on the plates", "boxes are shifted", "boxes are in another scale", "x and y are swapped")
+STORIES = (
+    Fault(
+        "the class head was never re-initialised",
+        ("the class head was not re-initialised",),
+        training=a_foreign_class_head,
+        amounts=(-2.0, 0.0, 2.0),
+    ),
+    Fault(
+        "a delivery from another camera",
+        ("shifted split",),
+        edit=from_another_camera,
+        amounts=(0.7, 0.5, 0.3),
+        again=FROM_LABELS,
+        trains=False,
+    ),
+    Fault(
+        "a batch of 4 with a rate for 64",
+        ("the learning rate is too high",),
+        [{"train.batch_size": 4, "train.learning_rate": 0.024 * 64 / size} for size in (8, 4, 2)],
+    ),
+)
 FAULTS = (
+    *STORIES,
+    Fault(
+        "weights loaded in part",
+        ("pretrained weights loaded in part",),
+        [{"model.allow_partial_backbone": True}] * 3,
+        training=half_loaded,
+        amounts=(0.2, 0.5, 0.8),
+    ),
     Fault("x and y swapped in the labels", OFF, edit=boxes(swapped), amounts=(0.3, 0.7, 1.0), again=FROM_LABELS),
     Fault("boxes in another scale", OFF, edit=boxes(scaled), amounts=(0.85, 0.7, 0.4), again=FROM_LABELS),
     Fault("labels shuffled between photographs", OFF, edit=boxes(shuffled), amounts=(0.3, 0.7, 1.0), again=FROM_LABELS),

@@ -26,7 +26,7 @@ METRICS = (
     *("plates_in_train_too", "images_with_more_boxes_than_count"),
 )
 RUN = ("best_validation", "batch_norm_momentum", "warnings")
-PLAIN = ("label_map", "loaded", "agreement", "copies", "detail")
+PLAIN = ("label_map", "agreement", "copies", "detail")
 DIGITS = 4
 
 
@@ -36,9 +36,11 @@ def kept(e: Evidence) -> dict[str, Any]:
     shifts = e.shifts[["split", "column", "psi", "baseline", "current"]] if len(e.shifts) else e.shifts
     history = e.history[list(CURVES)].astype(float).map(_short)
     content = {name: getattr(e, name) for name in PLAIN} | {
-        "params": {key: value for key, value in e.params.items() if usual.get(key) != value},
+        "params": {key: _named(value) for key, value in e.params.items() if usual.get(key) != value},
         "metrics": {key: e.metrics[key] for key in METRICS if key in e.metrics},
         "history": {name: history[name].tolist() for name in CURVES},
+        "loaded": e.loaded
+        and {"source": _named(e.loaded["source"]), "skipped": e.loaded["skipped"], "matched": len(e.loaded["matched"])},
         "run": {key: e.run[key] for key in RUN},
         "anchors": {"used": e.anchors.get("used", {})},
         "manifest": {key: e.manifest[key] for key in ("splits", "class_counts")},
@@ -55,6 +57,8 @@ def evidence(content: Mapping[str, Any]) -> Evidence:
     params = flat(Params().model_dump(mode="json")) | content["params"]
     made = Evidence(Project(Path("nowhere")), params, content["metrics"])
     known = {name: content[name] for name in (*PLAIN, "run", "anchors", "manifest")}
+    loaded = content["loaded"]
+    known["loaded"] = loaded and loaded | {"matched": [""] * loaded["matched"]}
     known["label_map"] = {int(key): name for key, name in content["label_map"].items()}
     known["history"] = pd.DataFrame(content["history"], dtype=float)
     known["shifts"] = pd.DataFrame(content["shifts"], columns=["split", "column", "psi", "baseline", "current"])
@@ -79,6 +83,11 @@ def write(strength: str, cases: Iterable[tuple[str, Mapping[str, Any]]]) -> None
     lines = [json.dumps({"case": name} | dict(content), separators=(",", ":")) for name, content in cases]
     with atomic(FOLDER / f"{strength}.jsonl") as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _named(value: Any) -> Any:
+    """The value; of a path, the last part."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _plain(value: Any) -> Any:

@@ -156,12 +156,13 @@ def anchors(e: Evidence) -> Finding | None:
     positives = e.history["positives"].sum() / max(e.history["boxes"].sum(), 1e-6) if len(e.history) else math.nan
     if (recall is None or recall >= e.params["anchors.min_recall"]) and not positives < 1.5:
         return None
-    reached = f"{recall:.0%} of the training boxes reach IoU 0.5 with an anchor; " if recall is not None else ""
+    lost = 1 - recall if recall is not None else 0.0
+    reached = f"{lost:.0%} of the training boxes reach IoU 0.5 with no anchor; " if recall is not None else ""
     return Finding(
         "the anchors do not fit",
-        min(DECISIVE, STRONG + 0.2 * (1 - recall)) if recall is not None else STRONG,
-        f"{reached}{positives:.1f} positives a box were matched, where 3 and more are usual: most plates are not "
-        "learnt.",
+        STRONG if positives < 1.5 else min(DECISIVE, POSSIBLE + 2 * lost),
+        f"{reached}{positives:.1f} positives a box were matched, where 3 and more are usual: what is not matched is "
+        "hardly learnt.",
         "model.aspect_ratios: auto, model.anchor_scale, model.image_size",
         "plates anchors",
     )

@@ -11,7 +11,7 @@ def test_the_best_detections_of_each_photograph_are_read_whatever_the_parts_of_t
     table = pd.DataFrame(rows, columns=["image_id", "class", "score", *BOX])
     table.to_parquet(tmp_path / "found.parquet", row_group_size=4)
     found = best_of(tmp_path / "found.parquet", 2)
-    assert found.groupby("image_id")["score"].apply(list).to_dict() == dict.fromkeys((1, 2, 3), [0.9, 0.5])
+    assert found.groupby("image_id")["score"].apply(list).to_dict() == {key: [0.9, 0.5] for key in (1, 2, 3)}
 
 
 def test_a_table_without_detections_stays_a_table(tmp_path) -> None:

@@ -5,6 +5,7 @@ python run_toy.py resumed FOLDER                      `train` on two logical dev
 python run_toy.py trained FOLDER STOP                  `train` as TF_CONFIG says, stopped after step STOP or whole (0)
 python run_toy.py killed FOLDER STEP                 `toy.train_both` in FOLDER, killing itself after STEP
 python run_toy.py told FOLDER STEP                   the same, sending itself SIGTERM
+python run_toy.py learn FOLDER EXAMPLES OPTIMIZER STEP   `learn`, killing itself after STEP (0: it goes on to its end)
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,41 @@ def killed(folder: Path, step: int, number: int = signal.SIGKILL) -> None:
     toy.train_both(folder, say=lambda line: print(line, flush=True), on_row=kill)
 
 
+def learn(folder: Path, examples: Path, optimizer: str, stop: Callable[[int], None] = lambda step: None) -> Path:
+    """14 steps on TFRecords with averages, augmentation and evaluations, the state saved every third; its history.
+
+    `stop` is called after each step with its number.
+    """
+    from plates.efficientdet.config import AugmentConfig
+    from plates.efficientdet.training.data import from_tfrecords
+    from plates.efficientdet.training.loop import train
+
+    spec, rate = toy.spec(), 0.01 if optimizer == "sgd" else 0.002
+    config = toy.train_config(
+        steps=14, batch_size=4, eval_every=5, checkpoint_every=3, optimizer=optimizer, learning_rate=rate
+    )
+    data = from_tfrecords(examples, spec, config, AugmentConfig(jitter_min=0.5, jitter_max=1.5))
+    train(
+        spec,
+        config,
+        data,
+        folder / "checkpoint",
+        folder / "work",
+        say=str,
+        on_row=lambda row, steps: stop(row.step),
+        step_log=folder / "steps.csv",
+    )
+    return folder / "checkpoint" / "history.csv"
+
+
+def learn_and_die(folder: Path, examples: Path, optimizer: str, last: int) -> None:
+    def stop(step: int) -> None:
+        if step == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    learn(folder, examples, optimizer, stop)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "steps":
         print(json.dumps(steps(sys.argv[2])))
@@ -120,5 +157,7 @@ if __name__ == "__main__":
         print(json.dumps(resumed(Path(sys.argv[2]))))
     elif sys.argv[1] == "trained":
         print(json.dumps(trained(Path(sys.argv[2]), "multiworker", int(sys.argv[3]))))
+    elif sys.argv[1] == "learn":
+        learn_and_die(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
     else:
         killed(Path(sys.argv[2]), int(sys.argv[3]), signal.SIGTERM if sys.argv[1] == "told" else signal.SIGKILL)

@@ -17,14 +17,13 @@ import run_toy as toy_steps
 import toy
 
 from plates.efficientdet.checkpoints import keras_model, saved_detector
-from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.training import devices, guards, resume
 from plates.efficientdet.training.build import build
 from plates.efficientdet.training.class_weights import class_weights
-from plates.efficientdet.training.data import from_batches, from_tfrecords
+from plates.efficientdet.training.data import from_batches
 from plates.efficientdet.training.history import Cost, History, Row, StepLog
 from plates.efficientdet.training.loop import train
 from plates.efficientdet.training.resume import Progress
@@ -161,29 +160,42 @@ class Killed(BaseException):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_stopped_at_random_steps_a_run_has_the_same_losses_to_the_last_bit(examples, tmp_path, optimizer):
     """Five times each, with averages, augmentation and evaluations; the state is saved every third step."""
-    spec, rate = toy.spec(), 0.01 if optimizer == "sgd" else 0.002
-    config = toy.train_config(
-        steps=14, batch_size=4, eval_every=5, checkpoint_every=3, optimizer=optimizer, learning_rate=rate
-    )
-    data = from_tfrecords(examples, spec, config, AugmentConfig(jitter_min=0.5, jitter_max=1.5))
+    whole = History.read(toy_steps.learn(tmp_path / "whole", examples, optimizer)).frame()
+    for last in random_steps(optimizer):
 
-    def go_on(name: str, stop: int = 0) -> History:
-        def kill(row, steps):
-            if row.step == stop:
+        def stop(step: int, last: int = last) -> None:
+            if step == last:
                 raise Killed
 
-        folder = tmp_path / name
-        log = folder / "steps.csv"
-        train(spec, config, data, folder / "checkpoint", folder / "work", say=str, on_row=kill, step_log=log)
-        return History.read(folder / "checkpoint/history.csv")
-
-    whole = go_on("whole").frame()
-    for stop in sorted(np.random.default_rng(len(optimizer)).choice(np.arange(1, 14), 5, replace=False)):
         with pytest.raises(Killed):
-            go_on("stopped", int(stop))
-    pd.testing.assert_frame_equal(go_on("stopped").frame(), whole, check_exact=True)
+            toy_steps.learn(tmp_path / "stopped", examples, optimizer, stop)
+    went_on = History.read(toy_steps.learn(tmp_path / "stopped", examples, optimizer)).frame()
+    pd.testing.assert_frame_equal(went_on, whole, check_exact=True)
     assert content_hash(tmp_path / "stopped/checkpoint") == content_hash(tmp_path / "whole/checkpoint")
     assert pd.read_csv(tmp_path / "stopped/steps.csv")["step"].tolist() == list(range(1, 15))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_killed_by_signal_9_at_random_steps_a_run_has_the_same_losses_to_the_last_bit(examples, tmp_path, optimizer):
+    """As above, each time in a process of its own."""
+
+    def learn(name: str, last: int) -> int:
+        process = run_toy("learn", str(tmp_path / name), str(examples), optimizer, str(last))
+        process.communicate(timeout=500)
+        return process.returncode
+
+    assert learn("whole", 0) == 0
+    assert [learn("killed", last) for last in random_steps(optimizer)] == [-signal.SIGKILL] * 5
+    assert learn("killed", 0) == 0
+    killed, whole = (History.read(tmp_path / name / "checkpoint/history.csv").frame() for name in ("killed", "whole"))
+    pd.testing.assert_frame_equal(killed, whole, check_exact=True)
+    assert content_hash(tmp_path / "killed/checkpoint") == content_hash(tmp_path / "whole/checkpoint")
+
+
+def random_steps(optimizer: str) -> list[int]:
+    """Five of a run's 14 steps, in order."""
+    return sorted(np.random.default_rng(len(optimizer)).choice(np.arange(1, 14), 5, replace=False).tolist())
 
 
 @pytest.fixture
