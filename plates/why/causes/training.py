@@ -56,16 +56,19 @@ def batch_norm(e: Evidence) -> Finding | None:
         else e.warnings["batch norm"]
     )
     best = e.history["validation"].max()
+    against = [f"validation mAP reached {best:.3f}"] if best > 0.5 else []
+    if not unsettled and batch > 2:
+        against.append("the momentum suits the run: a rate that moves the weights too fast shows like this too")
     return Finding(
         "batch norm has not settled",
-        DECISIVE if "batch norm" in e.warnings or unsettled else LIKELY,
+        DECISIVE if unsettled else STRONG if batch <= 2 and "batch norm" in e.warnings else LIKELY,
         why,
         "train.batch_norm_momentum (null follows the steps)"
         if unsettled
         else "train.batch_size, or train.is_training_bn: false with pretrained weights",
         "plates run --set train.batch_norm_momentum=null",
         [e.warnings["batch norm"]] if "batch norm" in e.warnings and why != e.warnings["batch norm"] else [],
-        [f"validation mAP reached {best:.3f}"] if best > 0.5 else [],
+        against,
     )
 
 
