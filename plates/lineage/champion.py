@@ -226,8 +226,9 @@ def _keep(root: Path, verdict: Verdict) -> None:
 def _read(file: Path) -> Verdict:
     try:
         found = Verdict.model_validate_json(file.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not a decision: {error}. Bring it back: git checkout -- {file}") from None
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UserError(f"{file} is not a decision: {why}. Bring it back: git checkout -- {file}") from None
     if found.sealed().id != found.id:
         raise UserError(
             f"{file} was edited: its id is not the hash of its content. Bring it back: git checkout -- {file}"

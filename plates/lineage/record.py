@@ -137,15 +137,23 @@ def _hash(content: Any) -> str:
 
 
 def outputs(lock: str) -> dict[str, str]:
-    """The content hash of every output that `dvc.lock` holds, up to and without the card and the champion."""
-    stages = yaml.safe_load(lock)["stages"]
-    return {
-        out["path"]: out["md5"]
-        for name, stage in stages.items()
-        if name not in ("model_card", "champion")
-        for out in stage.get("outs", [])
-        if not out["path"].startswith("reports/")
-    }
+    """The content hash of every output that `dvc.lock` holds, up to and without the card and the champion.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return {
+            out["path"]: out["md5"]
+            for name, stage in yaml.safe_load(lock)["stages"].items()
+            if name not in ("model_card", "champion")
+            for out in stage.get("outs", [])
+            if not out["path"].startswith("reports/")
+        }
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UserError(
+            "dvc.lock is damaged, so no record can say what was made. Bring it back: git checkout HEAD -- dvc.lock"
+        ) from None
 
 
 def read(path: Path) -> Record:
@@ -193,7 +201,8 @@ def find(root: Path, prefix: str) -> Record:
     paths = [path for path in _files(root) if path.stem.startswith(prefix)]
     if len(paths) != 1:
         what = "no record" if not paths else f"{len(paths)} records"
-        raise UserError(f"{what} with an id that begins with {prefix!r}. List them: plates lineage")
+        again = "" if paths else f"; bring back what was deleted: git checkout -- {FOLDER}"
+        raise UserError(f"{what} with an id that begins with {prefix!r}. List them: plates lineage{again}")
     return read(paths[0])
 
 

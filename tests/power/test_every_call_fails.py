@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from clones import ROOT
 from power.failing import failing
 
 import assets
@@ -13,6 +14,7 @@ from plates.ccpd.scenes import generate
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.settings.project import Project
+from plates.suspects import decisions
 from stages import snapshot
 from stages.run import Run
 from stages.stage import Stage
@@ -38,6 +40,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of a dozen photographs whose data assets ran, first with one seed and then with another."""
     root = tmp_path_factory.mktemp("project")
     generate(root / "photographs", count=24, seed=3)
+    place(ROOT / decisions.FILE, root / decisions.FILE)
     for seed, kept in STATES:
         settings(root, seed)
         for stage in GRAPH.values():

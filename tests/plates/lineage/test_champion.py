@@ -10,7 +10,7 @@ from models import make, serve
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.lineage import champion
-from plates.lineage.record import find
+from plates.lineage.record import FOLDER, find
 
 
 @pytest.fixture
@@ -86,6 +86,23 @@ def test_a_decision_edited_by_hand_is_refused(root: Path) -> None:
     file.write_text(file.read_text().replace("better", "a lot better"))
     with pytest.raises(UserError, match="git checkout"):
         champion.decisions(root)
+
+
+@pytest.mark.parametrize("content", [b"", b"7", b"\0", b"\xff\xfe{", None])
+def test_a_damaged_decision_is_named_with_the_way_back(root: Path, content: bytes | None) -> None:
+    (file,) = (root / champion.DECISIONS).glob("*.json")
+    file.unlink()
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(UserError, match=r"is not a decision: .*\. Bring it back: git checkout -- ") as said:
+        champion.settled(root)
+    assert "\n" not in str(said.value)
+
+
+def test_the_record_of_the_model_in_service_is_deleted(root: Path) -> None:
+    for file in (root / FOLDER).glob("*.json"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"no record .*; bring back what was deleted: git checkout -- lineage/records"):
+        champion.settled(root)
 
 
 def test_rollback_goes_to_the_one_before_and_says_so(root: Path) -> None:

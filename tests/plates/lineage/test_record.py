@@ -165,3 +165,9 @@ def test_without_git_a_record_knows_its_code_by_its_hash(project: Path) -> None:
     (project / "assets/step.py").write_text("scale = 2\n")
     assert make(project, "one", "a: 1\n").code["tree"] != record.code["tree"]
     assert len(records.read_all(project)) == 2
+
+
+@pytest.mark.parametrize("lock", ["", "null", "7", "[1]", "stages: 7", "\0", "[" * 5000, "stages: {a: 1}"])
+def test_no_record_is_made_of_a_damaged_dvc_lock(lock: str) -> None:
+    with pytest.raises(UserError, match=r"dvc\.lock is damaged.* git checkout HEAD -- dvc\.lock"):
+        records.outputs(lock)
