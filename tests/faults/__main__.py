@@ -61,7 +61,8 @@ def write(strengths: list[str]) -> None:
     for strength in strengths:
         names = list(HEALTHY) if strength == "healthy" else [fault.name for fault in FAULTS]
         done = [(name, _result(strength, name)) for name in names if _result(strength, name).exists()]
-        stored.write(strength, [(name, json.loads(file.read_text(encoding="utf-8"))) for name, file in done])
+        if done:
+            stored.write(strength, [(name, json.loads(file.read_text(encoding="utf-8"))) for name, file in done])
     with atomic(PAGE) as temporary:
         temporary.write_text(page(), encoding="utf-8")
 

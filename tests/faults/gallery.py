@@ -208,14 +208,15 @@ def from_another_camera(project: Project, factor: float) -> None:
     table = pd.read_parquet(path)
     own_photographs(project)
     split = table["path"].map(pd.read_parquet(project.path("data/splits.parquet")).set_index("path")["split"])
-    for row in table.index[split == "test"]:
+    test = table.index[split == "test"]
+    for row in test:
         file = project.photographs / table.loc[row, "path"]
         with Image.open(file) as image:
             darker = image.point(lambda value: value * factor).filter(ImageFilter.GaussianBlur(2 / factor))
         file.unlink()
         darker.save(file, quality=90)
         table.loc[row, "sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-        table.loc[row, "brightness"] = round(factor * table.loc[row, "brightness"])
+    table.loc[test, "brightness"] = (factor * table.loc[test, "brightness"]).round()
     table.to_parquet(path)
 
 

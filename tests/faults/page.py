@@ -91,7 +91,13 @@ def _lines() -> Iterator[str]:
     found = healthy()
     cases = stored.read("healthy")
     accused = sum(bool(one.findings) for one in found.values())
-    yield from ("", "## Healthy runs", "", f"{len(found)} runs, {accused} of them accused of something.", "")
+    yield from (
+        "",
+        "## Healthy runs",
+        "",
+        f"{len(found)} of {len(HEALTHY)} were run, {accused} accused of something.",
+        "",
+    )
     yield from ("| run | mAP | mAP50 | what `plates why` says |", "| --- | --- | --- | --- |")
     for name, one in found.items():
         metrics = cases[name]["metrics"]

@@ -82,7 +82,7 @@ def write(strength: str, cases: Iterable[tuple[str, Mapping[str, Any]]]) -> None
     """The counterpart of `read`."""
     lines = [json.dumps({"case": name} | dict(content), separators=(",", ":")) for name, content in cases]
     with atomic(FOLDER / f"{strength}.jsonl") as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _named(value: Any) -> Any:
