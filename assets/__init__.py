@@ -11,9 +11,8 @@ from stages.stage import Stage
 
 
 def graph() -> dict[str, Stage]:
-    """Every asset by name, each after those that write what it reads."""
-    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-    found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Stage)}
+    """The assets of a run by name, each after those that write what it reads: the stages of `dvc.yaml`."""
+    found = {name: stage for name, stage in _all().items() if stage.in_dvc}
     made = writers(found)
     ordered: dict[str, Stage] = {}
 
@@ -28,6 +27,16 @@ def graph() -> dict[str, Stage]:
     return ordered
 
 
+def on_request() -> dict[str, Stage]:
+    """The assets by name that no run makes, and that nothing is made from."""
+    return {name: stage for name, stage in _all().items() if not stage.in_dvc}
+
+
 def writers(stages: dict[str, Stage]) -> dict[str, str]:
     """The name of the asset that writes each path."""
     return {out.path: stage.name for stage in stages.values() for out in stage.writes}
+
+
+def _all() -> dict[str, Stage]:
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Stage)}

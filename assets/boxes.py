@@ -99,7 +99,7 @@ def boxes(run: Run) -> dict[str, Any]:
     return {
         **described(LABELS_SCHEMA, len(verdict.accepted)),
         **verdict.counts,
-        **{f"{word} by decision": int((decided["decision"] == word).sum()) for word in decisions.MEANINGS},
+        **{f"{word} by decision": int(count) for word, count in decided["decision"].value_counts().items()},
         "rejected share": round(verdict.rejected_fraction, 4),
         "broken expectations": dg.MetadataValue.md(broken.to_markdown() if len(broken) else "none"),
         "balance": dg.MetadataValue.md("\n".join(f"- {balance.sentence}" for balance in balances)),

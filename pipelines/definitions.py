@@ -26,7 +26,10 @@ def build_defs(
     graph = assets.graph()
     maker = assets.writers(graph)
     return dg.Definitions(
-        assets=[*(definition(stage, maker, project) for stage in graph.values()), deliveries.delivery],
+        assets=[
+            *(definition(stage, maker, project) for stage in (graph | assets.on_request()).values()),
+            deliveries.delivery,
+        ],
         asset_checks=dg.load_asset_checks_from_package_module(checks),
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate, deliveries.validate_deliveries],
         schedules=[schedules.weekly_retrain],

@@ -22,7 +22,8 @@ Made by `python -m pipelines.page` from what Dagster loads.
 
 ## Assets
 
-Each is a stage of `dvc.yaml` too. One run at a time works on a project, and one asset of the pool `gpu` at a time.
+Each is a stage of `dvc.yaml` too, but for what is made on request only. One run at a time works on a project, and one
+asset of the pool `gpu` at a time.
 Where storage fails in a way that may pass, an asset is tried {retries} times more, {wait} seconds apart.
 
 {assets}
@@ -69,11 +70,19 @@ def render() -> str:
 
 def _assets() -> Iterator[list[str]]:
     graph = defs.resolve_asset_graph()
-    for name, stage in assets.graph().items():
+    for name, stage in (assets.graph() | assets.on_request()).items():
         node = graph.get(dg.AssetKey(name))
         reads = sorted(key.to_user_string() for key in node.parent_keys)
         writes = [f"`{out.path}`" for out in stage.writes]
-        made = "automatic" if node.automation_condition else "on every run" if stage.always else ""
+        made = (
+            "automatic"
+            if node.automation_condition
+            else "on every run"
+            if stage.always
+            else "on request"
+            if not stage.in_dvc
+            else ""
+        )
         yield [name, node.group_name or "", ", ".join(reads), ", ".join(writes), stage.pool or "", made]
 
 

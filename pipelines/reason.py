@@ -7,7 +7,7 @@ import assets
 
 def reason(event: dg.DagsterEvent) -> str:
     """Why a step failed, in words; where it was interrupted, what it keeps."""
-    data, stage = event.step_failure_data, assets.graph().get(event.step_key or "")
+    data, stage = event.step_failure_data, (assets.graph() | assets.on_request()).get(event.step_key or "")
     keeps = stage.keeps if stage else ""
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description

@@ -62,7 +62,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         pool=stage.pool,
         owners=[OWNER],
         metadata=_declared(stage),
-        automation_condition=REMAKE if stage.reads else None,
+        automation_condition=REMAKE if stage.reads and stage.in_dvc else None,
         freshness_policy=LOOKED if stage.always else None,
     )
     def materialize(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult:
@@ -76,7 +76,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
             metadata = {name: _rounded(value) for name, value in stage.body(run).items()}
             context.log.debug(f"{TOUCHED}{json.dumps(sorted(run.project.touched))}")
             before.require_unchanged(snapshot.take(Project(project.root), stage), stage)
-            if "DVC_STAGE" not in os.environ:
+            if stage.in_dvc and "DVC_STAGE" not in os.environ:
                 commit(project.root, stage.name, before)
         except UserError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
@@ -90,10 +90,9 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         finally:
             run.progress.close()
         metadata["seconds"] = round(time.monotonic() - started, 1)
-        version = stage.data_version({path: content_hash(project.path(path)) for path in stage.versioned})
-        return dg.MaterializeResult(
-            metadata=metadata, data_version=dg.DataVersion(version), tags={CODE_VERSION: before.version}
-        )
+        hashes = {path: content_hash(project.path(path)) for path in stage.versioned}
+        version = dg.DataVersion(stage.data_version(hashes)) if stage.in_dvc else None
+        return dg.MaterializeResult(metadata=metadata, data_version=version, tags={CODE_VERSION: before.version})
 
     return materialize
 

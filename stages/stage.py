@@ -63,6 +63,11 @@ class Stage:
         return found[0] if len(found) == 1 else hashlib.md5("".join(found).encode()).hexdigest()
 
     @property
+    def in_dvc(self) -> bool:
+        """Whether it is a stage of DVC, part of every run: else it is made on request, and nothing is made from it."""
+        return bool(self.versioned)
+
+    @property
     def writes_pages(self) -> bool:
         """Whether pages are among its outputs, so that the code which draws them is part of it."""
         return any(out.path.endswith(".html") for out in self.writes)

@@ -3,7 +3,22 @@
 import sys
 from pathlib import Path
 
-from pipelines.cli import champions, compare, data, hide, lineage, machine, model, next, predict, run, serve, ui, why
+from pipelines.cli import (
+    champions,
+    compare,
+    data,
+    hide,
+    lineage,
+    machine,
+    model,
+    next,
+    predict,
+    run,
+    serve,
+    suspects,
+    ui,
+    why,
+)
 from pipelines.cli.app import app, complain
 from plates.errors import UserError
 from plates.settings.project import Project
@@ -23,6 +38,7 @@ __all__ = [
     "predict",
     "run",
     "serve",
+    "suspects",
     "ui",
     "why",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from plates.efficientdet.config import AugmentConfig, ExportConfig, ModelConfig, NmsConfig, TrainConfig
 from plates.efficientdet.config.base import Section
@@ -161,6 +161,24 @@ class PromiseParams(Section):
     )
 
 
+class SuspectsParams(Section):
+    """The search for labels that are wrong: `plates suspects`, never a part of `plates run`."""
+
+    folds: int = Field(
+        0,
+        ge=0,
+        description="Trainings, of 500 steps at most; each leaves out two of as many parts of the photographs, and two "
+        "judge each label. 0: off. 5 find what stands out; more learn from more, and take longer.",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _two_are_left_out(cls, folds: int) -> int:
+        if folds in (1, 2):
+            raise ValueError("each training leaves out two folds: 0 (off), or 3 and more")
+        return folds
+
+
 class EvaluationParams(Section):
     """What is scored."""
 
@@ -225,6 +243,7 @@ class Params(Section):
     export: ExportConfig = Field(default_factory=ExportConfig)
     gate: GateParams = Field(default_factory=GateParams)
     retrain: RetrainParams = Field(default_factory=RetrainParams)
+    suspects: SuspectsParams = Field(default_factory=SuspectsParams)
 
     @model_validator(mode="after")
     def _the_model_exists(self) -> "Params":

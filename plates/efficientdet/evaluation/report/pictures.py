@@ -1,6 +1,7 @@
 """Photographs with the true box and the detected one drawn in."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,19 @@ def draw(photograph: Path, truth: pd.DataFrame, found: pd.DataFrame, caption: st
     plate = (truth["ymax"] - truth["ymin"]).min()
     if plate * PLAIN / truth["height"].iloc[0] >= READABLE:
         return from_file(photograph, marks, caption, HEIGHT)
+    return near(photograph, marks, f"{caption}, from near")
+
+
+def near(photograph: Path, marks: Sequence[Marks], caption: str) -> Picture:
+    """Draws boxes and what is around them; the whole photograph, with the reason, where it does not decode."""
     try:
         with Image.open(io.BytesIO(read_regular(photograph))) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
     except UNREADABLE:
         return from_file(photograph, marks, caption, HEIGHT)
     left, top, right, bottom = _window(np.concatenate([group.shapes for group in marks]), upright.size)
-    near = [Marks(group.shapes - [left, top, left, top], group.colour, group.labels) for group in marks]
-    return from_array(np.asarray(upright.crop((left, top, right, bottom))), near, f"{caption}, from near", HEIGHT)
+    moved = [Marks(group.shapes - [left, top, left, top], group.colour, group.labels) for group in marks]
+    return from_array(np.asarray(upright.crop((left, top, right, bottom))), moved, caption, HEIGHT)
 
 
 def _window(boxes: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -1,0 +1,70 @@
+"""`plates suspects`: labels that are likely wrong."""
+
+import os
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from pipelines import inputs
+from pipelines.cli.app import app, complain, note, say
+from pipelines.resources import use_instance
+from plates.errors import UserError
+from plates.settings import edit
+from plates.settings.project import Project
+from stages import lock
+from stages.code import require_own_code
+
+ASSET = "suspects"
+
+
+@app.command()
+def suspects(
+    folds: Annotated[
+        int | None, typer.Option(min=3, help="Trainings, of 500 steps at most: the setting suspects.folds.")
+    ] = None,
+) -> None:
+    """Find labels that are likely wrong: plates without one, boxes that are moved or swapped.
+
+    Prints lines that would fix them, for label_decisions.csv; reports/suspects.html shows each. What was found is kept
+    until labels, settings or code change.
+    """
+    project = Project.find()
+    require_own_code(project.root)
+    os.chdir(project.root)
+    use_instance(project)
+    with lock.work(project.root, "plates suspects", note) as turn:
+        if folds is not None:
+            edit.write(project.root / "params.yaml", {"suspects.folds": folds}, partial(inputs.require, project))
+            project = Project(project.root)
+        if not project.params.suspects.folds:
+            raise UserError(
+                "the search is off: suspects.folds is 0. To train 5 times and look: plates suspects --folds 5"
+            )
+        from pipelines.materialize import materialize
+
+        failures = materialize(project.root, [ASSET], turn, note)
+    for failure in failures:
+        complain(failure)
+    if failures:
+        raise typer.Exit(1)
+    _show(project)
+
+
+def _show(project: Project) -> None:
+    import pandas as pd
+
+    from plates.suspects.decisions import FILE
+    from plates.suspects.page import proposals
+
+    found = pd.read_parquet(project.path("data/suspects.parquet"))
+    if found.empty:
+        note("no label is doubtful to two trainings that did not see it")
+        return
+    for line in proposals(found):
+        say(line)
+    note(
+        f"{len(found):,} labels are doubtful: look at each in {project.path('reports/suspects.html')}. Copy the lines "
+        f"above that you agree with into {FILE}; PATH,keep,,,, where the label is right, PATH,drop,,,, where the "
+        "photograph is of no use. Then: plates run"
+    )
