@@ -12,6 +12,8 @@ from plates.errors import UserError
 from plates.predict.picture import Picture
 
 CAMERA = "/dev/video"
+MISSING = 0.5
+"""Seconds of a video, at the end, that may be announced and not there."""
 
 
 class FramePicture(Picture):
@@ -60,19 +62,36 @@ def frames(source: str) -> Iterator[FramePicture]:
     """Every frame of a video, one after the other.
 
     Raises:
-        UserError: it cannot be opened, or ends inside a frame; the frames before that have then been given.
+        UserError: it cannot be opened, or ends inside a frame or before its announced end; the frames before that have
+            then been given.
     """
     av = pyav()
     with opened(source) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        number = 0
+        number, end, gap = 0, 0.0, 0.0
         try:
             for number, frame in enumerate(container.decode(stream), 1):
-                yield FramePicture(frame, source, number)
+                picture = FramePicture(frame, source, number)
+                end, gap = picture.seconds, max(gap, picture.seconds - end)
+                yield picture
         except (av.FFmpegError, OSError) as error:
             raise UserError(
                 f"{source} is damaged, was cut off or went away after frame {number:,} ({error.strerror or error})"
             ) from None
+        announced = _announced(stream)
     if number == 0:
         raise UserError(f"{source} has no frame that can be decoded")
+    if announced - end > MISSING + gap:
+        raise UserError(f"{source} was cut off: {end:.1f} of {announced:.1f} seconds are there, {number:,} frames")
+
+
+def _announced(stream: Any) -> float:
+    """Seconds that a stream says it has; 0 where it does not say."""
+    if stream.duration is not None:
+        return float((stream.start_time or 0) + stream.duration) * float(stream.time_base)
+    try:
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")  # Matroska's
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except (KeyError, ValueError):
+        return 0.0

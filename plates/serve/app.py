@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from plates.errors import UserError
 from plates.hide.options import Options as HideOptions
@@ -32,6 +33,8 @@ from plates.serve.service import Service, Source
 LOOK = 2.0
 """Seconds between two looks for a new model."""
 DECODERS = 2
+GONE = 499
+"""The status, nginx's, of a request whose client went away before it had sent it."""
 STREAM = "application/octet-stream"
 HERE = ["127.0.0.1", "localhost"]
 Answer = Callable[[Request], Awaitable[Response]]
@@ -109,6 +112,10 @@ def create(
     @app.exception_handler(UserError)
     async def refused(_: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 422)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: Exception) -> Response:
+        return Response(status_code=GONE)  # for the metrics: nobody reads it
 
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Exception) -> Response:

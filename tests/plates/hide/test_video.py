@@ -1,6 +1,9 @@
 """Videos with their plates hidden: sound, times and turning stay, and a plate missed in a frame is hidden in it."""
 
+import struct
+import threading
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import av
@@ -75,13 +78,55 @@ def test_the_plate_is_gone_and_all_else_stays(model: plates.Model, tmp_path: Pat
 
 def test_a_video_that_was_cut_off_is_named_and_nothing_is_written(model: plates.Model, tmp_path: Path) -> None:
     whole = film(tmp_path / "street.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 9 // 10])
     (tmp_path / "cut.mp4").write_bytes(film(tmp_path / "a.mp4").read_bytes()[:3000])
     (tmp_path / "text.mp4").write_text("not a video")
-    for name in ("cut.mp4", "text.mp4", "gone.mp4"):
+    for name in ("cut.mkv", "cut.mp4", "text.mp4", "gone.mp4"):
         with pytest.raises(UserError, match=name):
             hide_video(model, tmp_path / name, tmp_path / "out.mp4", Options())
         assert not (tmp_path / "out.mp4").exists()
-    assert whole
+
+
+def test_a_telephones_turned_video_is_written_upright(model: plates.Model, tmp_path: Path) -> None:
+    content = bytearray(film(tmp_path / "street.mp4", rotation=90).read_bytes())
+    matrix = content.index(b"tkhd") + 44  # ISO/IEC 14496-12, 8.3.2: version 0
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, -(1 << 16), 0, 1 << 16, 0, 0, 0, SIDE << 16, 1 << 30)
+    (tmp_path / "street.mp4").write_bytes(content)
+    hide_video(model, tmp_path / "street.mp4", tmp_path / "hidden.mp4", Options(style="fill", score=0.1))
+    old, found = (list(frames(str(tmp_path / name))) for name in ("street.mp4", "hidden.mp4"))
+    assert {frame.quarters for frame in old} == {1}
+    assert {frame.quarters for frame in found} == {0}
+    for number, (frame, was) in enumerate(zip(found, old, strict=True)):
+        left = 20 + 5 * number
+        assert was.pixels[90:120, left + 10 : left + 70].mean() > 120
+        assert frame.pixels[90:120, left + 10 : left + 70].mean() < 70
+
+
+@pytest.mark.parametrize("source", ["/dev/video99", "http://127.0.0.1:9/street.mp4", "rtsp://127.0.0.1:9/street"])
+def test_a_camera_that_is_not_there_is_named(source: str) -> None:
+    with pytest.raises(UserError, match=f"{source} is not a video that can be opened"):
+        list(frames(source))
+
+
+def test_an_address_that_goes_away_is_named_after_what_it_gave(tmp_path: Path) -> None:
+    content = film(tmp_path / "street.ts").read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) * 9 // 10])
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address, found = f"http://127.0.0.1:{server.server_port}/street.ts", []
+        with pytest.raises(UserError, match="went away after frame"):
+            found += frames(address)
+        server.shutdown()
 
 
 def seen(boxes: list[tuple[float, float] | None], rate: float = 10.0) -> list[Seen]:

@@ -2,13 +2,16 @@
 
 import base64
 import io
+import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -138,6 +141,38 @@ def test_a_key_is_asked_for_where_one_is_set(model: plates.Model, photographs: l
 
 def test_another_host_name_is_refused(client: TestClient) -> None:
     assert client.get("/healthz", headers={"host": "elsewhere.example"}).status_code == 400
+
+
+def test_a_client_that_goes_away_disturbs_nobody(model: plates.Model, photographs: list[bytes]) -> None:
+    made = service.create(lambda: ("first", lambda: Slow(model._network, model.path)), Options())
+    server = uvicorn.Server(uvicorn.Config(made, port=0, log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    content = photographs[0]
+    lines = ("POST /predict HTTP/1.1", "Host: localhost", "Content-Type: image/jpeg", f"Content-Length: {len(content)}")
+    head = "\r\n".join((*lines, "", ""))
+    for sent in (content[:100], content):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head.encode() + sent)
+            time.sleep(0.1)
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", content, JPEG)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+    deadline = time.monotonic() + 60
+    while 'path="/predict",status="499"} 1.0' not in text(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server.should_exit = True
+    thread.join()
+
+
+def text(port: int) -> str:
+    """What the service says to Prometheus."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        return str(answer.read().decode())
 
 
 class Slow(plates.Model):
