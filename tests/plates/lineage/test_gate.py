@@ -62,8 +62,10 @@ def test_a_slice_that_is_worse_is_named() -> None:
     assert "0.400 against 0.600" in decision.reason
 
 
-def test_a_slice_of_few_plates_decides_nothing() -> None:
-    assert ask(row(0.5, 0.5, 0.02), row(0.6, 0.1, 0.05, ("tilt", "30 and more"), groups=40)).promoted
+@pytest.mark.parametrize(("plates", "judged"), [(40, False), (99, False), (100, True)])
+def test_a_slice_is_judged_from_a_hundred_plates_on(plates: int, judged: bool) -> None:
+    decision = ask(row(0.5, 0.5, 0.02), row(0.6, 0.1, 0.05, ("tilt", "30 and more"), groups=plates))
+    assert decision.promoted is not judged
 
 
 def test_the_evidence_is_kept_ready_for_json() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from resampled import SEEDS, detections, truth
 
 from plates.columns import BOX
 from plates.suspects import page
-from plates.suspects.ranking import APART, FOUND, KINDS, LISTED, MISSED, MOVED, SWAPPED, displaced, iou, suspects
+from plates.suspects.ranking import APART, FOUND, KINDS, LISTED, MISSED, MOVED, NONE, SWAPPED, displaced, iou, suspects
 
 PLATE = [100.0, 100.0, 200.0, 140.0]
 ELSEWHERE = [400.0, 300.0, 500.0, 340.0]
@@ -88,6 +89,21 @@ def test_the_proposals_are_lines_of_decisions() -> None:
     assert page.proposals(table) == ["1.jpg,fix,100,100,200,140", "2.jpg,fix,100,100,200,140"]
     twice = pd.concat([found(PLATE, PLATE), found(ELSEWHERE, ELSEWHERE)])
     assert page.proposals(suspects(label(None), twice)) == [], "a photograph has one line"
+
+
+def test_the_page_shows_a_crop_of_each_and_the_lines(tmp_path: Path) -> None:
+    photograph = tmp_path / "1.jpg"
+    Image.new("RGB", (720, 1160)).save(photograph)
+    expected = pd.concat([label(None), label(moved(PLATE, 15), 2)]).assign(sha256="")
+    table = suspects(expected, pd.concat([found(PLATE, PLATE), found(PLATE, PLATE, image=2)]))
+    pictures = page.write(tmp_path / "page.html", table, expected, lambda path, sha256: photograph, 5, 0)
+    assert len(pictures) == 2
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("<figure>") == 2
+    for line in page.proposals(table):
+        assert line in text
+    page.write(tmp_path / "page.html", NONE, expected, lambda path, sha256: photograph, 0, 0)
+    assert "The search is off" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_iou_is_that_of_the_areas() -> None:
