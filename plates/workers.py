@@ -73,7 +73,7 @@ def _cluster(chunksize: int, needs: Path | None) -> Iterator[Mapping]:
     try:
         from distributed import Client
     except ImportError:
-        raise UserError(f"{SCHEDULER} is set, and Dask is not installed: pip install 'plates[dask]'") from None
+        raise UserError(f"{SCHEDULER} is set, and Dask is not installed: pip install -e '.[dask]'") from None
     try:
         client = Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as error:

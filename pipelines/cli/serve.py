@@ -47,7 +47,7 @@ def serve(
         from plates.serve.app import create
         from plates.serve.options import Options
     except ImportError:
-        raise UserError("serving needs plates[serve]: pip install 'plates[serve]'") from None
+        raise UserError("serving needs more packages: pip install -e '.[serve]'") from None
     key = os.environ.get(KEY) or None
     if host != HERE and not key:
         raise UserError(f"{host} can be reached from elsewhere: set a key in {KEY}, or listen at {HERE}")

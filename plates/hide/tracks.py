@@ -119,7 +119,7 @@ def _tracker(least: float, rate: float) -> tuple[Any, Any]:
             from supervision import Detections
             from trackers import ByteTrackTracker
     except ImportError:
-        raise UserError("hiding plates in videos needs plates[video]: pip install 'plates[video]'") from None
+        raise UserError("hiding plates in videos needs more packages: pip install -e '.[video]'") from None
     tracker = ByteTrackTracker(
         lost_track_buffer=round(GAP * 30),  # of 30 frames a second, whatever the rate
         frame_rate=rate,

@@ -104,7 +104,7 @@ class Result:
         return pd.DataFrame({"image": [self.source] * len(self), **columns, **edges})
 
     def to_supervision(self) -> supervision.Detections:
-        """Detections of Roboflow's supervision, for its annotators, trackers and zones. Needs plates[video]."""
+        """Detections of Roboflow's supervision, for its annotators, trackers and zones. Needs the extra `video`."""
         import supervision
 
         return supervision.Detections(

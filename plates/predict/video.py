@@ -38,7 +38,7 @@ def pyav() -> Any:
     try:
         import av
     except ImportError:
-        raise UserError("videos and cameras need PyAV: pip install 'plates[video]'") from None
+        raise UserError("videos and cameras need PyAV: pip install -e '.[video]'") from None
     av.logging.set_level(None)
     return av
 

@@ -39,7 +39,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def database() -> Iterator[dict[str, str]]:
     """The variables of `deploy/dagster.yaml` for a Postgres that was just made, on 127.0.0.1."""
-    pytest.importorskip("dagster_postgres", reason="pip install 'plates[postgres]'")
+    pytest.importorskip("dagster_postgres", reason="pip install -e '.[postgres]'")
     if not PROGRAMS:
         pytest.skip("no Postgres server on this machine: apt-get install postgresql")
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name  # its programs refuse root

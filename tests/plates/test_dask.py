@@ -19,7 +19,7 @@ from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
 from plates.splits.split import split_by_plate
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'plates[dask]'")
+distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install -e '.[dask]'")
 
 
 @pytest.fixture(scope="module")

@@ -201,4 +201,4 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 
 def _missing(package: str, extra: str) -> UserError:
-    return UserError(f"this format needs {package}: pip install 'plates[{extra}]'")
+    return UserError(f"this format needs {package}: pip install -e '.[{extra}]'")

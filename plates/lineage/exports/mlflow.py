@@ -26,7 +26,7 @@ def write(record: Record, uri: str) -> str:
     try:
         from mlflow.exceptions import MlflowException
     except ImportError:
-        raise UserError("MLflow is not installed: pip install 'plates[mlflow]'") from None
+        raise UserError("MLflow is not installed: pip install -e '.[mlflow]'") from None
     try:
         return _write(record, uri)
     except MlflowException as error:
