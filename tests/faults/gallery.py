@@ -364,7 +364,12 @@ FAULTS = (
         ("augmentation destroys plates",),
         [{"augment.jitter_min": low, "augment.jitter_max": 2 * low} for low in (1.5, 2.0, 2.5)],
     ),
-    Fault("everything frozen", ("everything is frozen",), [{"train.var_freeze_expr": ".*"}] * 3),
+    Fault(
+        "everything frozen",
+        (),
+        [{"train.var_freeze_expr": ".*"}] * 3,
+        stops="nothing would be left to train",
+    ),
     Fault(
         "a random backbone frozen",
         ("random weights are frozen",),
