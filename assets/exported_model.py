@@ -4,15 +4,17 @@ Its numbers are compared with the checkpoint's on test photographs; a check stop
 """
 
 import json
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
+from plates.efficientdet.config.output import Exported
 from plates.files import atomic, write_json
 from plates.hashes import content_hash
 from stages.run import Run
 from stages.stage import asset
+
+if TYPE_CHECKING:
+    from plates.efficientdet.data.tfrecords import Example
 
 COMPARED = 8
 
@@ -28,15 +30,17 @@ COMPARED = 8
 )
 def exported_model(run: Run) -> dict[str, Any]:
     from plates.efficientdet.checkpoints import saved_detector
+    from plates.efficientdet.inference import fewer_bits
     from plates.efficientdet.inference.agreement import LIMITS, agreement
     from plates.efficientdet.inference.export import describe, export
     from plates.efficientdet.inference.runtimes import open_network, part
-    from plates.efficientdet.inference.speed import milliseconds
+    from plates.efficientdet.inference.speed import mib, milliseconds
 
     path, params = run.project.path, run.params
-    checkpoint, formats = path("models/checkpoint"), params.export.formats
+    checkpoint = path("models/checkpoint")
+    whole, fewer = params.export.whole, params.export.fewer_bits
     model = saved_detector.load(checkpoint)
-    photographs = list(islice(jpegs(run, params.evaluation.split), COMPARED))
+    photographs = [example.encoded for example in examples(run, params.evaluation.split, COMPARED)]
     thresholds = json.loads(path("metrics/thresholds.json").read_text(encoding="utf-8"))
     for name, threshold in thresholds.items():
         if threshold < params.export.score_threshold:
@@ -46,31 +50,34 @@ def exported_model(run: Run) -> dict[str, Any]:
             )
     description = describe(model, params.nms, params.export, thresholds, content_hash(checkpoint))
     with atomic(path("models/export/model")) as folder:
-        export(model, description, formats, folder)
-        differences = agreement(model, formats, folder, photographs)
+        export(model, description, whole, folder)
+        differences = agreement(model, whole, folder, photographs)
         largest = {
             f"{form} {output}": value for form, outputs in differences.items() for output, value in outputs.items()
         }
         agrees = all(value <= LIMITS[name.rsplit(" ", 1)[1]] for name, value in largest.items())
         content = {"images": len(photographs), "agrees": agrees, "limits": LIMITS, "differences": largest}
         write_json(folder / "agreement.json", content)
+        judged: dict[str, str] = {}
+        if fewer:
+            train, validation = examples(run, "train", fewer_bits.CALIBRATED), examples(run, "val", fewer_bits.SCORED)
+            limit = params.export.max_loss
+            for name, outcome in fewer_bits.add(model, description, fewer, folder, train, validation, limit).items():
+                judged[name] = f"{'kept' if outcome.kept(limit) else 'refused'}: {outcome}"
+                run.progress.say(f"{name} is {judged[name]} (export.max_loss: {limit:g})")
+    formats: list[Exported] = [*whole, *(name for name in fewer if judged[name].startswith("kept"))]
     costs: dict[str, float] = {}
     for name in formats:
-        costs[f"{name} MiB"] = round(size(path("models/export/model") / part(name)) / 2**20, 2)
+        costs[f"{name} MiB"] = round(mib(path("models/export/model") / part(name)), 2)
         for count, value in milliseconds(open_network(path("models/export/model"), name)).items():
             costs[f"{name} ms for {count}"] = round(value, 2)
-    return {"formats": ", ".join(formats), "agrees": agrees, **costs, **largest}
+    return {"formats": ", ".join(formats), "agrees": agrees, **costs, **largest, **judged}
 
 
-def jpegs(run: Run, split: str) -> Iterator[bytes]:
-    """The photographs of a split."""
+def examples(run: Run, split: str, count: int) -> "list[Example]":
+    """The first photographs of a split, with their boxes."""
     from plates.efficientdet.data.tfrecords import read, read_manifest
 
     folder = run.project.path("data/tfrecords")
-    for shard in read_manifest(folder).split(split).shards:
-        yield from (record.encoded for record in read(folder / shard.file))
-
-
-def size(path: Path) -> int:
-    """Bytes of a file, or of all that is in a folder."""
-    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
+    shards = read_manifest(folder).split(split).shards
+    return list(islice(chain.from_iterable(read(folder / shard.file) for shard in shards), count))

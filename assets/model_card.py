@@ -5,11 +5,14 @@ What became of every photograph is in `data/outcomes.parquet`, which the record 
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from plates.efficientdet.inference.runtimes import FILES, part
+from plates.efficientdet.inference.speed import BATCHES, costs, mib
 from plates.files import atomic, write_json
 from plates.hashes import content_hash
 from plates.lineage import record as records
@@ -60,7 +63,7 @@ def model_card(run: Run) -> dict[str, Any]:
         **origin(run),
     )
     write_json(path("models/export/record.json"), {"record": record.id})
-    card = render(record, outcomes.counts(became))
+    card = render(record, outcomes.counts(became), exported(path("models/export/model")))
     with atomic(path("models/export/MODEL_CARD.md")) as temporary:
         temporary.write_text(card, encoding="utf-8")
     timeline = markdown(records.read_all(root), ())
@@ -70,6 +73,22 @@ def model_card(run: Run) -> dict[str, Any]:
         "card": dg.MetadataValue.md(card),
         "timeline": dg.MetadataValue.md(timeline),
     }
+
+
+def exported(folder: Path) -> dict[str, dict[str, float | None]]:
+    """What each exported format takes: MiB, milliseconds for 1 and 8 pictures, MiB of the process that answers."""
+    measured = costs(folder)
+    found: dict[str, dict[str, float | None]] = {}
+    for name, file in FILES.items():
+        if (folder / file).exists():
+            cost = measured.get(name)
+            times = cost.milliseconds if cost else {}
+            found[name] = {
+                "MiB": mib(folder / part(name)),
+                **{f"ms for {count}": times.get(count) for count in BATCHES},
+            }
+            found[name]["memory"] = cost.memory if cost else None
+    return found
 
 
 def label_map(run: Run) -> dict[int, str]:

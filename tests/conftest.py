@@ -98,17 +98,16 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy in every format."""
+    """The toy in every format that is the checkpoint's own numbers."""
     from plates.efficientdet.checkpoints import saved_detector
     from plates.efficientdet.config import ExportConfig, NmsConfig
-    from plates.efficientdet.inference.export import describe, export
-    from plates.efficientdet.inference.runtimes import FILES
+    from plates.efficientdet.inference.export import WRITERS, describe, export
 
     def make(folder: Path) -> None:
         detector = saved_detector.load(checkpoint)
         config = ExportConfig(score_threshold=0.05)
         description = describe(detector, NmsConfig(), config, {"promise": 0.1}, "0123456789abcdef.dir")
-        export(detector, description, FILES, folder)
+        export(detector, description, WRITERS, folder)
 
     return once(tmp_path_factory, "toy_exported", make)
 

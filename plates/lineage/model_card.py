@@ -7,11 +7,11 @@ from plates.lineage.record import Record
 from plates.pages import page
 
 
-def render(record: Record, counts: Mapping[str, Any]) -> str:
+def render(record: Record, counts: Mapping[str, Any], exported: Mapping[str, Mapping[str, float | None]]) -> str:
     """The card as Markdown.
 
     `counts` says what the data was: `images`, `boxes`, `rejected`, `unparsed`, and `splits`, which maps train, val and
-    test to their number of images.
+    test to their number of images. `exported` says by format what its files take: figures by name, None if not known.
     """
     return page.render(
         "plates.lineage",
@@ -20,4 +20,5 @@ def render(record: Record, counts: Mapping[str, Any]) -> str:
         metrics=record.metrics,
         params=record.params,
         counts=counts,
+        exported=exported,
     )

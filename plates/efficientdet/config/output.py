@@ -1,9 +1,9 @@
 """From logits to boxes, and the formats a model is exported in."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from plates.efficientdet.config.base import WORDS, Section
 
@@ -59,14 +59,27 @@ class NmsConfig(Section):
         return self.score_thresh or (SOFT_NMS_FLOOR if self.method == "gaussian" else -math.inf)
 
 
+Float = Literal["saved_model", "onnx", "litert", "openvino"]
+FewerBits = Literal["litert_float16", "litert_int8", "openvino_int8"]
+Exported = Float | FewerBits
+
+
 class ExportConfig(Section):
     """What is exported."""
 
-    formats: Annotated[list[Literal["saved_model", "onnx", "litert", "openvino"]], WORDS] = Field(
+    formats: Annotated[list[Exported], WORDS] = Field(
         ["saved_model", "onnx"],
         min_length=1,
         description="One or more with commas between: saved_model has pre- and post-processing inside; onnx and "
-        "openvino are the fastest on CPU servers and start without TensorFlow; litert is for phones.",
+        "openvino are the fastest on CPU servers and start without TensorFlow; litert is for phones. litert_float16, "
+        "litert_int8 and openvino_int8 are made of fewer bits, and kept where that pays.",
+    )
+    max_loss: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="Validation mAP that a format of fewer bits may lose. One that loses more, or is not faster here "
+        "than its float one, is left out.",
     )
     nms_inside: bool = Field(
         False,
@@ -80,3 +93,19 @@ class ExportConfig(Section):
         description="Lowest score that the exported model answers with. Lower it if a missed plate costs "
         "more than a false one.",
     )
+
+    @property
+    def whole(self) -> list[Float]:
+        """The formats asked for that are the checkpoint's own numbers."""
+        return [name for name in get_args(Float) if name in self.formats]
+
+    @property
+    def fewer_bits(self) -> list[FewerBits]:
+        """The formats asked for that are kept where they pay."""
+        return [name for name in get_args(FewerBits) if name in self.formats]
+
+    @model_validator(mode="after")
+    def _one_is_certain(self) -> Self:
+        if not self.whole:
+            raise ValueError(f"a format of fewer bits may be refused: name one of {', '.join(get_args(Float))} too")
+        return self

@@ -28,14 +28,12 @@ from plates.efficientdet.inference import equal_bytes
 from plates.efficientdet.inference.description import DESCRIPTION, Description
 from plates.efficientdet.inference.nms_layer import NonMaxSuppression
 from plates.efficientdet.inference.predictor import Predictor
-from plates.efficientdet.inference.runtimes import FILES, HASHES, Format, part
+from plates.efficientdet.inference.runtimes import FILES, Float, seal
 from plates.efficientdet.inference.warmup import write_warmup
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model import network as networks
 from plates.efficientdet.model.boxes import Tensor, deltas_to_yxyx
 from plates.efficientdet.model.family import Spec
-from plates.files import write_json
-from plates.hashes import content_hash
 
 
 def describe(
@@ -69,7 +67,7 @@ def describe(
     )
 
 
-def export(detector: SavedDetector, description: Description, formats: Iterable[Format], folder: Path) -> None:
+def export(detector: SavedDetector, description: Description, formats: Iterable[Float], folder: Path) -> None:
     """Writes `formats` and `export.json` into `folder`, which must not exist.
 
     `description` is what the files say of themselves; detections under its `score_threshold` are left out by the
@@ -81,7 +79,7 @@ def export(detector: SavedDetector, description: Description, formats: Iterable[
         target = folder / FILES[name]
         target.parent.mkdir(exist_ok=True)
         WRITERS[name](detector, description, target)
-    write_json(folder / HASHES, {name: content_hash(folder / part(name)) for name in formats})
+    seal(folder)
 
 
 def decoded(network: keras.Model, spec: Spec) -> keras.Model:
@@ -161,15 +159,16 @@ def _openvino(detector: SavedDetector, description: Description, target: Path) -
     source.unlink()
 
 
-def _litert(detector: SavedDetector, description: Description, target: Path) -> None:
-    standalone(detector, description).export(target, format="litert", verbose=False)
+def litert(detector: SavedDetector, description: Description, target: Path, **converter: Any) -> None:
+    """Writes a LiteRT file, with the settings of TensorFlow's converter that are given."""
+    standalone(detector, description).export(target, format="litert", verbose=False, **converter)
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr(zipfile.ZipInfo(DESCRIPTION), description.model_dump_json())
 
 
-WRITERS: dict[Format, Callable[[SavedDetector, Description, Path], None]] = {
+WRITERS: dict[Float, Callable[[SavedDetector, Description, Path], None]] = {
     "saved_model": _saved_model,
     "onnx": _onnx,
     "openvino": _openvino,
-    "litert": _litert,
+    "litert": litert,
 }

@@ -18,14 +18,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from plates.efficientdet.config.output import Exported, FewerBits, Float
 from plates.efficientdet.inference import foreign
 from plates.efficientdet.inference.description import DESCRIPTION, Description
 from plates.errors import UserError
+from plates.files import write_json
 from plates.hashes import content_hash
 from plates.quiet import import_tensorflow
 
 Arrays = dict[str, np.ndarray]
-Format = Literal["saved_model", "onnx", "litert", "openvino"]
+Format = Exported
 Kind = Format | Literal["checkpoint"]
 
 FILES: dict[Format, str] = {
@@ -33,8 +35,11 @@ FILES: dict[Format, str] = {
     "openvino": "openvino/model.xml",
     "litert": "model.tflite",
     "saved_model": "saved_model/1",  # the number is the version that TensorFlow Serving asks for
+    "litert_float16": "model_float16.tflite",
+    "litert_int8": "model_int8.tflite",
+    "openvino_int8": "openvino_int8/model.xml",
 }
-"""Where each format lies in an exported folder; the first to answer comes first."""
+"""Where each format lies in an exported folder; the first to answer comes first. Fewer bits come last."""
 
 HASHES = "hashes.json"
 
@@ -70,6 +75,12 @@ def open_network(path: Path, kind: Format | None = None) -> Network:
 def part(name: Format) -> str:
     """What a format is in an exported folder: a file, or a folder of its own."""
     return FILES[name].partition("/")[0]
+
+
+def seal(folder: Path) -> None:
+    """Writes `hashes.json`: what is changed afterwards is not loaded."""
+    there = [name for name, file in FILES.items() if (folder / file).exists()]
+    write_json(folder / HASHES, {name: content_hash(folder / part(name)) for name in there})
 
 
 def _require_unchanged(folder: Path, name: Format) -> None:
@@ -191,8 +202,11 @@ OPEN: dict[Format, Callable[[Path], Opened]] = {
     "openvino": _openvino,
     "litert": _litert,
     "saved_model": _saved_model,
+    "litert_float16": _litert,
+    "litert_int8": _litert,
+    "openvino_int8": _openvino,
 }
-assert set(OPEN) == set(FILES) == set(get_args(Format))
+assert set(OPEN) == set(FILES) == {*get_args(Float), *get_args(FewerBits)}
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

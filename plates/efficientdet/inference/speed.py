@@ -1,13 +1,19 @@
-"""How fast an exported network answers here: for people to see, never for a file whose content is a version."""
+"""What an exported network costs here: for people to see, never for a file whose content is a version."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 
-from plates.efficientdet.inference.runtimes import Network
+from plates.efficientdet.inference.runtimes import FILES, Format, Network, open_network
 
 BATCHES = (1, 8)
 BUDGET = 2.0
@@ -32,3 +38,26 @@ def milliseconds(network: Network, clock: Callable[[], float] = time.perf_counte
             times.append(clock() - began)
         found[count] = 1000 * float(np.median(times))
     return found
+
+
+def mib(path: Path) -> float:
+    """MiB of a file, or of all that is in a folder."""
+    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file()) / 2**20
+
+
+class Cost(NamedTuple):
+    """`milliseconds`, and MiB of a process that has opened the network and answered."""
+
+    milliseconds: dict[int, float]
+    memory: float
+
+
+def costs(folder: Path) -> dict[Format, Cost]:
+    """What each format of an exported folder that runs without TensorFlow costs, in a fresh process of its own."""
+    there = [name for name, file in FILES.items() if (folder / file).exists() and name != "saved_model"]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        return dict(zip(there, pool.map(partial(_cost, folder), there), strict=True))
+
+
+def _cost(folder: Path, name: Format) -> Cost:
+    return Cost(milliseconds(open_network(folder, name)), psutil.Process().memory_info().rss / 2**20)

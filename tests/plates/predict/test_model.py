@@ -14,6 +14,7 @@ from PIL import Image
 
 import plates
 from plates.columns import BOX
+from plates.efficientdet.inference.export import WRITERS
 from plates.efficientdet.inference.runtimes import FILES
 from plates.errors import UserError
 from plates.pages.drawing import ORANGE
@@ -43,7 +44,7 @@ def test_boxes_are_in_pixels_of_the_picture(model: plates.Model, toy_photographs
     assert np.median(overlaps) > 0.7
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", WRITERS)
 def test_every_format_and_the_checkpoint_find_the_same(
     name: str, model: plates.Model, exported: Path, checkpoint: Path, toy_photographs: Boxes
 ) -> None:

@@ -1,5 +1,6 @@
 """A toy detector from training to its exported formats: the same numbers everywhere."""
 
+import importlib.util
 import io
 import shutil
 from dataclasses import replace
@@ -21,11 +22,13 @@ from plates.efficientdet.config import ExportConfig, NmsConfig
 from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.evaluation import metrics
+from plates.efficientdet.inference import fewer_bits
 from plates.efficientdet.inference.agreement import LIMITS, agreement
 from plates.efficientdet.inference.description import Description
-from plates.efficientdet.inference.export import describe, export
+from plates.efficientdet.inference.export import WRITERS, describe, export
 from plates.efficientdet.inference.predictor import Predictor, detect
 from plates.efficientdet.inference.runtimes import FILES, open_network
+from plates.efficientdet.inference.speed import costs
 from plates.efficientdet.inference.warmup import WARMUP
 from plates.errors import UserError
 from plates.hashes import content_hash
@@ -89,8 +92,8 @@ def jpegs(count: int) -> list[bytes]:
 
 
 def test_every_format_agrees_with_the_checkpoint(detector, exported):
-    differences = agreement(detector, FILES, exported, jpegs(4))
-    assert set(differences) == {*FILES, "saved_model from files"}
+    differences = agreement(detector, WRITERS, exported, jpegs(4))
+    assert set(differences) == {*WRITERS, "saved_model from files"}
     for outputs in differences.values():
         assert set(outputs) == {"boxes", "scores", "masks"}
         assert outputs["boxes"] < 1e-2
@@ -108,6 +111,22 @@ def test_equal_models_are_equal_bytes(detector, exported, tmp_path):
     )
     for name in ("saved_model", "model.onnx"):
         assert content_hash(tmp_path / "again" / name) == content_hash(exported / name)
+
+
+@pytest.mark.long
+def test_fewer_bits_are_in_the_folder_where_they_pay(detector, exported, tmp_path):
+    folder = tmp_path / "model"
+    export(detector, Description.read(exported), ["onnx"], folder)
+    wanted = ["litert_float16", "litert_int8"] + (["openvino_int8"] if importlib.util.find_spec("nncf") else [])
+    came_to = fewer_bits.add(detector, Description.read(folder), wanted, folder, examples(3), examples(3), 1.0)
+    assert abs(came_to["litert_float16"].loss) < 0.02
+    for name, outcome in came_to.items():
+        assert outcome.kept(1.0) == (outcome.ms < outcome.float_ms) == (folder / FILES[name]).exists()
+        assert -1 < outcome.loss < 1
+        if outcome.kept(1.0):
+            assert plates.load(folder, format=name).predict(examples(3)[0].encoded)[0].xyxy.shape[1] == 4
+    assert set(costs(folder)) == {"onnx", *(name for name, outcome in came_to.items() if outcome.kept(1.0))}
+    assert all(cost.memory > 10 and cost.milliseconds for cost in costs(folder).values())
 
 
 def test_agreement_notices_other_weights(detector, tmp_path):
