@@ -8,6 +8,7 @@ all deliveries together.
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -64,6 +65,9 @@ def delivery(context: dg.AssetExecutionContext, project: dg.ResourceParam[Projec
 
 def taken_in(project: Project, name: str) -> pa.Table:
     """The photographs of the folder `name`, scanned, converted where settings say so, and decoded."""
+    names = [folder.name for folder in folders(project)]
+    if name not in names:
+        raise UserError(f"{name} is not a folder of {project.photographs}: choose one of {', '.join(names) or 'none'}")
     root, scratch, params = project.photographs / name, project.scratch, project.params.data
     scanned = scratch / "delivered" / f"{name}.parquet"
     table = scan(root, scanned).table
@@ -149,11 +153,16 @@ def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourcePara
     )
 
 
+def folders(project: Project) -> list[Path]:
+    """The folders of `data.root`, which are its deliveries."""
+    root = Project(project.root).photographs
+    found = sorted(root.iterdir()) if root.is_dir() else []
+    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]
+
+
 def fingerprints(project: Project) -> Iterator[tuple[str, str]]:
     """The name and fingerprint of every folder of `data.root` that holds photographs."""
-    root = Project(project.root).photographs
-    for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        if folder.is_dir() and not folder.is_symlink():
-            found = look(folder)
-            if len(found.photographs) and not found.unreadable:
-                yield folder.name, found.fingerprint
+    for folder in folders(project):
+        found = look(folder)
+        if len(found.photographs) and not found.unreadable:
+            yield folder.name, found.fingerprint

@@ -12,6 +12,7 @@ from clones import Command
 from pipelines import deliveries
 from pipelines.deliveries import CHECK, DELIVERIES, delivery, new_deliveries, taken_in
 from plates.ccpd.scenes import generate
+from plates.errors import UserError
 from plates.settings.project import Project
 
 FIRST, SECOND = "2026-11-01", "2026-11-08"
@@ -45,6 +46,12 @@ def judge(project: Project, instance: dg.DagsterInstance, name: str) -> tuple[dg
     (check,) = result.get_asset_check_evaluations()
     assert check.check_name == CHECK
     return result.asset_materializations_for_node("delivery")[0], check.passed
+
+
+@pytest.mark.parametrize("name", ["..", "../project", "2026-11-15"])
+def test_a_partition_that_is_no_folder_of_data_root_is_refused(project: Project, name: str) -> None:
+    with pytest.raises(UserError, match=f"is not a folder of .*: choose one of {FIRST}, {SECOND}"):
+        taken_in(project, name)
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
