@@ -100,7 +100,8 @@ def scaled(table: pd.DataFrame, random: np.random.Generator, factor: float) -> p
 
 
 def shuffled(table: pd.DataFrame, random: np.random.Generator, share: float) -> pd.DataFrame:
-    values, hit = table[BOX].to_numpy(float, copy=True), np.flatnonzero(some(table, random, share))
+    values = table[BOX].to_numpy(float, copy=True)
+    hit = np.flatnonzero(some(table, random, share) & table["class"].notna())
     values[hit] = values[random.permutation(hit)]
     return inside(table, values)
 
