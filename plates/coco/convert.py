@@ -152,9 +152,11 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
     if images is not None:
         if annotations.empty:
+            crowds = len(coco.annotations)
+            said = f"; its {crowds:,} annotations are crowds (iscrowd), which are left out" if crowds else ""
             raise UserError(
-                f"{name_of(source)} gives none of its {len(listed):,} images a box; {len(coco.annotations):,} of its "
-                f"annotations are crowds (iscrowd), which are left out. Set data.annotations to another file."
+                f"{name_of(source)} gives none of its {len(listed):,} images a box{said}. Set data.annotations to "
+                "another file."
             )
         _require_pixels(annotations.merge(listed[["image_id", "width", "height"]], on="image_id"), name_of(source))
     labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")

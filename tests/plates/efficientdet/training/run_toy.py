@@ -160,4 +160,5 @@ if __name__ == "__main__":
     elif sys.argv[1] == "learn":
         learn_and_die(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
     else:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whoever started this may ignore it
         killed(Path(sys.argv[2]), int(sys.argv[3]), signal.SIGTERM if sys.argv[1] == "told" else signal.SIGKILL)

@@ -157,7 +157,7 @@ class Killed(BaseException):
     """In place of signal 9, which takes a process each time: nothing of the run is used after it."""
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.long), "adamw"])
 def test_stopped_at_random_steps_a_run_has_the_same_losses_to_the_last_bit(examples, tmp_path, optimizer):
     """Five times each, with averages, augmentation and evaluations; the state is saved every third step."""
     whole = History.read(toy_steps.learn(tmp_path / "whole", examples, optimizer)).frame()
