@@ -36,7 +36,7 @@ MODEL = ("checkpoint", "evaluation")
 def make(folder: Path, settings: Mapping[str, Any] | None = None) -> Project:
     """A project with the settings, up to its data."""
     folder.mkdir(parents=True)
-    for name in ("params.yaml", "dvc.yaml"):
+    for name in ("params.yaml", "dvc.yaml", "label_decisions.csv"):
         shutil.copy(ROOT / name, folder / name)
     change(folder, SMALL | dict(settings or {}))
     project = Project(folder)
