@@ -1,7 +1,7 @@
 """What each delivery is worth on its own: a partition for every folder of `data.root`, with a history of verdicts.
 
 Told before a run takes the photographs in, and at the delivery's own cost: what is decoded or converted here is not
-decoded or converted again by `raw_images`. Nothing reads this asset, so it is no stage of DVC's; the model learns from
+decoded or converted again by `raw_images`. Nothing reads this asset, so it is not a stage of DVC; the model learns from
 all deliveries together.
 """
 
