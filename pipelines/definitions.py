@@ -30,7 +30,7 @@ def build_defs(
             *(definition(stage, maker, project) for stage in (graph | assets.on_request()).values()),
             deliveries.delivery,
         ],
-        asset_checks=dg.load_asset_checks_from_package_module(checks),
+        asset_checks=[*dg.load_asset_checks_from_package_module(checks), deliveries.fit_to_learn_from],
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate, deliveries.validate_deliveries],
         schedules=[schedules.weekly_retrain],
         sensors=[sensors.new_photographs, deliveries.new_deliveries, restored.results_of_dvc, failures.failed_runs],

@@ -102,11 +102,8 @@ def _jobs() -> Iterator[list[str]]:
         job = defs.resolve_job_def(name)
         chosen = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
         every = chosen == assets.graph().keys()
-        yield [
-            name,
-            "all" if every else ", ".join(sorted(chosen, key=[*assets.graph(), "delivery"].index)),
-            job.description or "",
-        ]
+        selected = "all" if every else ", ".join(sorted(chosen, key=list(assets.graph()).index))
+        yield [name, selected or "delivery", job.description or ""]
 
 
 def _schedules() -> Iterator[list[str]]:

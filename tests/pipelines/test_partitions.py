@@ -10,7 +10,8 @@ import pytest
 from clones import Command
 
 from pipelines import deliveries
-from pipelines.deliveries import CHECK, DELIVERIES, delivery, new_deliveries, taken_in
+from pipelines.definitions import defs
+from pipelines.deliveries import CHECK, DELIVERIES, delivery, new_deliveries, taken_in, validate_deliveries
 from plates.ccpd.scenes import generate
 from plates.errors import UserError
 from plates.settings.project import Project
@@ -39,13 +40,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def judge(project: Project, instance: dg.DagsterInstance, name: str) -> tuple[dg.AssetMaterialization, bool]:
-    """The verdict on one delivery, and whether its check passed."""
-    result = dg.materialize(
-        [delivery], partition_key=name, instance=instance, resources={"project": project}, run_config=QUIET
-    )
-    (check,) = result.get_asset_check_evaluations()
-    assert check.check_name == CHECK
-    return result.asset_materializations_for_node("delivery")[0], check.passed
+    """The verdict on one delivery, and whether the check of all of them passes."""
+    defs = dg.Definitions([delivery], jobs=[validate_deliveries], resources={"project": project})
+    job = defs.resolve_job_def("validate_deliveries")
+    result = job.execute_in_process(partition_key=name, instance=instance, run_config=QUIET)
+    key = dg.AssetCheckKey(delivery.key, CHECK)
+    check = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)[0]
+    return result.asset_materializations_for_node("judge_delivery")[0], check.status.value == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("name", ["..", "../project", "2026-11-15"])
@@ -86,6 +87,9 @@ def test_a_delivery_is_judged_by_itself_and_its_verdicts_are_kept(
     bad, passed = judge(project, instance, SECOND)
     assert not passed
     assert bad.metadata["unparsed"].value == 1
+    assert "1 of 10 names are not CCPD labels, such as DSC0001.jpg" in str(bad.description)
+    _, passed = judge(project, instance, FIRST)
+    assert not passed, "the other is still refused"
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(delivery.key, asset_partitions=[SECOND]), limit=10
     ).records
@@ -136,5 +140,12 @@ def test_a_backfill_from_the_command_line(fresh: tuple[Path, Command]) -> None:
         f"one.add_dynamic_partitions({DELIVERIES.name!r}, [{FIRST!r}])"
     )
     call("env", f"DAGSTER_HOME={root}", "python", "-c", add)
-    said = call("env", f"DAGSTER_HOME={root}", "dg", "launch", "--assets", "delivery", "--partition", FIRST)
+    said = call("env", f"DAGSTER_HOME={root}", "dg", "launch", "--job", "validate_deliveries", "--partition", FIRST)
     assert "RUN_SUCCESS" in said.stdout + said.stderr
+
+
+def test_everything_can_be_materialized_without_choosing_a_partition() -> None:
+    """Dagster refuses `--select '*'`, and its UI asks for a partition, where one of the assets has partitions."""
+    graph = defs.resolve_asset_graph()
+    assert graph.materializable_asset_keys
+    assert [key for key in graph.materializable_asset_keys if graph.get(key).partitions_def] == []
