@@ -1,4 +1,4 @@
-"""What `plates why` says of every case, and `docs/fault-gallery.md`, the table of it."""
+"""What `plates why` says about every case, and the table of it in `docs/fault-gallery.md`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,9 +67,9 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     yield from ("# The fault gallery", "")
-    yield "`make faults` injects each fault into a small project whose detector works, retrains it, and asks"
-    yield "`plates why`. What each cause means and how it is fixed: [why is my mAP low](why-is-my-map-low.md). The"
-    yield "evidence of every case is kept in `tests/faults/evidence`, and a test asks again of all of it."
+    yield "`make faults` injects each fault into a small project with a working detector, retrains it, and runs"
+    yield "`plates why`. [Why is my mAP low](why-is-my-map-low.md) explains each cause and its fix. The evidence for"
+    yield "every case is kept in `tests/faults/evidence`, and a test checks the verdict on all of it."
     yield ""
     yield f"The project: {', '.join(f'`{key}: {value}`' for key, value in project.SMALL.items())}."
     for strength in ("medium", "weak", "strong"):
@@ -77,11 +77,11 @@ def _lines() -> Iterator[str]:
         if not rows:
             continue
         yield from ("", f"## {strength.capitalize()} faults", "")
-        count = f"{len(rows)} of {len(FAULTS)} were run" if len(rows) < len(FAULTS) else f"{len(rows)} faults"
-        yield f"{count}: named first {named(rows, 1)}, among the first three {named(rows, 3)}."
+        count = f"{len(rows)} of {len(FAULTS)} faults were run" if len(rows) < len(FAULTS) else f"{len(rows)} faults"
+        yield f"{count}: {named(rows, 1)} ranked first, {named(rows, 3)} in the top three."
         yield from (
             "",
-            "| fault | mAP | mAP50 | what `plates why` says first | named |",
+            "| fault | mAP | mAP50 | first answer of `plates why` | rank |",
             "| --- | --- | --- | --- | --- |",
         )
         for row in rows:
@@ -90,15 +90,15 @@ def _lines() -> Iterator[str]:
             yield f"| {row.fault.name} | {figures} | {row.said} | {row.rank or 'no'} |"
     found = healthy()
     cases = stored.read("healthy")
-    accused = sum(bool(one.findings) for one in found.values())
+    blamed = sum(bool(one.findings) for one in found.values())
     yield from (
         "",
         "## Healthy runs",
         "",
-        f"{len(found)} of {len(HEALTHY)} were run, {accused} accused of something.",
+        f"{len(found)} of {len(HEALTHY)} were run; {blamed} were blamed for something.",
         "",
     )
-    yield from ("| run | mAP | mAP50 | what `plates why` says |", "| --- | --- | --- | --- |")
+    yield from ("| run | mAP | mAP50 | answer of `plates why` |", "| --- | --- | --- | --- |")
     for name, one in found.items():
         metrics = cases[name]["metrics"]
         yield f"| {name} | {metrics['mAP']:.3f} | {metrics['mAP50']:.3f} | {one.answer} |"
