@@ -7,6 +7,7 @@ from pipelines.cli import (
     champions,
     compare,
     data,
+    experiments,
     hide,
     lineage,
     machine,
@@ -16,6 +17,7 @@ from pipelines.cli import (
     run,
     serve,
     suspects,
+    tune,
     ui,
     why,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "champions",
     "compare",
     "data",
+    "experiments",
     "hide",
     "lineage",
     "machine",
@@ -39,6 +42,7 @@ __all__ = [
     "run",
     "serve",
     "suspects",
+    "tune",
     "ui",
     "why",
 ]

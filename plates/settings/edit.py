@@ -36,10 +36,10 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise UserError(f"--set {word}: write KEY=VALUE, such as data.root=/photos")
         if key not in known:
-            raise UserError(f"--set {word}: {_unknown(key)}")
+            raise UserError(f"--set {word}: {unknown(key)}")
         value = text if key in PATHS and _is_plain(text) else read_yaml(text, f"--set {word}: the value")
-        if refused := _refused(key, value):
-            raise UserError(f"--set {word}: {', or '.join(refused)}. {_instead(key, text)}")
+        if against := refused(key, value):
+            raise UserError(f"--set {word}: {', or '.join(against)}. {_instead(key, text)}")
         changes[key] = _from_root(value) if key in PATHS and value else value
     return changes
 
@@ -78,12 +78,8 @@ def as_yaml(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _is_plain(path: str) -> bool:
-    """Whether a path is meant as it is written, whatever YAML makes of a `#`; else it is quoted, or null."""
-    return path not in ("", "null", "~") and path[0] not in "'\""
-
-
-def _unknown(key: str) -> str:
+def unknown(key: str) -> str:
+    """Why `key` is no setting, with the nearest that is one."""
     if members := [known for known, _ in knobs() if known.startswith(f"{key}.")]:
         return (
             f"{key} is a section. Set one of its settings, such as {members[0]}=VALUE; all of them: plates params {key}"
@@ -92,7 +88,7 @@ def _unknown(key: str) -> str:
     return "no such setting" + (f"; did you mean {hint}?" if hint else ". All of them: plates params")
 
 
-def _refused(key: str, value: Any) -> list[str]:
+def refused(key: str, value: Any) -> list[str]:
     """What the schema says against `value` for `key`, whatever the other settings are; empty where it takes it."""
     parts = key.split(".")
     content = value
@@ -106,11 +102,16 @@ def _refused(key: str, value: Any) -> list[str]:
     return []
 
 
+def _is_plain(path: str) -> bool:
+    """Whether a path is meant as it is written, whatever YAML makes of a `#`; else it is quoted, or null."""
+    return path not in ("", "null", "~") and path[0] not in "'\""
+
+
 def _instead(key: str, text: str) -> str:
     """How to write a refused value so that it is taken: as a list, or as text; else where its meaning is explained."""
     for form in (f"[{text}]", f'"{text}"'):
         try:
-            if not _refused(key, read_yaml(form, key)):
+            if not refused(key, read_yaml(form, key)):
                 return f"Write --set {shlex.quote(f'{key}={form}')}"
         except UserError:
             continue

@@ -18,7 +18,7 @@ sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
 
 from faults import project as projects  # noqa: E402
 from faults import stored  # noqa: E402
-from faults.gallery import BASES, FAULTS, HEALTHY, STRENGTHS, Fault  # noqa: E402
+from faults.gallery import BASES, FAULTS, FROM_SPLITS, HEALTHY, STRENGTHS, Fault  # noqa: E402
 from faults.page import PAGE, asked, page  # noqa: E402
 
 from plates.errors import UserError  # noqa: E402
@@ -29,6 +29,8 @@ from plates.why.evidence import of_now  # noqa: E402
 WORK = ROOT / ".plates" / "faults"
 FIRST = ("medium", "healthy")
 """What is run before the other strengths."""
+MADE_OF = {"data": projects.DATA, "split": FROM_SPLITS, "model": ("anchors",)}
+"""The assets to run again after a change of a section."""
 
 
 def main() -> None:
@@ -85,7 +87,8 @@ def healthy(name: str) -> dict[str, Any]:
     """The evidence of a project without a fault."""
     project = fresh(base("one class"))
     projects.change(project.root, HEALTHY[name])
-    again = ("splits", "tfrecords", "anchors") if any(key.startswith("split.") for key in HEALTHY[name]) else ()
+    sections = {key.partition(".")[0] for key in HEALTHY[name]}
+    again = next((made for section, made in MADE_OF.items() if section in sections), ())
     return ran(project, (*again, "checkpoint", "evaluation"))
 
 

@@ -440,4 +440,15 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "wider jitter": {"augment.jitter_min": 0.7, "augment.jitter_max": 1.3},
     "no mirror": {"augment.input_rand_hflip": False},
     "ciou": {"train.iou_loss_type": "ciou"},
+    "seed 3": {"train.seed": 3},
+    "seed 4": {"train.seed": 4},
+    "other splits again": {"split.seed": 5},
+    "more test photographs": {"split.test_fraction": 0.35},
+    "other scenes": {"data.sample.seed": 1},
+    "fewer scenes": {"data.sample.count": 240},
+    "larger input": {"model.image_size": "128x192"},
+    "half the rate": {"train.learning_rate": 0.012},
+    "no moving average": {"train.moving_average_decay": 0.0},
+    "hard nms": {"nms.method": "hard"},
 }
+"""Settings that a detector trains well with: seeds, data, sizes."""

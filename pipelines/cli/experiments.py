@@ -1,0 +1,32 @@
+"""`plates experiments`: what each experiment came to."""
+
+from typing import Any
+
+from pipelines.cli.app import app, note, print_columns
+from plates.metrics import METRICS
+from plates.settings.project import Project
+
+FEWER = ("made", "ccpd_score", "mAP75", "mAP50")
+"""What a narrow terminal goes without, before settings."""
+
+
+@app.command()
+def experiments() -> None:
+    """List the experiments that DVC keeps, the best first: scores, and the settings in which they differ."""
+    from pipelines.experiments import rows
+
+    found = rows(Project.find().root)
+    left_out = print_columns(
+        {heading: [_cell(heading, row[heading]) for row in found] for heading in found[0]},
+        (*FEWER, *(heading for heading in found[0] if heading not in ("experiment", "mAP", *FEWER))),
+    )
+    if left_out:
+        note(f"too narrow for {', '.join(left_out)}: plates experiments | less -S")
+    if len(found) == 1:
+        note("no experiment yet: plates tune, or dvc exp run --temp -S KEY=VALUE")
+
+
+def _cell(heading: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if heading in METRICS else str(value)

@@ -1,0 +1,81 @@
+"""`plates tune`: a search for better settings."""
+
+import shlex
+import signal
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import app, note, print_columns, say
+from pipelines.tune import space as spaces
+from plates.errors import UserError
+from plates.settings.edit import as_yaml
+from plates.settings.project import Project
+from stages.code import require_own_code
+
+SHORTER = 4
+"""A trial has this part of the run's steps, where --steps does not say."""
+
+
+@app.command()
+def tune(
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all; run it again with more to go on.")] = 20,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of each; not given: a quarter of train.steps.")
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to search: KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C. Repeatable; not given: "
+            f"{', '.join(spaces.DEFAULT)}."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="The study's name, which its experiments begin with.")] = "tune",
+) -> None:
+    """Search for better settings over short trainings, each a DVC experiment. Goes on where it was stopped.
+
+    Trials are scored on val. One whose score falls below the median of the others at the same step ends early, and
+    leaves no experiment.
+    """
+    from assets.checkpoint import checkpoint
+    from pipelines.tune.study import Study
+    from stages.asset import require
+
+    project = Project.find()
+    require_own_code(project.root)
+    found = spaces.parse(space or spaces.DEFAULT)
+    require(project, checkpoint)
+    study = Study(project, name, found, steps or _steps(project), note)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        study.search(trials)
+    except KeyboardInterrupt:
+        note(f"stopped after {len(study.done())} of {trials} trials: run it again to go on")
+        raise typer.Exit(130) from None
+    best = study.best()
+    settings = study.settings(best.params)
+    rows = sorted(study.done(), key=lambda one: (one.value is not None, one.value or 0.0), reverse=True)
+    print_columns(
+        {
+            "experiment": [study.experiment(one.number) for one in rows],
+            "score on val": [f"{one.value:.3f}" if one.value is not None else one.state.name.lower() for one in rows],
+            **{key: [str(study.settings(one.params)[key]) for one in rows] for key in found},
+        },
+        (),
+    )
+    say(f"\nbest: {study.experiment(best.number)}, {best.value:.3f} on val after {study.steps} steps")
+    say(
+        "take its settings: plates run "
+        + " ".join(f"--set {shlex.quote(f'{key}={as_yaml(value)}')}" for key, value in settings.items())
+    )
+
+
+def _steps(project: Project) -> int:
+    """The steps of a trial.
+
+    Raises:
+        UserError: the run's length is not in steps.
+    """
+    if project.params.train.steps is None:
+        raise UserError("train.steps is not set: say how long a trial trains, plates tune --steps N")
+    return max(1, project.params.train.steps // SHORTER)

@@ -1,0 +1,137 @@
+"""One trial: `dvc exp run --temp` with other settings, watched while it trains.
+
+The experiment runs in a folder of DVC's own, so one goes on working in the project. Scores are of val, never of test:
+what a search chooses by is no measure of what it chose.
+"""
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from assets.checkpoint import STEPS
+from pipelines.repro import environment
+from plates.errors import UserError
+from plates.metrics import SCORES
+from plates.settings.project import Project
+
+POLL_S = 0.5
+FIGURES = ("mAP", "mask_iou")
+"""What a trial is judged by, whichever the model has."""
+Stop = Callable[[int, float], bool]
+
+
+class Failed(Exception):
+    """The experiment ended with this error."""
+
+
+def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, stop: Stop) -> float | None:
+    """Runs an experiment up to its evaluation on val, and keeps it in DVC under `name`.
+
+    Args:
+        log: takes what DVC and the stages print.
+        stop: told of each evaluation while it trains (step, score); true ends the trial, which is then not kept.
+
+    Returns:
+        The score on val; None: stopped.
+
+    Raises:
+        Failed: a stage or DVC failed; `log` has the rest.
+    """
+    words = [word for key, value in settings.items() for word in ("-S", f"{key}={hydra(value)}")]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *_photographs(project), *words]
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [*command, "evaluation"],
+            cwd=project.root,
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    seen = 0
+    try:
+        while process.poll() is None:
+            for step, score in list(_validations(process))[seen:]:
+                seen += 1
+                if stop(step, score):
+                    return None
+            time.sleep(POLL_S)
+    finally:
+        _end(process)
+    if process.returncode:
+        raise Failed(_last_words(log))
+    return _score(project.root, name)
+
+
+def hydra(value: Any) -> str:
+    """The value as DVC's `-S` reads it, which is Hydra's grammar."""
+    if isinstance(value, str):
+        before_quotes = re.sub(r"(\\*)'", r"\1\1\\'", value)
+        return "'" + re.sub(r"(\\+)$", r"\1\1", before_quotes) + "'"
+    return json.dumps(value)
+
+
+def _photographs(project: Project) -> Iterator[str]:
+    """What the experiment's folder lacks of the project's photographs, as words for DVC.
+
+    The sample, which Git does not have, goes along; a path that begins at the project is named whole.
+    """
+    if project.draws_sample:
+        yield from ("--copy-paths", "data/sample", "--copy-paths", ".plates/sample.json")
+    else:
+        yield from ("-S", f"data.root={hydra(str(project.photographs))}")
+    if project.annotations:
+        yield from ("-S", f"data.annotations={hydra(str(project.annotations))}")
+
+
+def _validations(process: "subprocess.Popen[bytes]") -> Iterator[tuple[int, float]]:
+    """The evaluations of the training so far."""
+    for path in _step_logs(process):
+        with path.open(newline="", encoding="utf-8") as stream:
+            for line in csv.DictReader(stream):
+                if line.get("validation") and line.get("memory_mib"):  # the last line may be half written
+                    yield int(line["step"]), float(line["validation"])
+
+
+def _step_logs(process: "subprocess.Popen[bytes]") -> Iterator[Path]:
+    """The step log in the folder that a stage of the experiment works in, once it is there."""
+    try:
+        for stage in psutil.Process(process.pid).children(recursive=True):
+            if (path := Path(stage.cwd()) / STEPS).is_file():
+                yield path
+                return
+    except psutil.Error:
+        return
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Interrupts the experiment where it is still at work; DVC then removes its folder."""
+    if process.poll() is None:
+        for one in (*psutil.Process(process.pid).children(recursive=True), process):
+            one.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def _last_words(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    return next(iter(errors or lines[-1:]), "DVC said nothing").partition(": ")[2] or lines[-1]
+
+
+def _score(root: Path, name: str) -> float:
+    import dvc.api
+
+    scores = dvc.api.metrics_show(SCORES, rev=name, repo=str(root))
+    found = next((scores[figure] for figure in FIGURES if scores.get(figure) is not None), None)
+    if found is None:
+        raise UserError(f"experiment {name} has none of {', '.join(FIGURES)} in {SCORES}")
+    return float(found)
