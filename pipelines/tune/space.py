@@ -11,7 +11,7 @@ from plates.settings.yaml_text import read_yaml
 
 DEFAULT = (
     "train.learning_rate=0.002:0.1:log",
-    "train.box_loss_weight=20:100:log",
+    "train.box_loss_weight=20:120:log",
     "augment.jitter_min=0.5:0.95",
     "augment.jitter_max=1.05:1.5",
 )

@@ -130,7 +130,7 @@ def _last_words(log: Path) -> str:
 def _score(root: Path, name: str) -> float:
     import dvc.api
 
-    scores = dvc.api.metrics_show(SCORES, rev=name, repo=str(root))
+    scores = json.loads(dvc.api.read(SCORES, repo=str(root), rev=name))
     found = next((scores[figure] for figure in FIGURES if scores.get(figure) is not None), None)
     if found is None:
         raise UserError(f"experiment {name} has none of {', '.join(FIGURES)} in {SCORES}")

@@ -192,6 +192,65 @@ def test_without_optuna_it_says_what_to_install(project: Project, monkeypatch: p
         study.Study(project, "tune", space.parse(space.DEFAULT), STEPS, print)
 
 
+TRAINS = """
+import json, time, yaml
+from pathlib import Path
+
+params = yaml.safe_load(Path("params.yaml").read_text())
+Path("metrics").mkdir(exist_ok=True)
+with Path("metrics/history.csv").open("w") as log:
+    log.write("step,validation,memory_mib\\n")
+    for step in range(1, params["train"]["steps"] + 1):
+        log.write(f"{step},{step / 10 if step % 2 == 0 else ''},9\\n")
+        log.flush()
+        time.sleep(0.05)
+Path("metrics/scores.json").write_text(json.dumps({"mAP": params["train"]["learning_rate"]}))
+"""
+STAGE = {"cmd": "python trains.py", "params": ["train"], "deps": ["trains.py"]}
+
+
+@pytest.fixture
+def trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of DVC with one stage, which takes a twentieth of a second a step and scores its learning rate."""
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    (tmp_path / "trains.py").write_text(TRAINS)
+    (tmp_path / "params.yaml").write_text("data: {root: photographs}\ntrain: {steps: 4, learning_rate: 0.5}\n")
+    stage = STAGE | {"metrics": [{"metrics/scores.json": {"cache": False}}]}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"evaluation": stage}}))
+    (tmp_path / ".gitignore").write_text("metrics/history.csv\n")
+    for words in (["init", "--quiet"], ["config", "user.email", "t@example.com"], ["config", "user.name", "t"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=tmp_path, check=True)
+    for words in (["add", "--all"], ["commit", "--quiet", "-m", "start"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return Project(tmp_path)
+
+
+@pytest.mark.long
+def test_a_trial_is_watched_while_it_trains_and_kept_or_ended(trains: Project, tmp_path: Path) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def run(name: str, steps: int, stop_at: int) -> float | None:
+        settings = {"train.steps": steps, RATE: 0.25}
+        log = tmp_path / f"{name}.log"
+        return trial.run(
+            trains, name, settings, log, lambda step, score: bool(seen.append((step, score))) or step == stop_at
+        )
+
+    assert run("whole", 40, 100) == 0.25
+    assert seen[:2] == [(2, 0.2), (4, 0.4)]
+    seen.clear()
+    began = time.monotonic()
+    assert run("ended", 10_000, 4) is None
+    assert seen[-1] == (4, 0.4)
+    assert time.monotonic() - began < 200
+    assert [row["experiment"] for row in experiments.rows(trains.root)] == ["here", "whole"]
+    assert not list((trains.root / ".dvc/tmp/exps/standalone").glob("tmp*"))
+    (tmp_path / "trains.py").write_text("raise SystemExit('error: the loss is NaN')")
+    with pytest.raises(trial.Failed, match=r"^the loss is NaN$"):
+        run("failed", 5, 100)
+
+
 @pytest.mark.long
 def test_trials_are_experiments_and_a_kill_loses_one_trial_at_most(finished: tuple[Path, Command]) -> None:
     """Three short trainings, the second of them killed with the search."""
