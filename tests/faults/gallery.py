@@ -189,6 +189,22 @@ def other_pixels(factor: float, offset: float = 0.0) -> Iterator[None]:
 
 
 @contextmanager
+def other_ids(share: float) -> Iterator[None]:
+    """Inference calls this share of the detections of two classes by the name of the other."""
+    from plates.efficientdet.inference import predictor
+
+    def table(*arguments: Any) -> pd.DataFrame:
+        rows = right(*arguments)
+        hit = np.random.default_rng(len(rows)).random(len(rows)) < share
+        rows.loc[hit, "class"] = 3 - rows.loc[hit, "class"]
+        return rows
+
+    right = predictor.table
+    with patch.object(predictor, "table", table):
+        yield
+
+
+@contextmanager
 def other_validation(amount: float) -> Iterator[None]:
     """Validation in training sees dark noise in place of pictures, in part."""
     from plates.efficientdet.training import validation
@@ -421,6 +437,14 @@ FAULTS = (
         evaluation=lambda _: other_pixels(-1.0, 255.0),
         amounts=(1.0, 1.0, 1.0),
         trains=False,
+    ),
+    Fault(
+        "ids wrong at evaluation",
+        ("wrong class ids",),
+        evaluation=other_ids,
+        amounts=(0.5, 0.9, 1.0),
+        trains=False,
+        base="two classes",
     ),
     Fault(
         "validation in training sees other pictures",
