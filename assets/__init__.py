@@ -28,12 +28,12 @@ def graph() -> dict[str, Stage]:
 
 
 def on_request() -> dict[str, Stage]:
-    """The assets by name that no run makes, and that nothing is made from."""
+    """The assets by name that are made on request only: no run includes them and nothing depends on them."""
     return {name: stage for name, stage in _all().items() if not stage.in_dvc}
 
 
 def writers(stages: dict[str, Stage]) -> dict[str, str]:
-    """The name of the asset that writes each path."""
+    """Each path, and the name of the asset that writes it."""
     return {out.path: stage.name for stage in stages.values() for out in stage.writes}
 
 

@@ -1,6 +1,6 @@
 """Aspect ratios and scales fitted to the training boxes by k-means on IoU, and the recall that they reach.
 
-`model.aspect_ratios: auto` makes the detector take them. Also measured: what the anchors that the model will use reach.
+`model.aspect_ratios: auto` makes the detector use them. Also measured: the recall of the anchors it will use.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def anchors(run: Run) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Measured:
-    """`fit` (an `AnchorFit`), what the model's own anchors reach in `used`, and the `sizes` [N, 2] of the boxes.
+    """`fit` (an `AnchorFit`), the figures of the model's own anchors in `used`, and the `sizes` [N, 2] of the boxes.
 
     Sizes are (width, height) in pixels of the network's input.
     """
@@ -53,7 +53,7 @@ class Measured:
 
 
 def measure(project: Project) -> Measured:
-    """Fits anchors to the project's training boxes, and measures those that its model will use."""
+    """Fits anchors to the project's training boxes, and measures the ones its model will use."""
     from plates.efficientdet.model import anchor_fit
     from plates.efficientdet.model.family import resolve
 

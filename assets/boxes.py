@@ -1,8 +1,8 @@
 """The annotations that Great Expectations accepts.
 
-What people decided about labels (`label_decisions.csv`) comes first. `data.box_from` says which box of a plate counts.
-The rest is set aside in `data/rejected.parquet`, each row with every
-expectation that it broke; Data Docs are in `reports/data_docs/`. With too many rejects, nothing goes downstream.
+People's decisions about labels (`label_decisions.csv`) are applied first. `data.box_from` says which box of a plate
+counts. Rejected rows are in `data/rejected.parquet`, each with every expectation it broke; Data Docs are in
+`reports/data_docs/`. With too many rejects, nothing goes downstream.
 """
 
 import json
@@ -115,7 +115,7 @@ def boxes(run: Run) -> dict[str, Any]:
 
 
 def set_aside(rejected: pd.DataFrame, dropped: pd.DataFrame) -> pd.DataFrame:
-    """The rejected rows, and after them those of the photographs that people dropped."""
+    """The rejected rows, followed by those of photographs that people dropped."""
     if dropped.empty:
         return rejected
     said = {"broken": decisions.DROPPED, "found": decisions.DROP}
@@ -124,7 +124,7 @@ def set_aside(rejected: pd.DataFrame, dropped: pd.DataFrame) -> pd.DataFrame:
 
 
 def not_dropped(labels: pd.DataFrame, dropped: pd.DataFrame) -> Outcome:
-    """What came of asking whether people dropped a photograph, as of an expectation."""
+    """Whether people dropped a photograph, as the outcome of an expectation."""
     return Outcome(
         name=decisions.DROPPED,
         means=f"nobody decided to drop the photograph ({decisions.FILE})",
@@ -136,5 +136,5 @@ def not_dropped(labels: pd.DataFrame, dropped: pd.DataFrame) -> Outcome:
 
 
 def typed(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    """The rows in the schema's types: pandas makes floats of whole numbers where one of them is missing."""
+    """The rows in the schema's types: pandas turns integers into floats where one is missing."""
     return pa.Table.from_pandas(rows, schema=schema, preserve_index=False)

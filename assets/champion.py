@@ -1,8 +1,8 @@
 """The model in service. It moves only through the gate.
 
-A challenger that is worse than the best model that ever was in service, by more than chance and `gate.margin`, leaves
-it where it is. Both are scored on the same photographs, over all and slice by slice. A challenger is judged once; every
-decision is kept in `lineage/decisions` with its evidence.
+A challenger that is worse than the best model ever in service, by more than chance and `gate.margin`, is refused. Both
+are scored on the same photographs, overall and slice by slice. A challenger is judged once; every decision is kept in
+`lineage/decisions` with its evidence.
 """
 
 import json
@@ -84,7 +84,7 @@ def champion(run: Run) -> dict[str, Any]:
 
 
 def in_service(run: Run) -> InService | None:
-    """The model in service; where its folder is gone or damaged it is brought back from the cache, and that is said."""
+    """The model in service; a missing or damaged folder is restored from the cache, and the run says so."""
     try:
         return champions.settled(run.project.root)
     except UserError as error:
@@ -94,7 +94,7 @@ def in_service(run: Run) -> InService | None:
 
 
 def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Decision, Path | None, str | None]:
-    """The gate's decision, and the detections of the best model with the test set they are on, if scored anew."""
+    """The gate's decision; if the best model was scored again, also its detections and their test set."""
     limits, path = run.params.gate, run.project.path
     rule = gate.Rule(limits.metric, limits.min_value, limits.margin)
     if limits.metric == BY_FIGURE:
@@ -120,7 +120,7 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
 
 
 def same_classes(run: Run, service: InService) -> dict[int, str]:
-    """Class id to name; `UserError` where the best model in service knows others."""
+    """Class id to name; `UserError` if the best model in service has other classes."""
     ours = champions.label_map(run.project.path("models/checkpoint"))
     theirs = champions.label_map(run.project.path(champions.FOLDER) / "best" / "checkpoint")
     if ours != theirs:
@@ -132,7 +132,7 @@ def same_classes(run: Run, service: InService) -> dict[int, str]:
 
 
 def better(decision: gate.Decision) -> bool:
-    """Whether the challenger raises the bar: its figure is above the best one's on the same photographs."""
+    """Whether the challenger raises the bar: its figure is above the best model's on the same photographs."""
     return not decision.evidence or decision.evidence[0]["difference"] > 0
 
 

@@ -1,8 +1,8 @@
 """The fine-tuned detector: best and last weights, the effective parameters and the history of the run.
 
-A killed run continues from its last saved state, exactly as if it had not been killed; a state of other data,
-parameters or weights is moved aside, never resumed. Training stops at the first step that cannot be learned from, and
-says why.
+A killed run continues from its last saved state, exactly as if it had not been killed; a state from other data,
+parameters or weights is moved aside, never resumed. Training stops at the first step it cannot learn from, and says
+why.
 """
 
 import json
@@ -19,7 +19,7 @@ from plates.settings.project import Project
 from stages.run import Run
 from stages.stage import asset
 
-# What each step took, as it happens. Not a result: clock times differ from run to run, so no stage declares it.
+# Seconds per step, written as training runs. Not a result: times differ from run to run, so no stage declares it.
 STEPS = "metrics/history.csv"
 
 
@@ -72,7 +72,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
         "best step": result.best_step,
         "pretrained": result.loaded.say() if result.loaded else "none: random weights",
         "loss": dg.MetadataValue.md(markdown_plot(plots.picture(curves.loss(result.history), "loss"))),
-        "classes as learnt from": dg.MetadataValue.json(
+        "class shares in training": dg.MetadataValue.json(
             {
                 name: round(share, 4)
                 for name, share in effective_distribution(manifest.class_counts["train"], params.train).items()
@@ -83,7 +83,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
 
 
 def prepared(project: Project, augment: AugmentConfig | None = None) -> tuple[Any, Any]:
-    """The `Spec` that the project trains, and the `Data` for it, augmented as the project says, or by `augment`."""
+    """The project's `Spec` and the `Data` to train it on, augmented by the project's settings or by `augment`."""
     from plates.efficientdet.data.tfrecords import read_manifest
     from plates.efficientdet.model.family import resolve
     from plates.efficientdet.training.data import from_tfrecords
@@ -97,17 +97,17 @@ def prepared(project: Project, augment: AugmentConfig | None = None) -> tuple[An
 
 
 def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:
-    """Holds the model's settings against the classes in the TFRecords.
+    """Checks the model's settings against the classes in the TFRecords.
 
     Raises:
-        UserError: `model.label_map` gives a class another id than it has there, or `model.num_classes` makes room for
-            classes that nothing there names.
+        UserError: `model.label_map` gives a class a different id, or `model.num_classes` allows for classes that have
+            no name there.
     """
     if num_classes is not None and num_classes > max(found):
         raise UserError(
-            f"model.num_classes is {num_classes} and the data's classes end at {max(found)}: what is found of the "
-            "others would have no name. Remove model.num_classes; a pretrained head of another width is re-initialised "
-            "and said"
+            f"model.num_classes is {num_classes}, but the data's classes end at {max(found)}: detections of the others "
+            "would have no name. Remove model.num_classes; a pretrained head of another width is re-initialised, and "
+            "the run says so"
         )
     if wanted is None or wanted == found:
         return
@@ -124,14 +124,14 @@ def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found:
 
 
 def identity(model: ModelConfig) -> list[str]:
-    """What tells pretrained weights from others: their name, and the content of a file or folder."""
+    """What identifies pretrained weights: their name, and the hash of a file or folder."""
     given = Path(os.path.expanduser(model.pretrained))
     given = given / "checkpoint" if (given / "checkpoint").is_dir() else given  # a champion's folder
     return [model.pretrained, content_hash(given)] if given.exists() else [model.pretrained]
 
 
 def initialiser(model: ModelConfig, cache: Path) -> Any:
-    """What fills the fresh network: `model.pretrained`, downloads kept in `cache`; None for random weights."""
+    """What to load into the fresh network: `model.pretrained`, downloaded to `cache`; None for random weights."""
     if model.pretrained == "none":
         return None
     from plates.efficientdet import checkpoints

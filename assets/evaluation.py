@@ -1,6 +1,6 @@
-"""COCO's figures, CCPD's own score and the IoU of masks on photographs that training never saw, with their intervals.
+"""COCO's metrics, CCPD's own score and the IoU of masks on photographs that training never saw, with intervals.
 
-Slice by slice, the errors by kind, the thresholds that val chooses, and why the score is low, where it is.
+Also the figures slice by slice, errors by kind, thresholds chosen on val and, if the score is low, why.
 
 Every detection is in `data/detections.parquet`; `reports/evaluation.html` shows it all.
 """
@@ -114,13 +114,13 @@ def evaluation(run: Run) -> dict[str, Any]:
 
 
 def found_on(run: Run, split: str, file: str) -> Found:
-    """What the checkpoint finds on a split; its boxes are in `file`."""
+    """The checkpoint's detections on a split, whose labelled boxes are in `file`."""
     path, progress = run.project.path, run.progress(f"{split} photographs")
     return detections(run.project, path("models/checkpoint"), split, path(file), progress)
 
 
 def looks_of(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
-    """Brightness, contrast and sharpness by image id, where the labels do not say them."""
+    """Brightness, contrast and sharpness by image id, where the labels do not give them."""
     if expected["brightness"].notna().any():
         return None
     images = expected.drop_duplicates("image_id").set_index("image_id")
@@ -139,7 +139,7 @@ def worst(run: Run, boxes: Boxes | None, expected: pd.DataFrame) -> list[Picture
 
 
 def said(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The figures for Dagster: numbers that it plots over the runs, and tables."""
+    """The figures for Dagster: numbers that it plots over runs, and tables."""
     shown: dict[str, Any] = {**measured(metrics), "images": metrics.get("images")}
     for name, between in metrics.get("intervals", {}).items():
         if between:

@@ -1,6 +1,6 @@
-"""The detector to take away: a SavedModel from JPEG bytes to boxes, and the network as ONNX and what else is asked for.
+"""The detector to deploy: a SavedModel from JPEG bytes to boxes, and the network as ONNX and other formats asked for.
 
-Its numbers are compared with the checkpoint's on test photographs; a check stops what comes after when they differ.
+Its numbers are compared with the checkpoint's on test photographs; if they differ, a check stops everything downstream.
 """
 
 import json
@@ -45,8 +45,8 @@ def exported_model(run: Run) -> dict[str, Any]:
     for name, threshold in thresholds.items():
         if threshold < params.export.score_threshold:
             run.progress.say(
-                f"threshold {name} is {threshold:.3f}, and under export.score_threshold "
-                f"({params.export.score_threshold:g}) the model does not answer: lower that to act on {name}"
+                f"threshold {name} is {threshold:.3f}, but the exported model drops detections under "
+                f"export.score_threshold ({params.export.score_threshold:g}): lower that to act on {name}"
             )
     description = describe(model, params.nms, params.export, thresholds, content_hash(checkpoint))
     with atomic(path("models/export/model")) as folder:

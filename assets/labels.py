@@ -41,7 +41,7 @@ def labels(run: Run) -> dict[str, Any]:
         left_out = {
             "crowds left out": imported.crowds,
             "images not listed": imported.unlisted,
-            "outlines without exactly four corners": imported.polygons,
+            "outlines that do not have four corners": imported.polygons,
             "turned with their photograph": imported.turned,
         }
     else:
@@ -55,7 +55,7 @@ def labels(run: Run) -> dict[str, Any]:
         examples = "; ".join(f"{row['name']}: {row['field']}, {row['reason']}" for row in first)
         raise UserError(
             f"{len(unparsed):,} of {images:,} names ({share:.1%}) are not CCPD labels, more than data.max_unparsed "
-            f"({params.max_unparsed:.1%}): {examples}. All of them are in data/unparsed.parquet. For images "
+            f"({params.max_unparsed:.1%}): {examples}. All are in data/unparsed.parquet. For images "
             "with COCO annotations: plates run --set data.annotations=FILE"
         )
     write_parquet(run.project.path("data/labels.parquet"), table)
@@ -74,7 +74,7 @@ def labels(run: Run) -> dict[str, Any]:
 
 
 def with_turned(table: pa.Table, images: pa.Table) -> pa.Table:
-    """The labels table with the boxes turned of those of its photographs that were (`images`: path, orientation)."""
+    """The labels table, with the boxes of turned photographs turned too (`images`: path, orientation)."""
     if not len(images):
         return table
     labels, known = table.to_pandas(), images.to_pandas().set_index("path")["orientation"]

@@ -1,6 +1,6 @@
 """Which data, parameters and code produced which mAP: a card for people and a record for `plates lineage`.
 
-What became of every photograph is in `data/outcomes.parquet`, which the record names by its hash.
+The outcome of every photograph is in `data/outcomes.parquet`, whose hash is in the record.
 """
 
 import json
@@ -76,7 +76,7 @@ def model_card(run: Run) -> dict[str, Any]:
 
 
 def exported(folder: Path) -> dict[str, dict[str, float | None]]:
-    """What each exported format takes: MiB, milliseconds for 1 and 8 pictures, MiB of the process that answers."""
+    """What each exported format costs: MiB on disk, milliseconds for 1 and 8 pictures, MiB of memory to run it."""
     measured = costs(folder)
     found: dict[str, dict[str, float | None]] = {}
     for name, file in FILES.items():
@@ -98,7 +98,7 @@ def label_map(run: Run) -> dict[int, str]:
 
 
 def origin(run: Run) -> dict[str, Any]:
-    """The door that the run came through, and the ids by which the lock, Dagster and DVC know it."""
+    """The command that started the run, and its ids in the lock, Dagster and DVC."""
     turn, experiment = lock.holder(run.project.root), os.environ.get("DVC_EXP_NAME")
     ids = {"turn": turn.id if turn else None, "dagster": run.id, "dvc experiment": experiment}
     return {"door": turn.door if turn else None, "runs": {name: id for name, id in ids.items() if id}}

@@ -1,8 +1,8 @@
-"""What can be known of a training before it begins: anchors, augmentation, classes, labels, rate and batch norm.
+"""What can be checked before training begins: anchors, augmentation, classes, labels, rate and batch norm.
 
-It stops only where nothing could be learned; the rest is said, and `plates why` takes it into account. Its answers are
-in `metrics/preflight.json`; `data/preflight.txt` says no more than that training may begin, so a question that is
-answered otherwise trains nothing again.
+It stops the run only if nothing could be learned; other problems are reported, and `plates why` takes them into
+account. The answers are in `metrics/preflight.json`; `data/preflight.txt` only says that training may begin, so a
+changed answer does not retrain.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Every image under `data.root`: subset, name, size and content hash, and whether all of it decodes.
+"""Every image under `data.root`: subset, name, size and content hash, and whether it decodes completely.
 
 Without a `data.root`, scenes are drawn first.
-What the last scan hashed is not read again where size and time agree, and no content is decoded twice, so that
-350,000 unchanged photographs take seconds. The folder is only read.
+A file whose size and time have not changed since the last scan is not read again, and no content is decoded twice, so
+350,000 unchanged photographs take seconds. Nothing is written to the folder.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def raw_images(run: Run) -> dict[str, Any]:
         **described(TAKEN_SCHEMA, len(frame)),
         "pictures": dg.MetadataValue.md(pictures(run, images)),
         "images": len(frame),
-        "symbolic links left alone": found.links,
+        "symbolic links skipped": found.links,
         "files that are not images": found.other_files,
         "not taken in": int(frame["problem"].notna().sum()),
         "converted": len(images) - images["source"].null_count,
@@ -77,7 +77,7 @@ def raw_images(run: Run) -> dict[str, Any]:
 
 
 def taken_in(run: Run, images: pa.Table, photographs: Photographs) -> pa.Table:
-    """The scan's images, with upright JPEGs in place of those of another kind where `data.convert` says so."""
+    """The scan's images, with upright JPEGs in place of other images if `data.convert` says so."""
     params = run.params.data
     if params.convert == "when_needed":
         return convert_images(
@@ -96,9 +96,9 @@ def taken_in(run: Run, images: pa.Table, photographs: Photographs) -> pa.Table:
 
 
 def beside(run: Run) -> dict[str, str]:
-    """What else of the user's is read further on, by path and SHA-256: the official lists and the COCO annotations.
+    """The user's other files that later stages read, by path and SHA-256: the official lists and the COCO annotations.
 
-    Noted in the table, so that a change of them makes stale what comes of it.
+    Kept in the table, so that a change to them makes downstream assets stale.
     """
     root, annotations = run.project.photographs, run.project.annotations
     lists = [file for files in find_lists(root).values() for file in files]
@@ -122,7 +122,7 @@ def pictures(run: Run, images: pa.Table) -> str:
 
 
 def draw_sample(run: Run) -> None:
-    """Draws the sample of `data.sample`, unless the existing one was drawn by the same code and settings."""
+    """Draws the sample of `data.sample`, unless the existing one was drawn with the same code and settings."""
     from plates.ccpd.scenes import generate
 
     settings = run.params.data.sample

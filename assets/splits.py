@@ -1,6 +1,6 @@
 """Which photographs train, validate and test. No plate is in two of these splits.
 
-CCPD's own lists decide where the delivery has them; else a seeded hash of the plate, so that a plate keeps its split
+CCPD's own lists decide if the delivery has them; otherwise a seeded hash of the plate, so that a plate keeps its split
 when photographs are added.
 """
 
@@ -47,10 +47,10 @@ def splits(run: Run) -> dict[str, Any]:
         parts = groups(boxes)
         helps = "Add photographs of other plates"
         if official and parts >= len(SPLITS):
-            helps = "Divided by plate each gets some: plates run --set split.method=plate"
+            helps = "A split by plate gives each some: plates run --set split.method=plate"
         raise UserError(
             f"no photograph is in {', '.join(empty)}: {len(frame):,} photographs of {parts:,} plates, split "
-            f"{'by the official lists' if official else 'by plate, of which each split needs one'}. {helps}"
+            f"{'by the official lists' if official else 'by plate; each split needs at least one'}. {helps}"
         )
     write_parquet(run.project.path("data/splits.parquet"), divided.table)
     of_strata = strata(boxes.to_pandas(), frame)

@@ -1,7 +1,8 @@
-"""Labels that are likely wrong: missed plates, boxes that are moved or swapped, by trainings that did not see them.
+"""Labels that are likely wrong: missed plates, moved or swapped boxes, found by trainings that did not see them.
 
-Off until `suspects.folds` says how many trainings; no part of a run, as these take as long as `checkpoint`: `plates
-suspects`. The crops are in `reports/suspects.html`; what people decide about them is in `label_decisions.csv`.
+Off until `suspects.folds` says how many trainings to run. Not part of a run, because each takes as long as
+`checkpoint`: use `plates suspects`. The crops are in `reports/suspects.html`; people's decisions about them go into
+`label_decisions.csv`.
 """
 
 import hashlib
@@ -36,7 +37,7 @@ SHOWN = 24
     group="data",
     kinds={"html", "keras"},
     description=__doc__,
-    keeps="the trainings that were finished",
+    keeps="the trainings already finished",
     pool="gpu",
 )
 def suspects(run: Run) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def suspects(run: Run) -> dict[str, Any]:
 
 
 def out_of_fold(run: Run, labels: pd.DataFrame) -> pd.DataFrame:
-    """What the trainings find; those that were made of the same labels, settings and code are not made again."""
+    """What the trainings find; those already made from the same labels, settings and code are not repeated."""
     from plates.efficientdet.model.family import resolve
     from plates.suspects import folds
 
@@ -84,7 +85,7 @@ def out_of_fold(run: Run, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def work(run: Run) -> Path:
-    """The folder of these trainings; those of other labels, settings or code are removed."""
+    """The folder of these trainings; folders for other labels, settings or code are removed."""
     made_of = {
         "inputs": {path: content_hash(run.project.path(path)) for path in suspects.reads},
         "params": [

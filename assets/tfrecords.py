@@ -1,7 +1,7 @@
 """TFRecords that the trainer reads, JPEG bytes passed through, in the TF Object Detection feature names.
 
-They are shuffled with a seed before they are cut into shards, and the bytes are the same whatever the number of
-workers. A killed run continues with the shards that were finished. `manifest.json` counts and hashes every shard.
+They are shuffled with a seed before they are cut into shards, and the bytes are the same for any number of workers.
+A killed run keeps its finished shards and continues. `manifest.json` counts and hashes every shard.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ from stages.stage import asset
     group="data",
     kinds={"tfrecord"},
     description=__doc__,
-    keeps="the shards that were finished",
+    keeps="the shards already finished",
 )
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords

@@ -28,9 +28,9 @@ class Verdict:
     """Rows kept and set aside, and every outcome.
 
     Attributes:
-        accepted: in the columns of `LABELS_SCHEMA`.
-        rejected: in those of `REJECTED_SCHEMA`.
-        outcomes: of every expectation, in the order of asking.
+        accepted: with the columns of `LABELS_SCHEMA`.
+        rejected: with those of `REJECTED_SCHEMA`.
+        outcomes: one per expectation, in the order asked.
         data_docs: the folder of Great Expectations' pages, if they were written.
     """
 
@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What became of the rows, and of how many photographs no annotation is known."""
+        """How many rows were kept, cut and set aside, and how many photographs have no annotation."""
         failed = {outcome.name: outcome.failed for outcome in self.outcomes}
         labelled = int(self.accepted["class"].notna().sum())
         return {
@@ -59,16 +59,16 @@ class Verdict:
         }
 
     def require(self, max_rejected_fraction: float) -> None:
-        """Refuses to go on where too much was set aside.
+        """Refuses to continue if too much was set aside.
 
         Raises:
-            UserError: more than this share, or no annotation is left; with a count for each expectation.
+            UserError: more than this share was set aside, or no annotation is left; with a count per expectation.
         """
         total, labelled = len(self.accepted) + len(self.rejected), self.counts["accepted"]
         if self.rejected.empty and not labelled:
             raise UserError(
                 f"none of {total:,} photographs has an annotation, so there is nothing to learn. Name the annotations: "
-                "plates run --set data.annotations=FILE. Or look at them: plates inspect data/labels.parquet"
+                "plates run --set data.annotations=FILE. Or look at the labels: plates inspect data/labels.parquet"
             )
         if self.rejected_fraction <= max_rejected_fraction and labelled:
             return
@@ -81,12 +81,12 @@ class Verdict:
             + "\nLook at them: plates inspect data/rejected.parquet"
             + (f" (and {self.data_docs / 'index.html'})" if self.data_docs else "")
             + "\nThen fix the delivery"
-            + (f", or allow more: {allow}" if labelled else ": no annotation is left to go on with")
+            + (f", or allow more: {allow}" if labelled else ": no annotation is left to continue with")
         )
 
 
 def _line(outcome: Outcome) -> str:
-    such = f": such as {', '.join(outcome.examples)}" if outcome.examples else ""
+    such = f", such as {', '.join(outcome.examples)}" if outcome.examples else ""
     remedy = f"\n           {outcome.remedy}" if outcome.remedy else ""
     return f"  {outcome.failed:>7,}  {outcome.name}: {outcome.means}{such}{remedy}"
 
@@ -101,16 +101,16 @@ def validate(
     rejected_box: Policy = "set_aside",
     most_objects: int = 100,
 ) -> Verdict:
-    """Asks every row of the labels table every question of the families.
+    """Checks every row of the labels table against every expectation.
 
     Args:
         labels: the labels table.
         previous: the last accepted delivery.
-        subsets: the names that are known.
+        subsets: the known names.
         data_docs: folder for Great Expectations' pages.
-        edge_tolerance_px: a box that reaches over the edge of its image by no more is cut there.
-        rejected_box: what becomes of a photograph with a rejected box (`checks.pictures`).
-        most_objects: annotations of an image over which a warning is due.
+        edge_tolerance_px: a box that extends past the edge of its image by at most this is cut there.
+        rejected_box: what to do with a photograph that has a rejected box (`checks.pictures`).
+        most_objects: an image with more annotations gets a warning.
 
     Raises:
         UserError: the table is empty.
@@ -139,7 +139,7 @@ def validate(
 
 
 def _broken(asked: Sequence[Any], answers: Sequence[Answer], measured: pd.DataFrame) -> pd.DataFrame:
-    """What each rejected row breaks and what was found there (`broken`, `found`: lists), by position."""
+    """What each rejected row breaks and which value was found there (`broken`, `found`: lists), by position."""
     pairs = [
         pd.DataFrame(
             {
@@ -164,5 +164,5 @@ def _whole(rows: int, beside: int) -> Outcome:
         success=not beside,
         checked=rows,
         failed=beside,
-        remedy="plates run --set validation.rejected_box=ignore keeps these, the rejected box being a region to ignore",
+        remedy="plates run --set validation.rejected_box=ignore keeps these and ignores the region of the rejected box",
     )

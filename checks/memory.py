@@ -17,21 +17,21 @@ from plates.splits.shift import features
 
 @dataclass(frozen=True)
 class Remembered:
-    """A delivery's size, and `plates.splits.shift.features` of the annotations accepted of it."""
+    """A delivery's size, and `plates.splits.shift.features` of its accepted annotations."""
 
     size: Delivery
     looks: pd.DataFrame
 
 
 def folder(project: Project) -> Path:
-    """Where the deliveries of the project's photographs are remembered: another `data.root` is not a later delivery."""
+    """Where past deliveries of the project's photographs are kept: another `data.root` is not a later delivery."""
     if project.draws_sample:
         return project.scratch / "samples"
     return project.scratch / "deliveries" / hashlib.sha256(os.fsencode(project.photographs)).hexdigest()[:12]
 
 
 def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:
-    """The last accepted delivery that is not `labels` itself: validating again what was accepted asks the same."""
+    """The last accepted delivery other than `labels` itself: validating again gives the same result."""
     for name in ("this", "before"):
         known = _read(folder / name)
         if known is not None and known.size.digest != digest(labels):
@@ -40,7 +40,7 @@ def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:
 
 
 def remember(folder: Path, labels: pd.DataFrame, accepted: pd.DataFrame) -> None:
-    """Notes `labels` as accepted; what it was compared with stays beside it."""
+    """Saves `labels` as the last accepted delivery, next to the one it was compared with."""
     before = last(folder, labels)
     with atomic(folder) as temporary:
         _write(temporary / "this", Remembered(Delivery.of(labels, digest(labels)), features(accepted)))
@@ -49,7 +49,7 @@ def remember(folder: Path, labels: pd.DataFrame, accepted: pd.DataFrame) -> None
 
 
 def digest(labels: pd.DataFrame) -> str:
-    """A hash of which photographs were delivered with which boxes, in any order."""
+    """A hash of the photographs and their boxes, whatever their order."""
     rows = pd.util.hash_pandas_object(labels[["path", "sha256", *BOX]], index=False).sort_values()
     return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
 

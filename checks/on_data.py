@@ -1,6 +1,6 @@
 """What must be true of the data, as Dagster's checks: on `labels`, `boxes`, `splits`, `tfrecords` and `anchors`.
 
-The annotations themselves were judged inside `boxes`, which lets nothing bad through; here its verdicts are shown.
+The annotations themselves were validated inside `boxes`, which lets nothing bad through; these checks show the result.
 """
 
 import json
@@ -16,7 +16,7 @@ from plates.photographs.header import NOT_JPEG, TURNED
 from plates.settings.project import Project
 
 
-@dg.asset_check(asset="raw_images", description="Every image is taken in: upright JPEGs of which everything decodes.")
+@dg.asset_check(asset="raw_images", description="Every image is usable: an upright JPEG that decodes completely.")
 def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     images = pd.read_parquet(project.path("data/raw_images.parquet"), columns=["path", "problem"])
     broken = images[images["problem"].notna()]
@@ -26,9 +26,9 @@ def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
     if broken.empty:
         return passed(f"all {len(images):,} images can be read", figures=figures)
     said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    said = f"of {len(images):,} images {said}: they are set aside in `boxes`"
+    said = f"of {len(images):,} images: {said}; `boxes` sets them aside"
     if turned or foreign:
-        said += ". To convert those that are turned or not JPEGs: plates run --set data.convert=when_needed"
+        said += ". To convert turned images and images that are not JPEGs: plates run --set data.convert=when_needed"
     return warned(said, rows(broken), figures=figures)
 
 
@@ -42,14 +42,14 @@ def names_parse(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     return warned(f"{len(unparsed):,} names do not parse", table, figures=figures)
 
 
-@dg.asset_check(asset="boxes", description="Every annotation is what Great Expectations asks for.")
+@dg.asset_check(asset="boxes", description="Every annotation meets the expectations.")
 def annotations_hold(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     report = validation(project)
     outcomes = [Outcome.model_validate(outcome) for outcome in report["outcomes"]]
     counts = report["counts"]
     broken = [outcome for outcome in outcomes if not outcome.success]
     if not broken:
-        return passed(f"all {counts['accepted']:,} annotations hold", figures=counts)
+        return passed(f"all {counts['accepted']:,} annotations are accepted", figures=counts)
     said = f"{counts['rejected']:,} annotations are set aside, {counts['accepted']:,} are kept"
     shown = [outcome.sentence() for outcome in broken if outcome.severity == "warning"]
     table = pd.DataFrame(outcome.model_dump() for outcome in broken)
@@ -76,7 +76,7 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
 
     compared = pd.DataFrame(validation(project)["shift"])
     if compared.empty:
-        return passed("no delivery before this one is known", figures={"shifted columns": 0})
+        return passed("there is no earlier delivery to compare with", figures={"shifted columns": 0})
     said = "; ".join(sentences(compared, "this delivery, against the last,"))
     answer = warned if said else passed
     return answer(said or "no column is shifted", rows(compared), figures=_shifts(compared))
@@ -95,7 +95,7 @@ def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckRe
     return failed(said, table, figures=figures) if said else passed("nothing crosses", table, figures=figures)
 
 
-@dg.asset_check(asset="splits", description="Every subset and size is divided over the splits as all photographs are.")
+@dg.asset_check(asset="splits", description="Every subset and size is divided like all photographs.")
 def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.ccpd.subsets import uses_lists
     from plates.splits.split import strata
@@ -107,11 +107,11 @@ def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     figures = {"strata": len(divided), "uneven": len(uneven), "largest difference": divided["off"].max()}
     table = rows(divided.round(3))
     if uses_lists(project.params.split.method, project.photographs, images):
-        return passed("the official lists divide whole subsets", table, figures=figures)
-    said = f"the largest difference from all photographs is {divided['off'].max():.1%} of a stratum"
+        return passed("the official lists assign whole subsets", table, figures=figures)
+    said = f"the largest difference from all photographs is {divided['off'].max():.1%}"
     if uneven.empty:
         return passed(said, table, figures=figures)
-    hint = "Another split.seed divides them otherwise"
+    hint = "Another split.seed divides them differently"
     return warned(f"{', '.join(uneven['stratum'])}: {said}. {hint}", table, figures=figures)
 
 
@@ -148,7 +148,7 @@ def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
 
 
 @dg.asset_check(
-    asset="tfrecords", blocking=True, description="Every TFRecord decodes in full and equals its row of the table."
+    asset="tfrecords", blocking=True, description="Every TFRecord decodes completely and equals its row in the table."
 )
 def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.efficientdet.data import tfrecords
@@ -166,7 +166,7 @@ def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetChe
     said = ", ".join(f"{count:,} {kind}" for kind, count in report.by_kind.items())
     first = "; ".join(f"{problem.where}: {problem.found}" for problem in report.problems[:3])
     return failed(
-        f"TFRecords differ from the table: {said}. {first}. Run `plates materialize tfrecords` again",
+        f"TFRecords differ from the table: {said}. {first}. Write them again: plates materialize tfrecords",
         rows(problems),
         figures=figures,
     )
@@ -181,7 +181,7 @@ def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheck
     if recall >= least:
         return passed(said, figures=figures)
     return failed(
-        f"{said}, less than {least:.0%}: boxes that no anchor reaches are hardly learnt. Try "
+        f"{said}, less than {least:.0%}: boxes that no anchor reaches are hardly learned. Try "
         f"model.aspect_ratios: auto, model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size",
         figures=figures,
     )
@@ -193,5 +193,5 @@ def _shifts(compared: pd.DataFrame) -> dict[str, float]:
 
 
 def validation(project: Project) -> dict[str, Any]:
-    """What `boxes` wrote of its verdicts."""
+    """The validation results that `boxes` wrote."""
     return json.loads(project.path("reports/validation.json").read_text(encoding="utf-8"))

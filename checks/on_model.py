@@ -14,7 +14,7 @@ from plates.serve.seen import FILE
 from plates.settings.project import Project
 
 
-@dg.asset_check(asset="preflight", description="Anchors, augmentation, classes, labels, rate and batch norm fit.")
+@dg.asset_check(asset="preflight", description="Anchors, augmentation, classes, labels, rate and batch norm are sound.")
 def training_can_learn(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     answers = _read(project, "metrics/preflight.json")
     wrong = [answer for answer in answers if not answer["holds"]]
@@ -35,7 +35,7 @@ def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResul
     return passed("no warning", figures=figures)
 
 
-@dg.asset_check(asset="evaluation", description="No known cause of a low score speaks (`plates why`).")
+@dg.asset_check(asset="evaluation", description="No known cause of a low score is found (`plates why`).")
 def no_known_cause_of_a_low_score(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.why.evidence import of_now
     from plates.why.verdict import verdict
@@ -56,7 +56,7 @@ def no_known_cause_of_a_low_score(project: dg.ResourceParam[Project]) -> dg.Asse
 @dg.asset_check(
     asset="evaluation",
     blocking=True,
-    description=f"The figures are those of pycocotools and hotcoco, on up to {agreement.MOST:,} photographs.",
+    description=f"The figures equal those of pycocotools and hotcoco, on up to {agreement.MOST:,} photographs.",
 )
 def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     found = agreement.figures(project)
@@ -71,7 +71,7 @@ def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
         return passed(said, rows(by_scorer.reset_index()), figures=figures)
     return failed(
         f"{len(differ)} of {len(by_scorer)} figures {on} differ between the scorers: {', '.join(differ.index)}. Do not "
-        "trust this evaluation, and tell us: it is a fault of the scorer, not of the model",
+        "trust this evaluation, and please report it: this is a bug in a scorer, not a property of the model",
         rows(differ.reset_index()),
         figures=figures,
     )
@@ -88,7 +88,7 @@ def export_agrees_with_checkpoint(project: dg.ResourceParam[Project]) -> dg.Asse
     return failed(said, figures=figures)
 
 
-@dg.asset_check(asset="champion", description="The new model is not below the one in service.")
+@dg.asset_check(asset="champion", description="The new model is not worse than the one in service.")
 def not_below_the_champion(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     decision = _read(project, "models/champion.json")["decision"]
     evidence = _read(project, f"{champion.DECISIONS}/{decision['id']}.json")["evidence"]
@@ -98,7 +98,7 @@ def not_below_the_champion(project: dg.ResourceParam[Project]) -> dg.AssetCheckR
     return answer(decision["reason"], figures=figures)
 
 
-@dg.asset_check(asset="champion", description="What `plates serve` sees is like what the model learnt from.")
+@dg.asset_check(asset="champion", description="What `plates serve` sees looks like the training data.")
 def service_sees_what_was_learnt(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     file = project.scratch / FILE
     if not file.exists():
@@ -109,7 +109,7 @@ def service_sees_what_was_learnt(project: dg.ResourceParam[Project]) -> dg.Asset
     if seen["drift"] is None:
         return passed(f"{on}: too few to say", figures=figures)
     if not seen["drift"]:
-        return passed(f"{on}, like those of training", figures=figures)
+        return passed(f"{on}; they look like the training photographs", figures=figures)
     return warned(f"{on}. {'; '.join(seen['drift'])}. Label some: plates next FOLDER --to NEW", figures=figures)
 
 

@@ -1,7 +1,7 @@
 """Writes docs/data.md from the schemas and the suites themselves: `python -m checks.page`.
 
-What is said of columns comes from `plates.ccpd.table`, `plates.photographs.convert` and `plates.splits.split`; what is
-said of expectations from their own names, meanings and severities. A test holds the page to what this module writes.
+The text on columns comes from `plates.ccpd.table`, `plates.photographs.convert` and `plates.splits.split`; the text on
+expectations from their own names, meanings and severities. A test checks that the page is what this module writes.
 """
 
 from collections.abc import Iterable
@@ -26,23 +26,23 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 MEANINGS = {
     "bytes": "size of the file",
     "dhash": "perceptual hash, 64 bits: near-duplicates differ in few of them; null: it does not decode",
-    "image_id": "whole number from 1, in the order of paths; the id in TFRecords and COCO JSON",
+    "image_id": "integer from 1, in path order; the id in TFRecords and COCO JSON",
     "split": "train, val or test",
     "field": "the field of the name that cannot be read",
     "found": "what is there",
     "reason": "what was expected",
 }
-"""Of the columns that are not the labels table's."""
+"""Meanings of the columns that are not in the labels table."""
 
 PAGE_TEXT = """# The data
 
 Made by `python -m checks.page` from the schemas and the suites.
 
-`data.root` is a folder of photographs, in any tree; it is read and never written. A photograph's subset is its nearest
-folder named `ccpd_...`, without that. CCPD has:
+`data.root` is a folder of photographs, nested in any way; it is read and never written. A photograph's subset is the
+name of its nearest `ccpd_...` folder, without the prefix. CCPD has:
 {subsets}.
-Those of `{negative}` show no plate: they are negatives and need no label in their name. Symbolic links are counted
-and not followed.
+Photographs in `{negative}` show no plate: they are negatives and need no label in their name. Symbolic links are
+counted but not followed.
 
 ## Tables
 
@@ -51,17 +51,17 @@ original photograph.
 
 ### raw_images: every image under data.root
 
-Every photograph is read once for its hash and header, and decoded once in full, so that one that is truncated or
-damaged is set aside in `boxes` with everything else that cannot be used. Images over {megapixels} megapixels are not
-decoded. With `data.convert: when_needed` PNG, WebP, BMP, TIFF, GIF and photographs that EXIF turns are taken in as
-upright JPEGs, encoded once and kept in `.plates/converted`; boxes of turned photographs are turned with them, unless
-the width and height that annotations say are those of the picture as displayed.
+Every photograph is read once for its hash and header, and decoded once in full, so `boxes` sets aside a truncated or
+damaged one with everything else that cannot be used. Images over {megapixels} megapixels are not decoded. With
+`data.convert: when_needed`, PNG, WebP, BMP, TIFF, GIF and photographs turned by EXIF are converted to upright JPEGs,
+encoded once and kept in `.plates/converted`; boxes of turned photographs are turned with them, unless the width and
+height in the annotations are already those of the picture as displayed.
 
 {raw_images}
 
-### labels, boxes: the label in each name; those that are accepted
+### labels, boxes: the label in each name; the accepted ones
 
-One row an annotation; a photograph without a plate is one row without a class. `data.class_by` says what `class`
+One row per annotation; a photograph without a plate is one row without a class. `data.class_by` says what `class`
 is: {classes}.
 
 {labels}
@@ -74,24 +74,24 @@ The columns of `labels`, and:
 
 ### unparsed: names without a label
 
-Over `data.max_unparsed` of all names the run stops.
+If more than `data.max_unparsed` of all names are here, the run stops.
 
 {unparsed}
 
-### splits: one row a photograph
+### splits: one row per photograph
 
 {splits}
 
 ## What must hold
 
-Great Expectations asks every annotation every question below. One that breaks a `critical` one is set aside in
-`rejected`, with what was found, and the rest continues; a `warning` is shown in the UI and sets nothing aside. A
-photograph of which another box is accepted would teach that there is nothing where the rejected one lies: by
-`validation.rejected_box` it is set aside whole (`picture_whole`), or it stays, and the rejected box is a region that
-neither teaches nor scores. A copy of another box goes alone. Over
-`validation.max_rejected_fraction` of all annotations set aside nothing goes downstream. The pages of the last run are
-in `reports/data_docs/index.html`, those of the balance in `balance/index.html` there; they are Great Expectations' own
-and take styles and scripts from the Internet.
+Great Expectations checks every annotation against every expectation below. An annotation that breaks a `critical` one
+is set aside in `rejected`, with the value found, and the rest continues; a `warning` is shown in the UI and sets
+nothing aside. A photograph with one box accepted and another rejected would teach that there is nothing where the
+rejected box is: depending on `validation.rejected_box`, the whole photograph is set aside (`picture_whole`), or it
+stays and the rejected box becomes a region that is neither trained on nor scored. A copy of another box is set aside
+alone. If more than `validation.max_rejected_fraction` of all annotations are set aside, nothing goes downstream. The
+pages of the last run are in `reports/data_docs/index.html`, those on balance in `balance/index.html` there; they are
+Great Expectations' own and load styles and scripts from the Internet.
 
 ### The image
 
@@ -107,21 +107,21 @@ and take styles and scripts from the Internet.
 
 ### The splits
 
-Nothing goes downstream where one of these does not hold. The checks also warn where the share of a subset or a size in
-a split differs from that of all photographs by over {most_off:.0%} (and by more than chance explains) or is 0, where
-photographs of two splits look alike (perceptual hash), and where a column of val or test does not look like train's
-(`split.max_psi`, `split.max_ks`). A delivery is compared with the last accepted one in
-the same way (`validation.max_psi`, `validation.max_ks`), and to its rows and subsets.
+Nothing goes downstream if one of these does not hold. The checks also warn if the share of a subset or a size in a
+split differs from that of all photographs by over {most_off:.0%} (and by more than chance explains) or is 0, if
+photographs of two splits look alike (perceptual hash), and if a column of val or test does not look like train's
+(`split.max_psi`, `split.max_ks`). A delivery is compared with the last accepted one in the same way
+(`validation.max_psi`, `validation.max_ks`), and by its rows and subsets.
 
 {crossings}
 
 ### Balance
 
-Asked of the accepted boxes for class, province, subset, size and brightness, as warnings: no value has more than
-`validation.max_class_share` of the boxes, the most frequent one at most `validation.max_imbalance_ratio` times as many
-as the rarest, and every class has a box. What can be done about classes: `train.class_weights` and
-`train.balanced_sampling`; the checkpoint's metadata say what distribution is then learnt from. They weigh classes and
-nothing else: for provinces, train with `data.class_by: province`.
+The accepted boxes are checked by class, province, subset, size and brightness, with warnings only: no value has more
+than `validation.max_class_share` of the boxes, the most frequent value has at most `validation.max_imbalance_ratio`
+times as many as the rarest, and every class has a box. To balance classes, use `train.class_weights` and
+`train.balanced_sampling`; the checkpoint's metadata give the class shares that training then sees. Both weigh classes
+and nothing else: for provinces, train with `data.class_by: province`.
 
 ## Reading rejected.parquet
 
@@ -137,13 +137,13 @@ rejected.explode("broken")["broken"].value_counts()  # how often each expectatio
 rejected[rejected["broken"].map(lambda names: "box_inside_image" in names)]["path"]
 ```
 
-A row names every critical expectation that it breaks, under the names above. To keep such rows, fix the names of the
-files, or change the expectation in `checks/`; to run in spite of many, raise `validation.max_rejected_fraction`.
+A row lists every critical expectation that it breaks, by the names above. To keep such rows, fix the file names or
+change the expectation in `checks/`; to run despite many rejects, raise `validation.max_rejected_fraction`.
 
 ## COCO JSON
 
-Out: `plates coco FILE` writes the accepted boxes. Boxes are `[x, y, width, height]`, categories and image ids those of
-the TFRecords; what COCO has no field for (subset, split, plate, corners) is added beside it.
+Out: `plates coco FILE` writes the accepted boxes. Boxes are `[x, y, width, height]`; categories and image ids are those
+of the TFRecords; what COCO has no field for (subset, split, plate, corners) is added as extra fields.
 
 In: for a data set without CCPD's names,
 
@@ -151,12 +151,12 @@ In: for a data set without CCPD's names,
 plates run --set data.root=FOLDER --set data.annotations=FILE.json
 ```
 
-File names in the JSON are relative to `data.root`. From `labels` on the pipeline is the same; expectations on corners,
+File names in the JSON are relative to `data.root`. From `labels` on, the pipeline is the same; expectations on corners,
 plates and tilts pass where there are none. Classes are the categories, numbered from 1 in the order of their ids.
 An outline of four points gives the corners. Crowds, other outlines and images that the JSON does not list are left out
-and counted; a listed file that is not there, equal ids, categories of one name and anything that is not what COCO's
-format says stop the run. PNGs and turned JPEGs are set aside, or taken in as upright JPEGs (`data.convert`). A change
-of the file makes `labels` stale.
+and counted; a listed file that is missing, duplicate ids, two categories of one name and anything else that violates
+the COCO format stop the run. PNGs and turned JPEGs are set aside, or converted to upright JPEGs (`data.convert`). A
+change to the file makes `labels` stale.
 """
 
 
@@ -191,7 +191,7 @@ def _columns(fields: Iterable[pa.Field]) -> str:
         known = (field.metadata or {}).get(b"description", b"").decode()
         if not known and field.name in LABELS_SCHEMA.names:
             known = (LABELS_SCHEMA.field(field.name).metadata or {}).get(b"description", b"").decode()
-        lines.append(f"| `{field.name}` | {field.type} | {MEANINGS.get(field.name, known) or 'likewise'} |")
+        lines.append(f"| `{field.name}` | {field.type} | {MEANINGS.get(field.name, known) or 'as above'} |")
     return "\n".join(lines)
 
 

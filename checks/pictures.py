@@ -1,6 +1,6 @@
-"""What becomes of a photograph of which some boxes are rejected and some are not.
+"""What happens to a photograph when some of its boxes are rejected and others are not.
 
-As it is, it would teach that there is nothing where the rejected one lies.
+Unchanged, it would teach that there is nothing where the rejected box is.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ from plates.columns import BOX
 Policy = Literal["set_aside", "ignore"]
 
 COPY = "annotation_once"
-"""The one expectation whose breach leaves no object unlabelled."""
+"""The only expectation that can be broken without leaving an object unlabelled."""
 
 
 def divide(labels: pd.DataFrame, broken: pd.Series, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
@@ -22,9 +22,9 @@ def divide(labels: pd.DataFrame, broken: pd.Series, policy: Policy) -> tuple[np.
 
     Args:
         labels: the labels table, on an index from 0.
-        broken: names of the expectations broken, by position, of the rejected rows alone.
-        policy: whether such a photograph is set aside whole, or stays with its rejected boxes as regions to ignore. Set
-            aside whole it is also where a rejected box has no place in it that could be ignored.
+        broken: names of the broken expectations, by position, for the rejected rows only.
+        policy: whether such a photograph is set aside whole, or stays with its rejected boxes as regions to ignore. It
+        is also set aside whole if a rejected box has no place in the image that could be ignored.
     """
     faulty = broken.index[[set(names) != {COPY} for names in broken]].to_numpy()
     paths = labels["path"]

@@ -1,6 +1,6 @@
 """How a check answers: passed, warned or failed, with a sentence, its figures, a table, and pictures where they help.
 
-Figures are given whatever the answer, so that Dagster draws each over the runs.
+Figures are given whatever the answer, so that Dagster plots each over runs.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ Figures = Mapping[str, float | int | None]
 
 
 def passed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures) -> dg.AssetCheckResult:
-    """It holds. `figures` are shown by name; None: there is none this time."""
+    """It holds. `figures` are shown by name; None: there is no figure this time."""
     return dg.AssetCheckResult(passed=True, description=said, metadata=_metadata(table, None, figures))
 
 

@@ -1,13 +1,13 @@
-"""What this project takes of Dagster that Dagster does not promise to keep, each with the reason why.
+"""The parts of Dagster's private API that this project uses, each with the reason.
 
-- `InstanceRef`, `NO_CAPTURE`: the instance of a dagster.yaml with one setting replaced; the public call takes the file
-  as it is.
-- The tags: by them Dagster tells whether a result is stale. Its own runs write them; a result that no run made has to
-  carry the same ones.
-- `WorkspaceProcessContext`, `WorkspaceFileTarget`: the webserver's application as an object to put the guard around;
-  `dagster dev` and `dagster-webserver` only run it.
+- `InstanceRef`, `NO_CAPTURE`: the instance of a dagster.yaml with one setting replaced; the public call only takes the
+  file unchanged.
+  - The tags: Dagster uses them to tell whether a result is stale. Its own runs write them; a result that no run made
+  must carry the same ones.
+- `WorkspaceProcessContext`, `WorkspaceFileTarget`: the webserver's application as an object, to wrap it in the guard;
+  `dagster dev` and `dagster-webserver` can only run it.
 
-Dagster is pinned to 1.13 in pyproject.toml; look here first when it is raised.
+Dagster is pinned to 1.13 in pyproject.toml; look here first when upgrading it.
 """
 
 from dagster._core.definitions.data_version import (

@@ -18,8 +18,8 @@ def build_defs(
 ) -> dg.Definitions:
     """The definitions, with `overrides` in place of resources of the same name.
 
-    A run's steps share one process: to start one for each asset and check takes longer than most of them. Give another
-    of Dagster's executors to spread them over processes or machines.
+    A run's steps share one process: starting one for each asset and check would take longer than most of them. Pass
+    another of Dagster's executors to spread them over processes or machines.
     """
     project = resources.project()
     require_own_code(project.root)

@@ -1,8 +1,8 @@
-"""What each delivery is worth on its own: a partition for every folder of `data.root`, with a history of verdicts.
+"""Each delivery validated on its own: a partition for every folder of `data.root`, with a history of verdicts.
 
-Told before a run takes the photographs in, and at the delivery's own cost: what is decoded or converted here is not
-decoded or converted again by `raw_images`. Nothing reads this asset, so it is not a stage of DVC; the model learns from
-all deliveries together.
+It runs before a run uses the photographs, and costs only what the delivery costs: `raw_images` does not decode or
+convert again what is decoded or converted here. Nothing reads this asset, so it is not a DVC stage; the model learns
+from all deliveries together.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from stages.asset import OWNER
 DELIVERIES = dg.DynamicPartitionsDefinition(name="deliveries")
 CHECK = "fit_to_learn_from"
 AGAINST = "reasons against"
-FIT = "a run would take it in"
+FIT = "a run would accept it"
 
 
 delivery = dg.AssetSpec(
@@ -72,7 +72,7 @@ def judge_delivery(context: dg.OpExecutionContext, project: dg.ResourceParam[Pro
     yield dg.Output(None)
 
 
-@dg.asset_check(asset=delivery.key, description="A run would take every delivery in, by the last verdict on each.")
+@dg.asset_check(asset=delivery.key, description="A run would accept every delivery, by the last verdict on each.")
 def fit_to_learn_from(
     context: dg.AssetCheckExecutionContext, project: dg.ResourceParam[Project]
 ) -> dg.AssetCheckResult:
@@ -82,7 +82,7 @@ def fit_to_learn_from(
 
 
 def last_verdicts(instance: dg.DagsterInstance, project: Project) -> dg.AssetCheckEvaluation:
-    """Which of the deliveries that are there a run would refuse."""
+    """Which of the current deliveries a run would refuse."""
     verdicts = {}
     for folder in folders(project):
         wanted = dg.AssetRecordsFilter(delivery.key, asset_partitions=[folder.name])
@@ -97,13 +97,13 @@ def last_verdicts(instance: dg.DagsterInstance, project: Project) -> dg.AssetChe
         delivery.key,
         CHECK,
         passed=not refused,
-        description="; ".join(refused) or (FIT if verdicts else "no delivery was judged yet"),
+        description="; ".join(refused) or (FIT if verdicts else "no delivery has been judged yet"),
         metadata={"deliveries": len(verdicts), "refused": len(refused)},
     )
 
 
 def taken_in(project: Project, name: str) -> pa.Table:
-    """The photographs of the folder `name`, scanned, converted where settings say so, and decoded."""
+    """The photographs of the folder `name`, scanned, converted if the settings say so, and decoded."""
     names = [folder.name for folder in folders(project)]
     if name not in names:
         raise UserError(f"{name} is not a folder of {project.photographs}: choose one of {', '.join(names) or 'none'}")
@@ -120,7 +120,7 @@ def taken_in(project: Project, name: str) -> pa.Table:
 
 
 def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str]]:
-    """The figures of a delivery, and why a run would refuse it. Labels in a COCO JSON are of all deliveries at once."""
+    """The figures of a delivery, and why a run would refuse it. A COCO JSON has the labels of all deliveries."""
     params = project.params
     problems = images["problem"].drop_null().value_counts().to_pylist()
     found: dict[str, Any] = {"not taken in": images.num_rows - images["problem"].null_count}
@@ -155,7 +155,7 @@ def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str
 
 
 def expectations(verdict: Verdict) -> dg.MetadataValue:
-    """A table of what was asked of the annotations, with what failed first."""
+    """A table of the expectations, the ones that failed most first."""
     rows = pd.DataFrame([outcome.model_dump(include={"name", "checked", "failed"}) for outcome in verdict.outcomes])
     rows = rows.sort_values("failed", ascending=False, kind="stable")
     return dg.MetadataValue.table([dg.TableRecord(record) for record in json.loads(rows.to_json(orient="records"))])
@@ -163,10 +163,10 @@ def expectations(verdict: Verdict) -> dg.MetadataValue:
 
 @dg.job(
     partitions_def=DELIVERIES,
-    description="Say of each delivery what it is worth, one partition a folder of data.root.",
+    description="Validate each delivery on its own: one partition per folder of data.root.",
 )
 def validate_deliveries() -> None:
-    """A job of its own: an asset with partitions among the others would keep "Materialize all" from starting."""
+    """A separate job: a partitioned asset among the others would keep "Materialize all" from starting."""
     judge_delivery()
 
 
@@ -174,11 +174,11 @@ def validate_deliveries() -> None:
     job=validate_deliveries,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Adds a partition for each folder of data.root, and validates those that came or changed and are at "
-    "rest. Off until you switch it on.",
+    description="Adds a partition for each folder of data.root, and validates folders that are new or changed once "
+    "they are stable. Off until you switch it on.",
 )
 def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]) -> dg.SensorResult:
-    """Asks for a run on each folder that two looks in a row found the same, and that no run was asked for as it is."""
+    """Requests a run on each folder that two looks in a row found the same, unless one was requested for that state."""
     root = Project(project.root).photographs
     now = dict(fingerprints(project))
     if not now:
@@ -195,7 +195,7 @@ def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourcePara
 
 
 def folders(project: Project) -> list[Path]:
-    """The folders of `data.root`, which are its deliveries."""
+    """The folders of `data.root`: its deliveries."""
     root = Project(project.root).photographs
     found = sorted(root.iterdir()) if root.is_dir() else []
     return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]

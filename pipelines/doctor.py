@@ -26,7 +26,7 @@ UI_PORT = 3000
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: whether it is well, what was found, and how to fix it where it is not."""
+    """One check: whether it is ok, what was found, and how to fix it if not."""
 
     subject: str
     ok: bool
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Looks at everything, one finding at a time; the last, TensorFlow's view of the GPU, takes seconds."""
+    """Checks everything, one finding at a time; the last, TensorFlow's view of the GPU, takes seconds."""
     for look in (_python, _packages, _antlr, _project, _git, _merge, _settings, _instance, _history):
         yield look()
     for look in (_disk, _memory, _port, _tensorflow):
@@ -79,7 +79,7 @@ def _instance() -> Finding:
 
 
 def _history() -> Finding:
-    """Opens Dagster's databases, as a run would."""
+    """Opens Dagster's databases as a run would."""
     for file in sorted((_root() / ".dagster").rglob("*.db")):
         try:
             with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=3)) as database:
@@ -151,15 +151,15 @@ def _disk() -> Finding:
         free >= needed,
         f"{free:.1f} GiB"
         + (f", {needed - free:.1f} short of the {needed:.0f} that a run may need" if free < needed else ""),
-        "safe to remove: all in .plates but .plates/restored: the next run makes it again (interrupted training begins "
-        "again). With a DVC remote: dvc push, then dvc gc --workspace --not-in-remote. `dvc gc --workspace` alone also "
-        "removes what older records need, and other clones on the same cache unless they are named with --projects",
+        "safe to remove: all of .plates except .plates/restored; the next run makes it again (interrupted training "
+        "starts over). With a DVC remote: dvc push, then dvc gc --workspace --not-in-remote. `dvc gc --workspace` "
+        "alone also removes what older records need, and other clones on the same cache unless --projects names them",
     )
 
 
 def _memory() -> Finding:
     total = psutil.virtual_memory().total / 2**30
-    return Finding("memory", total >= 4, f"{total:.0f} GiB, {os.cpu_count()} cores", "4 GiB at least to train")
+    return Finding("memory", total >= 4, f"{total:.0f} GiB, {os.cpu_count()} cores", "training needs at least 4 GiB")
 
 
 def _port() -> Finding:

@@ -1,7 +1,7 @@
-"""`dvc repro` without DVC's hints and headings: `python -m pipelines.dvc_repro`, in the project's folder.
+"""`dvc repro` without DVC's hints and headings: `python -m pipelines.dvc_repro`, run in the project's folder.
 
-Each stage says itself what it made. What DVC alone knows is kept: which results came from its cache, and what stopped
-it where no stage did. `dvc repro --quiet` would hide that too.
+Each stage reports what it made. What only DVC knows is kept: which results came from its cache, and what stopped it if
+no stage did. `dvc repro --quiet` would hide that too.
 """
 
 import logging
@@ -15,23 +15,21 @@ CACHED = "is cached - skipping run"
 
 
 class FromCache(logging.Handler):
-    """Says which stage DVC did not run again, because it keeps what the stage made before of the same."""
+    """Prints which stages DVC did not run because their results are in its cache."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a line for such a message, and nothing for another."""
+        """Prints a line for such a message; ignores others."""
         message = record.getMessage()
         if CACHED in message:
             stage = message.split()[1].strip("'")
-            print(
-                f"  {stage}: taken from DVC's cache, made before with the same code, parameters and inputs", flush=True
-            )
+            print(f"  {stage}: from DVC's cache, made earlier with the same code, parameters and inputs", flush=True)
 
 
 def main(root: Path) -> int:
-    """Runs every stage that is not current.
+    """Runs every stage that is out of date.
 
     Returns:
-        0, or 1 where a stage or DVC failed.
+        0, or 1 if a stage or DVC failed.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

@@ -16,7 +16,7 @@ PLOTS = "\nplots:\n"
 
 
 def render(plots: str) -> str:
-    """The whole of `dvc.yaml`, with `plots` as its last part."""
+    """The complete `dvc.yaml`, with `plots` as its last part."""
     writer = YAML()
     writer.width = 200
     writer.indent(mapping=2, sequence=4, offset=2)
@@ -31,7 +31,7 @@ def render(plots: str) -> str:
 
 
 def entry(stage: Stage) -> dict[str, Any]:
-    """The row of one stage. It runs the code in its own folder, which need not be the one that is installed."""
+    """The entry of one stage. It runs the code in its own folder, which may not be the installed one."""
     listed: dict[str, Any] = {
         "desc": " ".join(stage.description.split()).split(". ")[0].removesuffix("."),
         "cmd": f"python -m pipelines.cli materialize {stage.name}",
@@ -53,7 +53,7 @@ def _output(out: Output) -> str | dict[str, dict[str, bool]]:
 
 
 def main() -> None:
-    """Writes the file; its plots stay as they are."""
+    """Writes the file; its plots stay unchanged."""
     text = FILE.read_text(encoding="utf-8")
     with atomic(FILE) as temporary:
         temporary.write_text(render(text[text.index(PLOTS) :]), encoding="utf-8")

@@ -14,7 +14,7 @@ DOOR = "dagster"
 
 
 class OneRunAtATime(dg.Executor):
-    """Waits until no other run is at work on `project`, then leaves the steps to `inner`."""
+    """Waits until no other run holds `project`, then leaves the steps to `inner`."""
 
     def __init__(self, inner: dg.Executor, project: Project) -> None:
         self._inner = inner
@@ -22,7 +22,7 @@ class OneRunAtATime(dg.Executor):
 
     @property
     def retries(self) -> Any:
-        """What `inner` does about retries."""
+        """The retries of `inner`."""
         return self._inner.retries
 
     @property
@@ -31,7 +31,7 @@ class OneRunAtATime(dg.Executor):
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
-        """Runs the steps; a run that is cancelled while it waits ends without any."""
+        """Runs the steps; a run that is cancelled while it waits ends without running any."""
         instance, run_id = plan_context.instance, plan_context.run_id
 
         def stop_if_cancelled() -> None:

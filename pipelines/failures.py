@@ -1,4 +1,4 @@
-"""What a run that failed while nobody watched leaves behind: a line in the log, a file, and a command of your own."""
+"""Reports a run that failed unattended: a line in the log, a file, and the user's own command."""
 
 import logging
 import subprocess
@@ -17,10 +17,10 @@ PATIENCE_S = 60
 @dg.run_failure_sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description=f"Says why a run of the UI, the sensor or the schedule failed: in {FILE}, and to retrain.on_failure.",
+    description=f"Reports why a run from the UI, sensor or schedule failed: in {FILE}, and to retrain.on_failure.",
 )
 def failed_runs(context: dg.RunFailureSensorContext, project: dg.ResourceParam[Project]) -> dg.SkipReason | None:
-    """Tells of one failed run. Those of `plates run` and `dvc repro` have said it in their terminal."""
+    """Reports one failed run. `plates run` and `dvc repro` have reported theirs in the terminal."""
     if tags.PROJECT in context.dagster_run.tags:
         return dg.SkipReason(f"run {context.dagster_run.run_id[:8]} was started in a terminal")
     said = words(context)
@@ -34,18 +34,18 @@ def failed_runs(context: dg.RunFailureSensorContext, project: dg.ResourceParam[P
 
 
 def words(context: dg.RunFailureSensorContext) -> str:
-    """Which run failed where, why, and what to do."""
+    """Which run failed, where, why, and what to do."""
     run = context.dagster_run
     reasons = [f"{event.step_key}: {reason(event)}" for event in context.get_step_failure_events()]
-    why = "\n".join(reasons) or context.failure_event.message or "it ended before an asset began"
+    why = "\n".join(reasons) or context.failure_event.message or "it ended before any asset started"
     return (
         f"plates: run {run.run_id[:8]} ({run.job_name}) failed\n{why}\n"
-        "What was made before is kept. See plates status; once the cause is fixed: plates run\n"
+        "Finished work is kept. See plates status; once the cause is fixed: plates run\n"
     )
 
 
 def tell(log: logging.Logger, command: str, said: str, project: Project) -> None:
-    """Runs the user's command with what is said on its standard input; its own failure is logged, and no more."""
+    """Runs the user's command with the report on its standard input; if the command fails, that is only logged."""
     try:
         done = subprocess.run(
             command, shell=True, cwd=project.root, input=said, text=True, capture_output=True, timeout=PATIENCE_S

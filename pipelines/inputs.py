@@ -1,4 +1,4 @@
-"""What the settings name on this machine: checked before anything is written or started."""
+"""Files and folders that the settings name, checked before anything is written or started."""
 
 from plates.errors import UserError
 from plates.photographs.scan import require_images
@@ -9,10 +9,10 @@ PUBLISHED = ("none", "imagenet", "coco")
 
 
 def require(project: Project, params: Params) -> None:
-    """Looks at the folders and files that `params` name.
+    """Checks the folders and files that `params` name.
 
     Raises:
-        UserError: one is missing or not of its kind, or holds no image.
+        UserError: one is missing or of the wrong kind, or holds no image.
     """
     if params.data.root:
         require_images(project.resolve(params.data.root))

@@ -17,5 +17,5 @@ refresh_data = dg.define_asset_job(
 reevaluate = dg.define_asset_job(
     "reevaluate",
     selection=dg.AssetSelection.assets("evaluation").downstream(),
-    description="Score the present checkpoint again, export it and ask the gate.",
+    description="Score the current checkpoint again, export it and ask the gate.",
 )

@@ -1,7 +1,7 @@
 """The settings of `params.yaml` as a run's configuration in Dagster's launchpad.
 
-The rule: what is set there is written to `params.yaml` when the run begins, as `plates run --set` does, and stays. So
-the record, DVC and the file say the same of a run, whichever door it came through.
+Settings given there are written to `params.yaml` when the run begins, as `plates run --set` does, and stay. So the
+record, DVC and the file agree on a run, wherever it was started.
 """
 
 from collections.abc import Mapping
@@ -27,15 +27,15 @@ def resource(project: Project) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(
         lambda _: Project(project.root),
         config_schema=dg.Field(_shape(Params), is_required=False),
-        description="Settings for this run. They are written to params.yaml when it begins, and stay.",
+        description="Settings for this run. They are written to params.yaml when it begins, and stay there.",
     )
 
 
 def write(project: Project, run_config: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes what a run sets to `params.yaml`, and returns it: dotted key to value.
+    """Writes a run's settings to `params.yaml`, and returns them: dotted key to value.
 
     Raises:
-        UserError: a value is refused. The file is as it was then.
+        UserError: a value is refused. The file is then unchanged.
     """
     given = run_config.get("resources", {}).get(RESOURCE, {}).get("config") or {}
     changes = flat(given)
@@ -56,7 +56,7 @@ def _shape(model: type[BaseModel], prefix: str = "") -> dg.Shape:
 
 
 def _type(annotation: Any, name: str) -> Any:
-    """Dagster's type for that of a setting; any value where it has several, which the schema then looks at."""
+    """Dagster's type for a setting's type; `Any` for a setting of several types, which the schema then checks."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType) and NoneType in parts and len(parts) == 2:
         return dg.Noneable(_type(next(part for part in parts if part is not NoneType), name))

@@ -18,13 +18,13 @@ SHOWN = 10
 """How many figures of an asset fit on a line."""
 
 TERMINAL: Any = {"compute_logs": NO_CAPTURE}
-"""What is printed goes to the terminal: captured for the UI, it would show no bars."""
+"""Printed output goes to the terminal: captured for the UI, it would show no progress bars."""
 
 
 def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable[[str], None]) -> list[str]:
-    """Materializes the named assets in the order of the graph; returns what went wrong, in words, empty if nothing.
+    """Materializes the named assets in the order of the graph; returns what went wrong, empty if nothing did.
 
-    A failed check of severity ERROR counts as wrong.
+    A failed check of severity ERROR counts as a failure.
 
     Args:
         root: The project's folder, whose lock the caller holds.
@@ -67,12 +67,12 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
             elif not check.passed:
                 say(f"  warning: {said}")
     if not result.success and not failures:
-        failures.append("Dagster's run failed before any asset began; the run's page in `plates ui` has the cause")
+        failures.append("Dagster's run failed before any asset started; the run's page in `plates ui` has the cause")
     return failures
 
 
 def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> None:
-    """Ends the runs on this project whose process was killed: who has the project's lock knows that none is alive.
+    """Marks as failed the runs on this project whose process was killed: the lock's holder knows that none is alive.
 
     Dagster would keep their place in a pool, and the next run would wait for it.
     """
@@ -83,7 +83,7 @@ def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> None:
 
 
 def _line(event: dg.DagsterEvent) -> str:
-    """The asset and its first figures: what of its metadata is one number or one word. The UI shows all of them."""
+    """The asset and its first figures: metadata that is a single number or word. The UI shows all of it."""
     made = event.step_materialization_data.materialization
     plain = (dg.IntMetadataValue, dg.FloatMetadataValue, dg.TextMetadataValue)
     figures = {

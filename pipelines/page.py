@@ -1,7 +1,7 @@
 """Writes docs/graph.md from what Dagster loads: `python -m pipelines.page`.
 
-A test holds the page to the definitions, so that every change of keys, dependencies, checks, jobs and automation shows
-in review.
+A test compares the page with the definitions, so that every change to keys, dependencies, checks, jobs and automation
+shows in review.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,22 +22,22 @@ Made by `python -m pipelines.page` from what Dagster loads.
 
 ## Assets
 
-Each is a stage of `dvc.yaml` too, but for what is made on request only. One run at a time works on a project, and one
+Each is also a stage of `dvc.yaml`, except those made on request only. One run at a time works on a project, and one
 asset of the pool `gpu` at a time.
-Where storage fails in a way that may pass, an asset is tried {retries} times more, {wait} seconds apart.
+If storage fails in a way that may be temporary, an asset is retried {retries} times, {wait} seconds apart.
 
 {assets}
 
-An "automatic" asset is made again by itself where the content of what it reads is new and no blocking check there
-failed, once you switch on `default_automation_condition_sensor` in the UI. `raw_images` reads no asset: a run of it, or
-of a job, begins the chain. The UI warns where no run looked at the photographs for {days} days.
+An "automatic" asset is made again when the content of its inputs is new and none of their blocking checks failed, once
+you switch on `default_automation_condition_sensor` in the UI. `raw_images` reads no asset: a run of it, or of a job,
+starts the chain. The UI warns if no run has looked at the photographs for {days} days.
 
-Beside the graph, `delivery` has a partition for every folder of `data.root`: what that folder is worth on its own, with
-a history of verdicts ([retraining](retraining.md)). Nothing reads it.
+Outside the graph, `delivery` has a partition for every folder of `data.root`: that folder validated on its own, with a
+history of verdicts ([retraining](retraining.md)). Nothing reads it.
 
 ## Checks
 
-After a check that blocks and fails, nothing downstream is made in that run.
+If a blocking check fails, nothing downstream is made in that run.
 
 {checks}
 
@@ -46,8 +46,8 @@ After a check that blocks and fails, nothing downstream is made in that run.
 {jobs}
 
 A run takes settings in the launchpad (hold shift and click "Materialize"), or with `dg launch --config-json`, under
-`resources`, `project`, `config`: each of [every setting](hyperparameters.md), with its type and meaning. By one rule:
-what is set there is written to `params.yaml` when the run begins, as `plates run --set` does, and stays.
+`resources`, `project`, `config`: [every setting](hyperparameters.md), with its type and meaning. Settings given there
+are written to `params.yaml` when the run begins, as `plates run --set` does, and stay.
 
 ## Schedules and sensors
 

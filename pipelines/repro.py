@@ -1,4 +1,4 @@
-"""A whole run through DVC, whose own words are left out: each stage says what it made."""
+"""A whole run through DVC, without DVC's own output: each stage reports what it made."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from plates.lineage import git_state
 
 
 def require_git(root: Path) -> str | None:
-    """What to say of Git before a run; None where it names the commit.
+    """A note about Git before a run; None if Git can name the commit.
 
     Raises:
         UserError: DVC cannot work in `root` without Git.
@@ -23,15 +23,15 @@ def require_git(root: Path) -> str | None:
         from dvc.config import Config
 
         if not Config(str(root / ".dvc"))["core"].get("no_scm", False):
-            raise UserError(f"{said}. Or work without: dvc config --local core.no_scm true")
+            raise UserError(f"{said}. Or work without Git: dvc config --local core.no_scm true")
     return said
 
 
 def repro(root: Path) -> int:
     """Runs `dvc repro` without its hints, and returns its exit code.
 
-    Ctrl-C is for the stage at work: it says what it keeps, DVC then ends, and this after it. A SIGTERM or SIGHUP, which
-    reaches this process alone, is handed on as Ctrl-C.
+    Ctrl-C goes to the running stage: it reports what it keeps, then DVC ends, then this process. A SIGTERM or SIGHUP,
+    which reaches only this process, is passed on as Ctrl-C.
     """
     command = [sys.executable, "-m", "pipelines.dvc_repro"]
     process = subprocess.Popen(command, cwd=root, env=environment())

@@ -1,4 +1,4 @@
-"""What the assets are given to work with."""
+"""The resources of the assets."""
 
 import os
 from pathlib import Path
@@ -8,29 +8,29 @@ from plates.settings.project import Project
 
 
 def project() -> Project:
-    """The project around the working folder, with its Dagster instance in use."""
+    """The project that contains the working folder, with its Dagster instance in use."""
     found = Project.find()
     use_instance(found)
     return found
 
 
 def use_instance(found: Project) -> None:
-    """Points Dagster at the project's instance: `dagster.yaml` in its folder, what it keeps under `.dagster/` there.
+    """Points Dagster at the project's instance: `dagster.yaml` in its folder, storage under `.dagster/` there.
 
-    Dagster takes that path from the working folder, so that its commands run in the project's folder, as DVC's do.
+    Dagster resolves that path from the working folder, so its commands run in the project's folder, as DVC's do.
     """
     home = instance_home(found.root)
     (found.root / ".dagster").mkdir(exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
-    # TensorFlow writes a page about drivers and processor flags at every start.
+    # TensorFlow logs a page about drivers and processor flags at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def instance_home(root: Path) -> Path:
     """The folder of Dagster's settings: the project's own, or another instance that `DAGSTER_HOME` names.
 
-    Where that is the folder of another clone, as in a worktree or in an experiment of DVC's, it is not meant.
+    A `DAGSTER_HOME` in another clone, as in a worktree or a DVC experiment, is ignored.
 
     Raises:
         UserError: `DAGSTER_HOME` names no folder.

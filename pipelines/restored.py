@@ -1,6 +1,6 @@
-"""Tells Dagster of results that it did not see made: DVC took them from its cache, or `dvc checkout` or `pull` did.
+"""Tells Dagster about results it did not see made: restored by `dvc repro`, `dvc checkout` or `dvc pull`.
 
-Dagster would hold the last result that it made for the present one, and call stale what is current, or the reverse.
+Dagster would take the last result it made for the current one, and call stale what is up to date, or the reverse.
 It has no public way to say where a result came from, so the result carries the tags that Dagster's own runs write.
 """
 
@@ -26,11 +26,11 @@ from stages.dvc_lock import Entry
 from stages.stage import Stage
 
 LOOKED_AT = 50
-"""How many of an asset's last results are searched for the figures of one that came back."""
+"""How many of an asset's last results are searched for the figures of a restored one."""
 
 
 def report(root: Path, instance: dg.DagsterInstance) -> list[str]:
-    """Reports the present results that Dagster does not know of, and returns the names of their assets."""
+    """Reports the current results that Dagster does not know about, and returns the names of their assets."""
     found = list(unknown(root, instance))
     for event in found:
         instance.report_runless_asset_event(event)
@@ -38,7 +38,7 @@ def report(root: Path, instance: dg.DagsterInstance) -> list[str]:
 
 
 def unknown(root: Path, instance: dg.DagsterInstance) -> Iterator[dg.AssetMaterialization]:
-    """The results that `dvc.lock` names, that are on the disk, and that are not the last that Dagster knows of."""
+    """The results that `dvc.lock` names, that are on disk, and that are not the last ones Dagster knows."""
     graph, entries = assets.graph(), dvc_lock.read(root)
     maker = assets.writers(graph)
     for name, stage in graph.items():
@@ -52,16 +52,16 @@ def unknown(root: Path, instance: dg.DagsterInstance) -> Iterator[dg.AssetMateri
             continue
         yield dg.AssetMaterialization(
             name,
-            description="not made now: made before with the same code, parameters and inputs, and kept by DVC",
+            description="from DVC's cache: made earlier with the same code, parameters and inputs",
             metadata=_figures(instance, name, versions[DATA_VERSION_TAG]),
             tags={**versions, **{f"{INPUT_EVENT_POINTER_TAG_PREFIX}/{one.name}": NULL_EVENT_POINTER for one in inputs}},
         )
 
 
 def _versions(stage: Stage, inputs: Sequence[Stage], entries: Mapping[str, Entry]) -> dict[str, str]:
-    """The version of a stage's result and of all that it came from, in the tags of what Dagster's own runs make.
+    """The versions of a stage's result and inputs, in the tags that Dagster's own runs write.
 
-    An input that is not in `dvc.lock` as the stage read it has a version that no result has.
+    An input that differs from the one in `dvc.lock` gets a version that no result has.
     """
     entry = entries[stage.name]
     tags = {
@@ -81,7 +81,7 @@ def _on_disk(root: Path, stage: Stage, entry: Entry) -> bool:
 
 
 def _figures(instance: dg.DagsterInstance, name: str, version: str) -> Mapping[str, Any]:
-    """What Dagster showed of the same result when it was made; nothing where it did not see that."""
+    """The metadata Dagster has from when the same result was made; empty if it did not see that."""
     records = instance.fetch_materializations(dg.AssetKey(name), limit=LOOKED_AT).records
     made = [record.asset_materialization for record in records]
     return next((one.metadata for one in made if one and one.tags and one.tags.get(DATA_VERSION_TAG) == version), {})
@@ -90,10 +90,10 @@ def _figures(instance: dg.DagsterInstance, name: str, version: str) -> Mapping[s
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Shows what DVC brought back: `dvc repro` from its cache, `dvc checkout`, `dvc pull`. Starts no run.",
+    description="Shows what DVC restored: `dvc repro` from its cache, `dvc checkout`, `dvc pull`. Starts no run.",
 )
 def results_of_dvc(context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]) -> dg.SensorResult:
-    """Reports the present results that Dagster does not know of, where files changed since the last look."""
+    """Reports the current results that Dagster does not know about, if files changed since the last look."""
     seen = ",".join(_touched(project.root / path) for path in (dvc_lock.FILE, *assets.writers(assets.graph())))
     if context.cursor == seen:
         return dg.SensorResult(skip_reason="no result changed")

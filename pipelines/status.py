@@ -1,4 +1,4 @@
-"""Where the project is: what is in service, at work, waiting and to make, what failed and why, what runs by itself."""
+"""The project's state: what is in service, running, waiting and out of date, what failed and why, what is automatic."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,25 +17,25 @@ from stages import dvc_lock, lock, snapshot
 from stages.dvc_lock import Entry
 from stages.stage import Stage
 
-SAID = {dg.DagsterRunStatus.SUCCESS: "went through", dg.DagsterRunStatus.STARTED: "at work, or its process was killed"}
+SAID = {dg.DagsterRunStatus.SUCCESS: "succeeded", dg.DagsterRunStatus.STARTED: "running, or its process was killed"}
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 BY_ITSELF = ("new_photographs", "new_deliveries", "weekly_retrain", "default_automation_condition_sensor")
-"""What may start a run, by its name in Dagster; all are off until somebody switches them on."""
+"""What can start a run, by its name in Dagster; all are off until somebody switches them on."""
 
 
 def lines(project: Project, instance: dg.DagsterInstance) -> Iterator[tuple[str, str]]:
-    """A heading and a sentence for each thing that there is to say."""
+    """A heading and a sentence for each part of the state."""
     yield "in service", in_service(project.root)
-    yield "at work", str(lock.at_work(project.root) or "nothing")
+    yield "running", str(lock.at_work(project.root) or "nothing")
     if waiting := instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
         yield "waiting", f"{waiting} runs in Dagster's queue: plates ui"
     yield "last run", last_run(instance)
     yield "to make", to_make(project)
-    yield "by itself", "; ".join(by_itself(instance)) or "nothing: switch on the schedule or the sensor in plates ui"
+    yield "automatic", "; ".join(by_itself(instance)) or "nothing: switch on the schedule or the sensor in plates ui"
 
 
 def in_service(root: Path) -> str:
-    """The model in service with its figures and why it is there."""
+    """The model in service, its figures, and why it was chosen."""
     made = champion.decisions(root)
     if not made or made[-1].after is None:
         return "no model yet: plates run"
@@ -46,7 +46,7 @@ def in_service(root: Path) -> str:
 
 
 def last_run(instance: dg.DagsterInstance) -> str:
-    """When the last run in Dagster began, through which door, and how it ended."""
+    """When the last run in Dagster began, from where it was started, and how it ended."""
     run = next(iter(instance.get_run_records(limit=1)), None)
     if run is None:
         return "none yet: plates run"
@@ -57,11 +57,11 @@ def last_run(instance: dg.DagsterInstance) -> str:
     for entry in instance.all_logs(of.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         if (event := entry.dagster_event) and event.step_key:
             return f"{named}: failed at {event.step_key}: {reason(event)}"
-    return f"{named}: failed before any asset began; its page in plates ui has the cause"
+    return f"{named}: failed before any asset started; its page in plates ui has the cause"
 
 
 def to_make(project: Project) -> str:
-    """The assets that are not current and what changed, as far as that can be told without a scan; what follows."""
+    """The assets that are out of date and what changed, as far as known without a scan; and those after them."""
     graph, entries = assets.graph(), dvc_lock.read(project.root)
     maker = assets.writers(graph)
     changed: dict[str, list[str]] = {}
@@ -72,7 +72,7 @@ def to_make(project: Project) -> str:
         elif {maker[path] for path in stage.reads} & {*changed, *after}:
             after.append(name)
     if not changed:
-        return "nothing. Whether photographs came or went, a run looks: plates run"
+        return "nothing. To look for new and changed photographs: plates run"
     said = ", ".join(f"{name} ({', '.join(why)})" for name, why in changed.items())
     then = f"; after that {', '.join(after)}" if after else ""
     return f"{said}{then}. Make it: plates run"
@@ -86,7 +86,7 @@ def _changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker
     edited = [path for path in {*before.code, *now.code} if before.code.get(path) != now.code.get(path)]
     made = {path: entries[maker[path]].outs.get(path) for path in stage.reads if maker[path] in entries}
     return [
-        *([f"{len(edited)} files of code"] if edited else []),
+        *([f"{len(edited)} code files"] if edited else []),
         *(f"{key} {was.get(key)} -> {new.get(key)}" for key in sorted({*was, *new}) if was.get(key) != new.get(key)),
         *(path for path, found in made.items() if entry.deps.get(path) != found),
         *(f"{out.path} is gone" for out in stage.writes if out.tracked and not (project.root / out.path).exists()),
@@ -94,12 +94,12 @@ def _changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker
 
 
 def by_itself(instance: dg.DagsterInstance) -> Iterator[str]:
-    """The schedules and sensors that are on, each with what it last said."""
+    """The schedules and sensors that are on, each with its last message."""
     for state in instance.all_instigator_state():
         if state.instigator_name not in BY_ITSELF or not state.is_running:
             continue
         tick = next(iter(instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)), None)
-        said = (tick.skip_reason or tick.status.value.lower()) if tick else "not looked yet"
+        said = (tick.skip_reason or tick.status.value.lower()) if tick else "has not looked yet"
         yield f"{state.instigator_name} is on ({said})"
 
 

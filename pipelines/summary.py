@@ -1,4 +1,4 @@
-"""What a run came to: the table that `plates run` ends with."""
+"""The result of a run: the tables that `plates run` ends with."""
 
 import shutil
 from collections.abc import Mapping
@@ -56,26 +56,26 @@ def show(project: Project, console: Console) -> None:
 
 
 def stopped(project: Project, turn: lock.Turn) -> str:
-    """What to say of a run that ended early: at a stage, which says why itself, or in DVC before one began."""
+    """The message for a run that ended early: at a stage, which gives its own reason, or in DVC before any began."""
     use_instance(project)
     with dg.DagsterInstance.get() as instance:
         last = next(iter(instance.get_runs(filters=dg.RunsFilter(tags={tags.RUN: turn.id}), limit=1)), None)
     if last is None or last.status == dg.DagsterRunStatus.SUCCESS:
         return (
-            "DVC stopped before a stage began, and said why above; `plates doctor` looks for the cause. What was done "
-            "before is kept."
+            "DVC stopped before any stage started; the reason is above, and `plates doctor` looks for the cause. "
+            "Finished work is kept."
         )
     names = ", ".join(sorted(key.to_user_string() for key in last.asset_selection or ()))
     killed = last.status == dg.DagsterRunStatus.STARTED
     reason = "its process was killed (out of memory?)" if killed else "the reason is above"
     return (
-        f"the run stopped at {names}: {reason}. What was done before it is kept: `plates run` continues from there, "
-        "once the cause is fixed."
+        f"the run stopped at {names}: {reason}. Finished work is kept: once the cause is fixed, `plates run` continues "
+        "from there."
     )
 
 
 def warnings(project: Project) -> list[str]:
-    """The sentences of the checks that warn, from the reports on disk."""
+    """The sentences of the checks that warned, from the reports on disk."""
     report = project.path("reports/validation.json")
     if not report.exists():
         return []

@@ -1,4 +1,4 @@
-"""What a run in Dagster is tagged with, so that the list of runs can be filtered by it."""
+"""The tags of a run in Dagster, by which the list of runs can be filtered."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ RUN = "plates/run"
 """One pipeline run: `plates run` and `dvc repro` make a run in Dagster for each stage, all with the same value."""
 
 PROJECT = "plates/project"
-"""Of a run of `plates materialize`: the working copy that it works on."""
+"""The working copy that a run of `plates materialize` works on."""
 
 DOOR = "plates/door"
 COMMIT = "plates/commit"
@@ -20,7 +20,7 @@ EXPERIMENT = "plates/experiment"
 """The name of DVC's experiment."""
 
 RECORD = "plates/record"
-"""The id of the record that came of it."""
+"""The id of the record that the run made."""
 
 
 def of(root: Path, turn: lock.Turn) -> dict[str, str]:
@@ -35,7 +35,7 @@ def of(root: Path, turn: lock.Turn) -> dict[str, str]:
 
 
 def add_record(instance: dg.DagsterInstance, turn: lock.Turn, event: dg.DagsterEvent) -> None:
-    """Tags every run of the turn with the record, where `event` is the model card that names it."""
+    """Tags every run of the turn with the record, if `event` is the model card that names it."""
     if event.event_type != dg.DagsterEventType.ASSET_MATERIALIZATION or event.step_key != "model_card":
         return
     record = event.step_materialization_data.materialization.metadata["record"].value

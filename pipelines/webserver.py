@@ -1,8 +1,8 @@
-"""Dagster's webserver on this project, behind the guard: `python -m pipelines.webserver PORT`.
+"""Dagster's webserver for this project, behind the guard: `python -m pipelines.webserver PORT`.
 
-`dagster dev` and `dagster-webserver` take no application of one's own around theirs: this does what they do, with
-Dagster's classes, which have no public name.
-In a container it listens to the container's network (`--host`), and asks a code location elsewhere (`--workspace`).
+`dagster dev` and `dagster-webserver` cannot wrap their application in another: this does what they do, with Dagster's
+private classes.
+In a container, it listens on the container's network (`--host`) and uses a code location elsewhere (`--workspace`).
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A stage as Dagster's asset: it runs the body, holds the end against the beginning, and tells DVC."""
+"""A stage as a Dagster asset: runs the body, compares the end with the beginning, and tells DVC."""
 
 import json
 import os
@@ -23,25 +23,25 @@ from stages.stage import Stage
 TOUCHED = "files and parameters asked for: "
 
 CODE_VERSION = "dagster/code_version"
-"""The tag of what ran: the definitions may have been loaded before the code or `params.yaml` was edited."""
+"""The tag for the code that ran: it or `params.yaml` may have been edited since the definitions were loaded."""
 
 OWNER = "team:plates"
 
 DIGITS = 4
-"""Significant digits of what is shown and is not a whole number."""
+"""Significant digits of shown figures that are not integers."""
 
 RETRIES, WAIT_S = 2, 30
-"""How often an asset is tried again, after so many seconds, where `faults.passes`; what cannot pass is not."""
+"""How often an asset is retried, after how many seconds, if `faults.passes`; other failures are not retried."""
 
 REMAKE = (
     dg.AutomationCondition.eager().replace("newly_updated", dg.AutomationCondition.data_version_changed())
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 )
-"""Made again where the content of what it reads is new, and no blocking check there failed."""
+"""Made again when the content of its inputs is new and none of their blocking checks failed."""
 
 WARNED = timedelta(days=8)
 LOOKED = dg.FreshnessPolicy.time_window(warn_window=WARNED, fail_window=2 * WARNED)
-"""Of what looks at the world outside: that nobody looked for longer than from one weekly run to the next is shown."""
+"""For stages that look outside the project: the UI warns if no run has looked for over a week."""
 
 
 def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.AssetsDefinition:
@@ -98,12 +98,12 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
 
 
 def _rounded(value: Any) -> Any:
-    """A plain float as people read it; files keep every digit."""
+    """A float rounded for display; files keep every digit."""
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def _declared(stage: Stage) -> dict[str, Any]:
-    """What the UI shows of the declaration, with a link to the file."""
+    """The declaration as the UI shows it, with a link to the file."""
     code = stage.body.__code__
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -118,16 +118,16 @@ def _declared(stage: Stage) -> dict[str, Any]:
 
 
 def require(project: Project, stage: Stage) -> None:
-    """`UserError` where an input of the stage is not there yet, or is damaged."""
+    """Raises `UserError` if an input of the stage is missing or damaged."""
     missing = [path for path in stage.reads if not project.path(path).exists()]
     if missing:
         raise UserError(
             f"needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not there yet. "
-            f"Run `plates run`, or materialize what comes before."
+            f"Run `plates run`, or materialize the assets before it."
         )
     gone = [path for path in stage.sources if not project.path(path).exists()]
     if gone:
         raise UserError(f"needs {', '.join(gone)}, which Git keeps. Bring it back: git checkout -- {' '.join(gone)}")
     damaged = [f"{path} ({why})" for path in stage.reads if (why := damage(project.path(path)))]
     if damaged:
-        raise UserError(f"needs {', '.join(damaged)}: damaged. Make what dvc.lock says of it again: plates run")
+        raise UserError(f"needs {', '.join(damaged)}: damaged. Make it again: plates run")

@@ -1,8 +1,8 @@
-"""Which files an asset is made of: what its module imports, and what that imports, down to the ground.
+"""The files that make up an asset's code: its module, its imports, and their imports in turn.
 
-Both doors version an asset by these files: `dvc.yaml` lists them, Dagster's code version hashes them. Three kinds of
-modules are left out by name: plumbing, which moves bytes and decides nothing; settings, whose values are versioned as
-parameters; and pictures, except for an asset that writes pages.
+Both DVC and Dagster version an asset by these files: `dvc.yaml` lists them, Dagster's code version hashes them. Three
+kinds of modules are left out by name: plumbing, which moves bytes and decides nothing; settings, whose values are
+versioned as parameters; and pictures, except for assets that write pages.
 """
 
 import ast
@@ -50,7 +50,7 @@ def _is_in(name: str, packages: tuple[str, ...]) -> bool:
 
 @cache
 def _file(module: str) -> Path | None:
-    """The file of a module of the packages that are followed; None where there is none of that name."""
+    """The file of a module in one of the packages that are followed; None if there is none of that name."""
     if module.split(".")[0] not in FOLLOWED:
         return None
     path = ROOT.joinpath(*module.split("."))
@@ -67,7 +67,7 @@ def _tree(file: Path) -> ast.Module:
 
 @cache
 def _imports(file: Path) -> tuple[str, ...]:
-    """The modules that a file imports anywhere, with the packages that they are in."""
+    """The modules that a file imports anywhere, with the packages they are in."""
     names: set[str] = set()
     for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Import):
@@ -86,7 +86,7 @@ def _parents(name: str) -> Iterator[str]:
 
 @cache
 def _templates(file: Path) -> tuple[str, ...]:
-    """The templates beside a file that it names."""
+    """The templates in a file's folder that the file names."""
     if file.suffix != ".py":
         return ()
     texts = {node.value for node in ast.walk(_tree(file)) if isinstance(node, ast.Constant)}
@@ -96,17 +96,17 @@ def _templates(file: Path) -> tuple[str, ...]:
 
 @cache
 def _has_code(file: Path) -> bool:
-    """False for a package's `__init__.py` that holds its docstring only."""
+    """False for a package's `__init__.py` that holds only a docstring."""
     if file.name != "__init__.py":
         return True
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in _tree(file).body)
 
 
 def require_own_code(root: Path) -> None:
-    """`UserError` where the code that runs is not that of the project in `root`, whose hash would be recorded."""
+    """Raises `UserError` if the running code is not that of the project in `root`, whose hash would be recorded."""
     if root.resolve() != ROOT:
         raise UserError(
-            f"this is the code of {ROOT}, and the project is {root}: what runs would not be what is recorded. Set the "
-            "project up with an environment of its own: make setup; then . .venv/bin/activate. Or run its own code "
+            f"this is the code of {ROOT}, but the project is {root}: the code that runs would not be the code that is "
+            "recorded. Give the project its own environment: make setup; then . .venv/bin/activate. Or run its code "
             "with this environment: python -m pipelines.cli"
         )

@@ -1,4 +1,4 @@
-"""Telling DVC that a stage's outputs are new, when something other than `dvc repro` made them."""
+"""Tells DVC that a stage's outputs are new when something other than `dvc repro` made them."""
 
 import importlib.util
 import subprocess
@@ -19,12 +19,12 @@ PATIENCE_S = 120.0
 def commit(root: Path, stage: str, began: Snapshot) -> None:
     """`dvc commit` of one stage: its outputs, code, inputs and parameters go into `dvc.lock`.
 
-    DVC reads code and parameters from the disk. Where they are not those that the stage `began` with, `dvc.lock` is put
-    back. Another DVC process may hold DVC's lock: this waits for it, two minutes at most. Where DVC is not installed,
-    there is nobody to tell.
+    DVC reads code and parameters from the disk. If they are not those that the stage `began` with, `dvc.lock` is put
+    back. Another DVC process may hold DVC's lock: this waits for it, two minutes at most. Does nothing if DVC is not
+    installed.
 
     Raises:
-        UserError: DVC's own words, or what was edited in the meantime.
+        UserError: DVC failed, or code or parameters were edited in the meantime.
     """
     if importlib.util.find_spec("dvc") is None:
         return
@@ -43,19 +43,19 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
             break
         if not any(busy in done.stderr for busy in LOCKED) or time.monotonic() > deadline:
             raise UserError(
-                f"the files are written, and `dvc commit {stage}` failed: {faults.dvc_in_words(done.stderr, root)}"
+                f"the files are written, but `dvc commit {stage}` failed: {faults.dvc_in_words(done.stderr, root)}"
             )
         time.sleep(0.5)
     if edited := _differences(dvc_lock.read(root)[stage], began):
         with atomic(lock) as temporary:
             temporary.write_bytes(before or b"")
         raise UserError(
-            f"edited while {stage} was recorded: {', '.join(edited)}. dvc.lock is as it was. Make it again: plates run"
+            f"edited while {stage} was recorded: {', '.join(edited)}. dvc.lock is as it was. Run again: plates run"
         )
 
 
 def _differences(entry: Entry, began: Snapshot) -> list[str]:
-    """What an entry of `dvc.lock` says of code and parameters that the stage did not begin with."""
+    """The code and parameters in an entry of `dvc.lock` that are not those the stage began with."""
     return [
         *(path for path, found in began.code.items() if entry.deps.get(path) != found),
         *(f"params.yaml: {key}" for key, found in began.params.items() if value(key, entry.params) != found),

@@ -1,4 +1,4 @@
-"""Asking DVC's remotes for files by their hashes."""
+"""Fetches files from DVC's remotes by their hashes."""
 
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
@@ -9,9 +9,9 @@ from plates.lineage.cache import Cache
 
 
 def fetcher(root: Path) -> Callable[[Sequence[str]], None] | None:
-    """What brings outputs with given hashes from the project's default remote into its cache.
+    """A function that fetches outputs by hash from the project's default remote into its cache.
 
-    What the remote lacks is left out without an error: whoever asked looks again. None where DVC is not installed.
+    What the remote lacks is left out without an error: the caller checks the cache again. None if DVC is not installed.
     """
     if importlib.util.find_spec("dvc") is None:
         return None
@@ -33,7 +33,7 @@ def fetcher(root: Path) -> Callable[[Sequence[str]], None] | None:
         pull(hashes)
         cache = Cache.of(root)
         listed = [md5 for md5 in hashes if cache.find(md5)]
-        if inside := sorted({name for md5 in listed for name in cache.missing(md5)}):  # DVC brought the lists alone
+        if inside := sorted({name for md5 in listed for name in cache.missing(md5)}):  # DVC fetched only the lists
             pull(inside)
 
     return fetch

@@ -1,4 +1,4 @@
-"""What `dvc.lock` says of the last result of each stage, whichever door made it or brought it back."""
+"""The last result of each stage according to `dvc.lock`, whether Dagster or DVC made it or restored it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Entry:
 
 
 def read(root: Path) -> dict[str, Entry]:
-    """The entries of the project in `root` by the stage's name; none before its first run.
+    """The entries of the project in `root` by stage name; none before the first run.
 
     Raises:
         UserError: the file is damaged.
@@ -59,9 +59,9 @@ def read(root: Path) -> dict[str, Entry]:
 
 
 def value(key: str, values: Mapping[str, Any]) -> Any:
-    """What the schema makes of the value of `key`, in JSON's types: `1e-3` may be a text in `dvc.lock`.
+    """The value of `key` as the schema reads it, in JSON's types: `1e-3` may be a string in `dvc.lock`.
 
-    The default where there is none; the value as it is where the schema of today refuses it.
+    The default if there is none; the value unchanged if today's schema refuses it.
     """
     section, _, rest = key.partition(".")
     parts = rest.split(".") if rest else []

@@ -10,9 +10,9 @@ import psutil
 
 
 def above() -> psutil.Process | None:
-    """The `dvc` process whose stage this process works for; None where DVC did not start it.
+    """The `dvc` process whose stage this process runs; None if DVC did not start it.
 
-    DVC sets `DVC_STAGE` for what it starts: the nearest process above without it is DVC itself.
+    DVC sets `DVC_STAGE` for the processes it starts: the nearest ancestor without it is DVC itself.
     """
     if "DVC_STAGE" not in os.environ:
         return None
@@ -34,10 +34,10 @@ def command(dvc: psutil.Process) -> str:
 
 @contextmanager
 def claims_laid_down(root: Path, dvc: psutil.Process) -> Iterator[None]:
-    """Takes the claims of `dvc` off DVC's list of files in use while its stage waits and works.
+    """Takes the claims of `dvc` off DVC's list of files in use while its stage waits and runs.
 
-    DVC gives up at once where another `dvc` has claimed a file; under the project's lock the second waits instead. And
-    while a stage of the second waits, its claims must not stop the run that it waits for.
+    DVC gives up at once if another `dvc` has claimed a file; under the project's lock the second waits instead. And
+    while a stage of the second waits, its claims must not stop the run it waits for.
     """
     with _claims(root) as (reads, writes):
         read = [(path, claim) for path, claims in reads.items() for claim in claims if claim["pid"] == dvc.pid]
@@ -57,9 +57,9 @@ def claims_laid_down(root: Path, dvc: psutil.Process) -> Iterator[None]:
 
 @contextmanager
 def _claims(root: Path) -> Iterator[tuple[dict[str, list[Any]], dict[str, Any]]]:
-    """DVC's list of files in use, to change: who reads each path, and who writes each.
+    """DVC's list of files in use, for editing: who reads each path, and who writes it.
 
-    There is no public way to it: this is `dvc.rwlock`, whose file DVC keeps in `.dvc/tmp/rwlock`.
+    DVC has no public interface to it: this is `dvc.rwlock`, whose file is `.dvc/tmp/rwlock`.
     """
     from dvc.config import Config
     from dvc.fs import localfs

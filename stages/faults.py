@@ -15,25 +15,25 @@ import psutil
 from plates.errors import UserError
 
 NEEDED = 5 * 2**30
-"""Bytes that a run may need at the least."""
+"""Bytes of free disk that a run may need."""
 
 FULL = 100 * 2**20
-"""A disk with fewer bytes free is named as the full one."""
+"""A disk with fewer bytes free is reported as full."""
 
 AGAIN = "run the same command again"
 
 IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP)
-"""A file lies where a folder belongs, or a folder where a file does."""
+"""There is a file where a folder belongs, or a folder where a file belongs."""
 
 MERGED = ("dvc.lock", "dvc.yaml", "params.yaml")
 MARK = re.compile(r"^(<{7}|={7}|>{7})( |$)")
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 TEXTS = {code: os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)}
-"""How libraries pass on what the system said, where they pass on no number."""
+"""How libraries report the system's error if they do not pass on its number."""
 
 
 def in_words(error: BaseException, root: Path) -> str | None:
-    """What `error` means for whoever runs the project in `root`; None for a fault of the code itself."""
+    """What `error` means for the user of the project in `root`; None for a bug in the code."""
     for cause in _chain(error):
         if isinstance(cause, UserError):
             return str(cause)
@@ -44,16 +44,16 @@ def in_words(error: BaseException, root: Path) -> str | None:
         if isinstance(cause, MemoryError):
             memory = psutil.virtual_memory()
             return (
-                f"out of memory: {_size(memory.available)} of {_size(memory.total)} are free. End other programs, or "
+                f"out of memory: {_size(memory.available)} of {_size(memory.total)} are free. Close other programs, or "
                 f"lower train.batch_size, evaluation.batch_size or tfrecords.workers, then {AGAIN}"
             )
         if isinstance(cause, OSError):
-            return f"{cause}. When that is put right, {AGAIN}"
+            return f"{cause}. Once that is fixed, {AGAIN}"
     return None
 
 
 def passes(error: BaseException) -> bool:
-    """Whether the same work may go through in a minute: a network disk that was away, a database that was locked."""
+    """Whether the same work may succeed in a minute: a network disk was away, a database was locked."""
     return any(
         isinstance(cause, ConnectionError | TimeoutError)
         or (isinstance(cause, OSError) and cause.errno in PASSING)
@@ -63,20 +63,20 @@ def passes(error: BaseException) -> bool:
 
 
 def dvc_in_words(said: str, root: Path) -> str:
-    """What DVC's own words mean for the project in `root`."""
+    """What DVC's message means for the project in `root`."""
     if found := conflicts(root):
         return found
     if "not a git repository" in said:
         return (
-            f"DVC works in a Git repository, and {root} is none (a ZIP download?). Make it one: git init && git add "
-            "--all && git commit -m start. Or work without: dvc config --local core.no_scm true"
+            f"DVC needs a Git repository, and {root} is not one (a ZIP download?). Make it one: git init && git add "
+            "--all && git commit -m start. Or work without Git: dvc config --local core.no_scm true"
         )
     for code, text in TEXTS.items():
         if text in said:
             return f"{_storage(code, OSError(code, text), root)} (DVC said: {said.strip()})"
     if "are missing from 'params.yaml'" in said or "is missing from 'params.yaml'" in said:
         return (
-            "params.yaml lacks settings that dvc.yaml names, and DVC knows no defaults. Bring them back: git checkout "
+            "params.yaml lacks settings that dvc.yaml names, and DVC has no defaults. Restore them: git checkout "
             f"params.yaml; then set yours again: plates run --set KEY=VALUE (DVC said: {said.strip()})"
         )
     if "dvc.lock" in said and any(word in said for word in ("validation failed", "unable to read")):
@@ -87,13 +87,13 @@ def dvc_in_words(said: str, root: Path) -> str:
 def damaged_lock(why: str) -> str:
     """What to do about a `dvc.lock` that cannot be read."""
     return (
-        f"dvc.lock is damaged ({why}). Bring it back: git checkout HEAD -- dvc.lock; or rm dvc.lock. Then: plates run, "
-        "which makes what is not current"
+        f"dvc.lock is damaged ({why}). Restore it: git checkout HEAD -- dvc.lock; or rm dvc.lock. Then: plates run, "
+        "which makes whatever is out of date"
     )
 
 
 def conflicts(root: Path) -> str | None:
-    """Which file of the project holds the marks of a merge that was not finished, and how to finish it."""
+    """Which file of the project has conflict markers from an unfinished merge, and how to finish it."""
     for name in MERGED:
         file = root / name
         text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
@@ -101,14 +101,15 @@ def conflicts(root: Path) -> str | None:
         if lines:
             remake = "rm dvc.lock" if name == "dvc.lock" else f"git checkout HEAD -- {name}"
             return (
-                f"{name} holds the marks of an unfinished merge (lines {', '.join(lines[:6])}). Take one side: git "
-                f"checkout --ours {name}, or --theirs; or {remake}. Then: plates run, which makes what is not current"
+                f"{name} has conflict markers of an unfinished merge (lines {', '.join(lines[:6])}). Take one side: "
+                f"git checkout --ours {name}, or --theirs; or {remake}. Then: plates run, which makes whatever is out "
+                "of date"
             )
     return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what it came from, nearest first."""
+    """`error` and its causes, nearest first."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -118,7 +119,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _code(error: BaseException) -> int | None:
-    """The system's number for a fault of storage; also from the text of a library that keeps only that."""
+    """The system's error number for a storage fault, also from the text of libraries that keep only that."""
     if isinstance(error, OSError):
         return error.errno if error.errno in (*TEXTS, *IN_THE_WAY, errno.EPERM, errno.EMFILE) else None
     if isinstance(error, (sqlite3.Error, UnicodeError)):
@@ -134,43 +135,43 @@ def _storage(code: int, error: BaseException, root: Path) -> str:
         place, free = _fullest(root, file)
         return (
             f"the disk of {place} is full{named}: {_size(free)} are free, a run may need {_size(NEEDED)}, so "
-            f"{_size(max(NEEDED - free, 0))} are missing. What was finished before is kept. Make room, then {AGAIN}; "
-            "`plates doctor` says what may go"
+            f"{_size(max(NEEDED - free, 0))} are missing. Finished work is kept. Free some space, then {AGAIN}; "
+            "`plates doctor` says what is safe to remove"
         )
     if code == errno.EDQUOT:
         return (
-            f"your quota on the disk of {root} is used up{named}. What was finished before is kept. Remove files of "
-            f"yours there, or ask for more, then {AGAIN}"
+            f"your quota on the disk of {root} is used up{named}. Finished work is kept. Remove some of your files "
+            f"there, or ask for more, then {AGAIN}"
         )
     if code == errno.EROFS:
         return (
-            f"{file or root} lies on a file system that is mounted read-only. Nothing was changed. Mount it writable, "
+            f"{file or root} is on a file system that is mounted read-only. Nothing was changed. Mount it writable, "
             f"or clone the project elsewhere, then {AGAIN}"
         )
     if code == errno.EIO:
         return (
-            f"the disk failed to read or write{named}: {os.strerror(code)}. Look at `dmesg`, save what matters, and on "
-            f"a sound disk {AGAIN}"
+            f"the disk failed to read or write{named}: {os.strerror(code)}. Look at `dmesg`, back up what matters, "
+            f"then on a healthy disk {AGAIN}"
         )
     if code in IN_THE_WAY:
         return (
-            f"something else lies in the place of a file or folder of the project: {detail}: {os.strerror(code)}. Move "
+            f"something else is in the place of a file or folder of the project: {detail}: {os.strerror(code)}. Move "
             f"it away, then {AGAIN}"
         )
     if code == errno.EMFILE:
         return f"too many files are open{named}. Allow more: ulimit -n 4096, then {AGAIN}"
     return (
-        f"{detail or 'a file'} may not be read or written by {_user()}. Allow it: chmod -R u+rwX, or chown to "
-        f"{_user()} what another user made in {root}; then {AGAIN}"
+        f"{_user()} has no permission to read or write {detail or 'a file'}. Grant it: chmod -R u+rwX, or chown to "
+        f"{_user()} the files that another user made in {root}; then {AGAIN}"
     )
 
 
 def _database(said: str, root: Path) -> str:
     folder = root / ".dagster"
-    safe = "Data, models and records are not in it"
+    safe = "Data, models and records are not stored there"
     if "locked" in said:
         return (
-            f"Dagster's history in {folder} stayed locked by another process. End that one (a backup, a hanging "
+            f"Dagster's history in {folder} stayed locked by another process. Stop that process (a backup, a hanging "
             f"`plates ui`), then {AGAIN}. {safe}"
         )
     if "readonly" in said or "unable to open" in said:
@@ -180,14 +181,14 @@ def _database(said: str, root: Path) -> str:
         )
     if any(word in said for word in ("not a database", "malformed", "no such table", "no such column", "corrupt")):
         return (
-            f"Dagster's history in {folder} is damaged. {safe}: the list of runs and what the sensor remembers are. "
-            f"Set it aside: mv {folder} {folder}.damaged; then {AGAIN}"
+            f"Dagster's history in {folder} is damaged. {safe}: only the list of runs and the sensor's memory are. "
+            f"Move it away: mv {folder} {folder}.damaged; then {AGAIN}"
         )
     return f"Dagster's history cannot be used: {said.splitlines()[0]}. {safe}. `plates doctor` looks for the cause"
 
 
 def _fullest(root: Path, file: object) -> tuple[Path, int]:
-    """The place among those that a run writes to whose disk is full, and the bytes that are free there."""
+    """Of the places a run writes to, the one whose disk is full, and the bytes free there."""
     named = [Path(os.fspath(file)).parent] if isinstance(file, str | os.PathLike) else []
     places = [place for place in (*named, root, Path(tempfile.gettempdir())) if place.is_dir()]
     free = {place: shutil.disk_usage(place).free for place in places}

@@ -1,4 +1,4 @@
-"""Holds a lock that it was started with until a process ends: `python keeper.py PID`, with the open lock passed on."""
+"""Holds a lock it inherited until a process ends: `python keeper.py PID`, started with the lock's open descriptor."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ LOOK_S = 0.2
 
 
 def wait(pid: int) -> None:
-    """Returns once the process has ended, also where nobody has asked for its exit code yet."""
+    """Returns once the process has ended, even if nobody has collected its exit code yet."""
     try:
         process = psutil.Process(pid)
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:

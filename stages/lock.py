@@ -1,11 +1,11 @@
-"""One run at a time on a project, whichever door it came through: the second waits and says so.
+"""One run at a time on a project, started from Dagster, DVC or `plates`: the second waits and says so.
 
-Two locks of the operating system in `.plates/` end with the processes that hold them, also where those ran in another
-container or, on a network disk, on another machine:
+Two operating-system locks in `.plates/` are released when the processes that hold them end, even if those ran in
+another container or, on a network disk, on another machine:
 
-- `run.lock` is held for a whole run: by `plates run`, or by the process of Dagster's run. `dvc repro` knows nothing of
+- `run.lock` is held for a whole run: by `plates run`, or by the process of Dagster's run. `dvc repro` does not know
   this lock, so its first stage leaves a keeper behind, which holds it until `dvc` ends.
-- `work.lock` is held by the process that writes. It outlives a run that was killed while its stage works on.
+  - `work.lock` is held by the process that writes. If a run is killed while its stage keeps running, this lock stays.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ from stages import dvc_process, keeper
 from stages.processes import Process
 
 SILENT_S = 1.0
-"""A wait shorter than this is not worth a word: the other run is just ending."""
+"""A shorter wait is not reported: the other run is just ending."""
 
 RUN = ".plates/run.lock"
 
@@ -38,7 +38,7 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True)
 class Turn:
-    """A run's turn at the project: its id, the command it came through, the process it ends with, when it began."""
+    """A run's turn at the project: its id, the command that started it, the process it ends with, when it began."""
 
     id: str
     door: str
@@ -47,13 +47,13 @@ class Turn:
 
     @classmethod
     def begin(cls, door: str, pid: int) -> "Turn":
-        """A run that begins now."""
+        """A turn that begins now."""
         since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         return cls(uuid4().hex[:12], door, Process.of(pid), since)
 
     @classmethod
     def read(cls, lock: Path) -> "Turn | None":
-        """The run that last took the lock; None while one writes its name, and where there is something else."""
+        """The run that last took the lock; None while one writes its name, or if the file holds something else."""
         try:
             content = json.loads(lock.read_text(encoding="utf-8"))
             return cls(**{**content, "process": Process(**content["process"])})
@@ -67,18 +67,18 @@ class Turn:
 
     def __str__(self) -> str:
         elsewhere = "" if self.process.is_here() else f" in another container or machine, {self.process.host}"
-        return f"`{self.door}` (process {self.process.pid}{elsewhere}), at work since {self.since}"
+        return f"`{self.door}` (process {self.process.pid}{elsewhere}), running since {self.since}"
 
 
 @contextmanager
 def turn(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterator[Turn]:
-    """Holds the project for one run, or joins the one that a process above this one holds it for.
+    """Holds the project for one run, or joins the run for which an ancestor of this process holds it.
 
     Args:
         root: The project's folder.
-        door: The command that a run which has to wait is told of, such as `plates run`.
-        say: Takes one line if this run has to wait: which one for, and since when that is at work.
-        check: Called while waiting, several times a second; what it raises ends the wait.
+        door: The command that other runs are told they wait for, such as `plates run`.
+        say: Takes one line if this run has to wait: for which run, and since when that has been running.
+        check: Called several times a second while waiting; an exception from it ends the wait.
     """
     with ExitStack() as stack:
         yield _enter(stack, root, door, say, check)
@@ -86,7 +86,7 @@ def turn(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterat
 
 @contextmanager
 def work(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterator[Turn]:
-    """As `turn`, and no other process writes meanwhile. Whatever writes in a project does so inside this."""
+    """As `turn`, and no other process writes meanwhile. Everything that writes to a project does so inside this."""
     with ExitStack() as stack:
         if dvc := dvc_process.above():
             stack.enter_context(dvc_process.claims_laid_down(root, dvc))
@@ -96,12 +96,12 @@ def work(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterat
 
 
 def holder(root: Path) -> Turn | None:
-    """The run that last took the project's lock; None where there was none yet."""
+    """The run that last took the project's lock; None if there was none yet."""
     return Turn.read(root / RUN) if (root / RUN).exists() else None
 
 
 def at_work(root: Path) -> Turn | None:
-    """The run that holds the project now; None where there is none."""
+    """The run that holds the project now; None if there is none."""
     if not (root / RUN).exists():
         return None
     with (root / RUN).open("rb") as lock:
@@ -129,7 +129,7 @@ def _enter(stack: ExitStack, root: Path, door: str, say: Say, check: Check) -> T
 
 
 def _take(stack: ExitStack, path: Path, mine: Turn, say: Say, check: Check, join: bool = False) -> tuple[int, Turn]:
-    """The open lock and the run that has it: `mine` once it is free; with `join`, that of a process above this one."""
+    """The open lock and the run that has it: `mine` once it is free; with `join`, an ancestor process's."""
     path.parent.mkdir(exist_ok=True)
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     stack.callback(os.close, lock)  # closed and not unlocked: the keeper may hold it too
@@ -152,7 +152,7 @@ def _take(stack: ExitStack, path: Path, mine: Turn, say: Say, check: Check, join
 
 
 def project_id(root: Path) -> str:
-    """An id of this working copy, made once, under the lock: a path differs from container to container."""
+    """An id of this working copy, made once, under the lock: its path differs between containers."""
     file = root / ".plates/id"
     if not file.exists():
         with atomic(file) as temporary:

@@ -1,4 +1,4 @@
-"""Which process is meant, across machines, containers and restarts: a process id alone comes again."""
+"""Identifies a process across machines, containers and restarts: process ids are reused."""
 
 import socket
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Process:
         """The process that has this id here and now.
 
         Raises:
-            psutil.NoSuchProcess: no process has it.
+            psutil.NoSuchProcess: no process has this id.
         """
         return cls(*_here(), pid, _began(pid))
 
@@ -41,7 +41,7 @@ def _here() -> tuple[str, str, int]:
 
 
 def _began(pid: int) -> str:
-    """When the process started: in ticks since boot where the system says so, which no change of the clock moves."""
+    """When the process started: if the system says so, in ticks since boot, which do not move with the clock."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Shows how far long work has come: a bar in a terminal, elsewhere and in Dagster's log a line every ten seconds."""
+"""Progress of long work: a bar in a terminal; elsewhere and in Dagster's log, a line every ten seconds."""
 
 import sys
 import time
@@ -32,7 +32,7 @@ class Progress:
         return self._bar(what) if self._console.is_terminal and sys.stderr.isatty() else self._lines(what)
 
     def counter(self, what: str, total: int = 0) -> Callable[[int], None]:
-        """The same for work that reports how much it did since its last call; `total` is 0 where nobody knows it."""
+        """The same for work that reports how much it did since its last call; `total` is 0 if it is not known."""
         advance, done = self(what), 0
 
         def more(count: int) -> None:
@@ -43,12 +43,12 @@ class Progress:
         return more
 
     def say(self, line: str) -> None:
-        """A line in Dagster's log, and for whoever looks at the terminal."""
+        """Prints a line to Dagster's log and to the terminal."""
         self._log.info(line)
         self._console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Takes down the bars of work that ended in an error."""
+        """Removes the bars of work that ended in an error."""
         for bar in self._bars:
             bar.stop()
 

@@ -14,14 +14,14 @@ from stages.stage import Stage
 
 
 class UndeclaredError(LookupError):
-    """The body of an asset touches a file or a parameter that its declaration does not name."""
+    """The body of an asset uses a file or parameter that its declaration does not name."""
 
 
 class DeclaredProject(Project):
-    """A project of which one stage sees the files and parameters that it declares. The rest is an `UndeclaredError`.
+    """A project that shows a stage only the files and parameters it declares; anything else is an `UndeclaredError`.
 
-    So neither door can take an asset for current that read something it does not know of. Where the photographs lie is
-    not hidden: what they hold is versioned in `data/raw_images.parquet`.
+    So neither Dagster nor DVC can consider an asset up to date if it read something they do not know of. The folder of
+    photographs is not hidden: its content is versioned in `data/raw_images.parquet`.
     """
 
     def __init__(self, project: Project, stage: Stage) -> None:
@@ -53,15 +53,13 @@ class DeclaredProject(Project):
         declared = (*self.stage.reads, *self.stage.sources, *(out.path for out in self.stage.writes))
         holding = [known for known in declared if relative == known or relative.startswith(f"{known}/")]
         if not holding:
-            raise UndeclaredError(
-                f"{self.stage.name} touches {relative}: add it to reads, sources or writes in its file"
-            )
+            raise UndeclaredError(f"{self.stage.name} uses {relative}: add it to reads, sources or writes in its file")
         self.touched.update(holding)
         return super().path(relative)
 
 
 class _Section:
-    """A section of the parameters that gives out what a stage declares."""
+    """A section of the parameters, limited to what a stage declares."""
 
     def __init__(self, project: DeclaredProject, section: BaseModel, prefix: str) -> None:
         self._project, self._content, self._prefix = project, section, prefix
@@ -79,7 +77,7 @@ class _Section:
 
 
 class Run:
-    """What the body of an asset gets.
+    """What the body of an asset is given.
 
     Attributes:
         version: the code version, a hash of the asset's code and parameters.

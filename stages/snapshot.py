@@ -1,4 +1,4 @@
-"""What a run began with, to be compared with what is there when it ends."""
+"""The state a run began with, to compare with the state when it ends."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ class Snapshot:
         return hashlib.sha256(json.dumps([self.code, self.params], sort_keys=True).encode()).hexdigest()[:12]
 
     def require_unchanged(self, now: "Snapshot", stage: Stage) -> None:
-        """`UserError` where `now` differs: what the stage wrote came of neither the one nor the other for certain."""
+        """Raises `UserError` if `now` differs: it is not certain which of the two the stage's output comes from."""
         found = [
             *_changed("code", self.code, now.code),
             *(f"params.yaml: {key} {self.params[key]} -> {now.params.get(key)}" for key in _differing(self, now)),
@@ -46,13 +46,13 @@ class Snapshot:
         if found:
             more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise UserError(
-                f"changed while {stage.name} was running: {'; '.join(found[:SHOWN])}{more}. It worked with what was "
-                f"there when it began, so its result is not recorded. Make it again: plates run"
+                f"changed while {stage.name} was running: {'; '.join(found[:SHOWN])}{more}. The result comes from the "
+                f"state before the change, so it is not recorded. Run again: plates run"
             )
 
 
 def take(project: Project, stage: Stage) -> Snapshot:
-    """The snapshot of now, with the parameters that `project` read."""
+    """The current snapshot, with the parameters that `project` read."""
     return Snapshot(
         code.hashes(stage) | dict(_sources(project, stage)),
         {key: _value(project, key) for key in stage.params},

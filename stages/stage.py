@@ -17,10 +17,10 @@ class Output:
 
     Args:
         path: from the project's root.
-        cache: DVC keeps the content in its cache; else the file is small and belongs in Git.
+        cache: DVC keeps the content in its cache; otherwise the file is small and belongs in Git.
         metric: `dvc metrics show` shows it.
         persist: DVC leaves it in place when the stage runs, because the asset builds on what is there.
-        tracked: False for pages that hold the time they were made at: a by-product that neither door versions.
+        tracked: False for pages that contain the time they were made: by-products that neither door versions.
     """
 
     path: str
@@ -32,7 +32,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Stage:
-    """An asset as both doors see it. `body` does the work; the rest is what the asset's file declares.
+    """An asset as both Dagster and DVC see it. `body` does the work; the rest is what the asset's file declares.
 
     `always` stages look at the world outside the project, so DVC runs them every time. `tensorflow` stages import
     TensorFlow before their body, without its messages about drivers.
@@ -53,23 +53,23 @@ class Stage:
 
     @property
     def versioned(self) -> list[str]:
-        """The outputs whose content is the asset's data version: those that DVC caches, or all where it caches none."""
+        """The outputs whose content is the asset's data version: those that DVC caches, or all if it caches none."""
         tracked = [out for out in self.writes if out.tracked]
         return [out.path for out in tracked if out.cache] or [out.path for out in tracked]
 
     def data_version(self, hashes: Mapping[str, str]) -> str:
-        """One hash for its outputs, whose hashes are given by path: DVC's own of the one, or a hash of several."""
+        """One hash for its outputs, given their hashes by path: DVC's own of a single output, else a hash of all."""
         found = [hashes[path] for path in self.versioned]
         return found[0] if len(found) == 1 else hashlib.md5("".join(found).encode()).hexdigest()
 
     @property
     def in_dvc(self) -> bool:
-        """Whether it is a stage of DVC, part of every run: else it is made on request, and nothing is made from it."""
+        """Whether it is a DVC stage, part of every run; otherwise it is made on request and nothing depends on it."""
         return bool(self.versioned)
 
     @property
     def writes_pages(self) -> bool:
-        """Whether pages are among its outputs, so that the code which draws them is part of it."""
+        """Whether its outputs include pages, so that the code that draws them is part of it."""
         return any(out.path.endswith(".html") for out in self.writes)
 
     @property
@@ -91,19 +91,19 @@ def asset(
     always: bool = False,
     keeps: str = "",
 ) -> Callable[[Body], Stage]:
-    """Declares the function below it as the asset of that name.
+    """Declares the decorated function as the asset of the same name.
 
     Args:
         writes: its outputs; a plain path is cached by DVC.
         group: its group in Dagster's UI.
         kinds: its kinds in Dagster's UI.
-        description: what the UI and `dvc.yaml` say of it: the module's docstring.
-        reads: outputs of other assets that it reads. The graph's arrows are made from these.
-        sources: files of the project that people write and Git keeps, which it reads. They are versioned as its code.
-        params: the keys of `params.yaml` that it reads, as `validation` or `data.root`.
+        description: its description in the UI and `dvc.yaml`: the module's docstring.
+        reads: outputs of other assets that it reads. These are the edges of the graph.
+        sources: files it reads that people write and Git keeps. They are versioned with its code.
+        params: the keys of `params.yaml` that it reads, such as `validation` or `data.root`.
         pool: Dagster's pool that limits how many run at once.
-        always: runs every time, because it reads what lies outside the project.
-        keeps: what a run of it that is stopped leaves for the next to go on from; empty where that begins again.
+        always: runs every time, because it reads files outside the project.
+        keeps: what an interrupted run leaves for the next to continue from; empty if the next starts over.
     """
 
     def declare(body: Body) -> Stage:

@@ -1,5 +1,5 @@
-"""The Great Expectations suites that `boxes` and the checks ask, a family of questions each.
+"""The Great Expectations suites that `boxes` and the checks run, one per topic.
 
-Here: what is measured of every row, and expectations with their name, meaning and severity. Not here: Dagster, and
-what becomes of the rows that fail (`checks.annotations`).
+Here: what is measured for every row, and expectations with their name, meaning and severity. Not here: Dagster, and
+what happens to the rows that fail (`checks.annotations`).
 """

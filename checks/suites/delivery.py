@@ -1,4 +1,4 @@
-"""What must be true of the images of a delivery: readable, known, once each, and not fewer than last time."""
+"""What must be true of a delivery's images: readable, known, unique, and not fewer than last time."""
 
 from collections.abc import Collection
 from typing import Any
@@ -11,7 +11,7 @@ from checks.suites.suite import critical, expectations, warning
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.photographs.decode import MOST_MEGAPIXELS
 
-CONVERT = "plates run --set data.convert=when_needed takes in PNG, WebP, BMP, TIFF, GIF and turned JPEGs, upright"
+CONVERT = "plates run --set data.convert=when_needed makes upright JPEGs of PNG, WebP, BMP, TIFF, GIF and turned JPEGs"
 
 
 class Delivery(BaseModel):
@@ -32,7 +32,7 @@ class Delivery(BaseModel):
 def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: int = 100) -> list[Any]:
     """The expectations on an image's identity; with `previous`, also on the number of rows and subsets.
 
-    `most_objects` of an image are found and scored.
+    At most `most_objects` per image are found and scored.
     """
     gxe = expectations()
     between = gxe.ExpectColumnValuesToBeBetween
@@ -43,7 +43,7 @@ def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: 
             **warning("subset_known", "the subset is one of CCPD's"),
         ),
         gxe.ExpectColumnValuesToBeNull(
-            column="problem", **critical("image_decodes", "all of the image decodes, from its header to its end")
+            column="problem", **critical("image_decodes", "the image decodes completely, from header to end")
         ),
         gxe.ExpectColumnValuesToBeNull(
             column="other_kind",
@@ -61,8 +61,8 @@ def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: 
             column="other_size",
             **critical(
                 "image_size_as_annotated",
-                "the image has the width and height that data.annotations says",
-                "write width and height of the files into data.annotations",
+                "the image has the width and height given in data.annotations",
+                "write the files' width and height into data.annotations",
             ),
         ),
         between(
@@ -75,7 +75,7 @@ def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: 
             value_set=[f"{IMAGE_WIDTH}x{IMAGE_HEIGHT}"],
             **critical("image_size_as_labelled", "an image with a CCPD label is 720x1160"),
         ),
-        between(column="copy", max_value=0, **critical("image_once", "an image name occurs once in its subset")),
+        between(column="copy", max_value=0, **critical("image_once", "an image name occurs only once in its subset")),
         between(
             column="labels_of_content",
             max_value=1,
@@ -94,7 +94,7 @@ def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: 
             max_value=most_objects,
             **warning(
                 "objects_not_too_many",
-                f"an image has at most {most_objects} annotations: no more are found (nms.max_output_size) and scored",
+                f"an image has at most {most_objects} annotations: no more are found (nms.max_output_size) or scored",
             ),
         ),
     ]

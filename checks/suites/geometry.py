@@ -1,8 +1,8 @@
 """What must be true of an annotation's box and corners.
 
-The limits hold for all 51,710 labels of the 2019 release's lists and 419 older and green ones, with room: see
-`checks.suites.measures` for what was seen. The dataset's own statement is that every box lies within 5 px of its
-corners' hull.
+The limits hold for all 51,710 labels of the 2019 release's lists and 419 older and green ones, with room to spare: see
+`checks.suites.measures` for what was seen. The dataset itself states that every box is within 5 px of its corners'
+hull.
 """
 
 from typing import Any
@@ -29,16 +29,14 @@ def geometry() -> list[Any]:
         between(
             column="shortest_side_px",
             min_value=1,
-            **critical(
-                "box_sides_positive", "the box's right bottom corner is a pixel or more right of and below its left top"
-            ),
+            **critical("box_sides_positive", "the box is at least one pixel wide and high"),
         ),
         between(
             column="outside_image_px",
             max_value=0,
             **critical(
                 "box_inside_image",
-                "the box reaches over the edge of the image by no more than validation.edge_tolerance_px",
+                "the box extends past the edge of the image by at most validation.edge_tolerance_px",
             ),
         ),
         between(
@@ -46,20 +44,20 @@ def geometry() -> list[Any]:
             max_value=0,
             **warning(
                 "box_not_clipped",
-                "the box lies inside the image; one that is over by no more than validation.edge_tolerance_px is cut",
+                "the box is inside the image; one that extends past it by at most validation.edge_tolerance_px is cut",
             ),
         ),
         between(
             column="aspect",
             min_value=0.2,
             max_value=12,
-            **critical("aspect_possible", "width over height of the box is between 0.2 and 12"),
+            **critical("aspect_possible", "the box's width over height is between 0.2 and 12"),
         ),
         between(
             column="aspect",
             min_value=0.4,
             max_value=8,
-            **warning("aspect_usual", "width over height of the box is between 0.4 and 8, as on every CCPD label"),
+            **warning("aspect_usual", "the box's width over height is between 0.4 and 8, as on every CCPD label"),
         ),
         between(
             column="share_of_image",
@@ -77,28 +75,28 @@ def geometry() -> list[Any]:
             strict_min=True,
             **critical(
                 "corners_in_order",
-                "the corners go round the plate: right bottom, left bottom, left top, right top",
+                "the corners go round the plate: bottom right, bottom left, top left, top right",
             ),
         ),
         between(
             column="corners_outside_px",
             max_value=5,
-            **critical("corners_inside_box", "no corner lies more than 5 px outside the box (2019 release)"),
+            **critical("corners_inside_box", "no corner is more than 5 px outside the box (2019 release)"),
         ),
         between(
             column="hull_slack_px",
             max_value=5,
-            **critical("box_fits_corners", "no side of the box lies more than 5 px beyond the corners (2019 release)"),
+            **critical("box_fits_corners", "no side of the box is more than 5 px beyond the corners (2019 release)"),
         ),
         between(
             column="hull_iou",
             min_value=0.5,
-            **critical("box_near_corners", "IoU of box and corners' hull is 0.5 or more (earlier release, CCPD2020)"),
+            **critical("box_near_corners", "IoU of box and corners' hull is at least 0.5 (earlier release, CCPD2020)"),
         ),
         between(
             column="area_field_gap",
             max_value=CUT,
-            **critical("area_field_matches", "the area field is that of the box, cut to four decimals (2019 release)"),
+            **critical("area_field_matches", "the area field is the box's, cut to four decimals (2019 release)"),
         ),
         between(
             column="area_field_to_box",
@@ -109,7 +107,7 @@ def geometry() -> list[Any]:
         between(
             column="tilt_gap_deg",
             max_value=10,
-            **critical("tilt_matches_corners", "the horizontal tilt is within 10 degrees of the lower edge's"),
+            **critical("tilt_matches_corners", "the horizontal tilt is within 10 degrees of the bottom edge's"),
         ),
         between(
             column="vertical_tilt_gap_deg",

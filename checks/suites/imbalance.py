@@ -1,4 +1,4 @@
-"""Class imbalance as expectations: no value of an axis is too frequent, and none too rare beside the most frequent."""
+"""Class imbalance as expectations: no value of an axis is too frequent, and none too rare next to the most frequent."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -36,13 +36,13 @@ def imbalance(
     classes: Collection[str] = (),
     data_docs: Path | None = None,
 ) -> list[Balance]:
-    """Asks the labelled rows of the boxes table how balanced each axis is; axes without values are left out.
+    """Checks how balanced the labelled rows of the boxes table are on each axis; axes without values are left out.
 
     Args:
         boxes: the table.
-        max_share: the largest share that one value may have, 0..1; not asked of a class or subset that is the only one.
-        max_ratio: the most that the count of the most frequent value may be of that of the rarest one present.
-        classes: all there are; those without a box are named.
+        max_share: the largest share that one value may have, 0..1; not checked if there is only one class or subset.
+        max_ratio: how many times as many boxes the most frequent value may have as the rarest one present.
+        classes: all classes; those without a box are named.
         data_docs: the folder for Great Expectations' pages.
     """
     counts = distribution(boxes)

@@ -1,4 +1,4 @@
-"""What the annotation suites ask about, measured for every row at once.
+"""What the annotation suites check, measured for every row at once.
 
 A measure is null where its question makes no sense: no box, no corners, an image that did not decode, a box without
 area. Great Expectations passes nulls, so a fault breaks the expectation it belongs to and not the ones that follow
@@ -18,7 +18,7 @@ from plates.photographs.header import NOT_JPEG, TURNED
 LABEL = ["class", *BOX, *CORNERS, "plate"]
 
 SAME_OBJECT = 0.9
-"""IoU from which two boxes of a class in a photograph are taken for one object that was drawn twice."""
+"""IoU from which two boxes of one class in a photograph count as one object labelled twice."""
 
 
 def measure(labels: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def measure(labels: pd.DataFrame) -> pd.DataFrame:
 def geometry(labels: pd.DataFrame) -> pd.DataFrame:
     """Box and corners: pixels, degrees and fractions, float64; null where the question makes no sense.
 
-    A CCPD label is compared with the image it is meant for, 720x1160; any other against the image as it is.
+    A CCPD label is compared with the image size it is meant for, 720x1160; any other with the image as it is.
     """
     box, corners = _floats(labels, BOX), _floats(labels, CORNERS)
     incomplete = (~np.isfinite(box)).sum(1) + (~np.isfinite(corners)).sum(1) % 8
@@ -119,7 +119,7 @@ def identity(labels: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `copy`: 0 for the first image (by path) of its subset and name, 1 and up for its copies; where copies differ in
-        content none can be trusted, and all count. `labels_of_content`: how many different labels images of identical
+        content, none can be trusted and all count. `labels_of_content`: how many different labels images of identical
         bytes carry. `repeat`: 1 for a box that an earlier one of its image and class overlaps by `SAME_OBJECT`.
         `objects`: how many annotations the image has, at the first of them.
     """

@@ -45,9 +45,7 @@ def plates() -> list[Any]:
         gxe.ExpectColumnValuesToMatchRegex(
             column="green_plate",
             regex=f"^..(?:[{ENERGY}].*|.*[{ENERGY}])$",
-            **warning(
-                "green_plate_energy", "a green plate's third or last character is the letter of its drive, A to K"
-            ),
+            **warning("green_plate_energy", "a green plate's third or last character is its energy letter, A to K"),
         ),
         gxe.ExpectColumnValuesToNotMatchRegex(
             column="plate",
@@ -63,6 +61,6 @@ def plates() -> list[Any]:
         between(
             column="blurriness",
             min_value=0,
-            **warning("blurriness_possible", "blurriness, a variance, is not negative"),
+            **warning("blurriness_possible", "blurriness is a variance and not negative"),
         ),
     ]

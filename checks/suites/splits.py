@@ -45,9 +45,9 @@ class NearDuplicates(BaseModel):
 
 
 def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
-    """Asks whether a plate, a name with a plate in it, or a content (sha256) is in two splits.
+    """Whether a plate, a name with a plate in it, or a content (sha256) is in two splits.
 
-    CCPD's official lists do repeat plates (17,415 of 66,873 are in two subsets);
+    CCPD's official lists repeat plates (17,415 of 66,873 are in two subsets);
     `plates.splits.split.split_officially` leaves out what would leak.
 
     Args:
@@ -74,7 +74,7 @@ def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
 
 
 def _plates(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """By path: of its plates the one in the most splits, and in how many (`plate, splits`)."""
+    """By path: its plate that is in the most splits, and in how many (`plate, splits`)."""
     pairs = labels[["path", "plate"]].dropna().drop_duplicates()
     pairs = pairs.assign(split=pairs["path"].map(images.set_index("path")["split"])).dropna(subset="split")
     pairs["splits"] = pairs.groupby("plate")["split"].transform("nunique")
@@ -82,7 +82,7 @@ def _plates(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def questions() -> list[Any]:
-    """The expectations on the number of splits that each plate, name and content is in."""
+    """The expectations on how many splits each plate, name and content is in."""
     between = expectations().ExpectColumnValuesToBeBetween
     return [
         between(column="plate_splits", max_value=1, **critical("plate_in_one_split", "a plate is in one split")),

@@ -1,4 +1,4 @@
-"""Running Great Expectations over a table, and what came of it in plain types.
+"""Runs Great Expectations over a table and gives the outcome in plain types.
 
 The families of questions (`geometry`, `plates`, `delivery`, `balance`, `splits`) are lists of expectations on
 measured columns. An expectation carries its own name, what it means in words, and its severity: `critical`
@@ -22,11 +22,11 @@ from plates.files import atomic
 Severity = Literal["critical", "warning"]
 
 UNITS = {"_px": " px", "_deg": " degrees"}
-"""By the end of a measure's name."""
+"""Unit by the suffix of a measure's name."""
 
 
 class Outcome(BaseModel):
-    """What came of one expectation."""
+    """The outcome of one expectation."""
 
     name: str
     means: str
@@ -69,20 +69,20 @@ def expectations() -> ModuleType:
 
 
 def critical(name: str, means: str, remedy: str | None = None) -> dict[str, Any]:
-    """The keywords of an expectation that sets a row aside; `remedy` says what else than a better delivery helps."""
+    """The keywords of an expectation that sets a row aside; `remedy` says what helps besides a better delivery."""
     return {"severity": "critical", "notes": means, "meta": {"name": name, "remedy": remedy}}
 
 
 def warning(name: str, means: str) -> dict[str, Any]:
-    """The keywords of an expectation that is only shown."""
+    """The keywords of an expectation that only warns."""
     return {"severity": "warning", "notes": means, "meta": {"name": name}}
 
 
 def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | None = None) -> list[Answer]:
-    """Asks `table` every expectation in `asked`; one answer each, in order.
+    """Checks `table` against every expectation in `asked`; one answer each, in order.
 
-    `data_docs` is a folder that is replaced by Great Expectations' own pages about this run (`index.html`).
-    They carry the time of the run: their bytes differ from run to run. An expectation that cannot be computed
+    `data_docs` is a folder, replaced by Great Expectations' own pages on this run (`index.html`).
+    They contain the time of the run, so their bytes differ from run to run. An expectation that cannot be computed
     raises `RuntimeError` with Great Expectations' message.
     """
     expectations()
@@ -106,7 +106,7 @@ def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | 
 
 
 def shown(column: str, value: object) -> str:
-    """A measured value in words, with the unit that the measure's name ends in."""
+    """A measured value in words, with the unit from the measure's name."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     unit = next((unit for ending, unit in UNITS.items() if column.endswith(ending)), "")
     return text + unit

@@ -1,4 +1,4 @@
-"""The `plates` command. Each module adds the commands of one subject; heavy imports wait inside them."""
+"""The `plates` command. Each module adds the commands of one subject and imports heavy packages only inside them."""
 
 import sys
 from pathlib import Path
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def main() -> None:
-    """Runs the command; what the user can fix is printed in words, without a traceback."""
+    """Runs the command; errors the user can fix are printed without a traceback."""
     try:
         app()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The command line's root and how it talks."""
+"""The root of the command line, and how it prints."""
 
 from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
@@ -14,29 +14,29 @@ from rich.table import Table
 from plates.errors import UserError
 
 UNFOLDED = 10_000
-"""Columns of what is piped: no value is cut or folded there."""
+"""Width of piped output, so that no value is cut or wrapped."""
 
 ELSEWHERE = {
-    "train": "plates run trains and all that follows; plates materialize checkpoint, the training alone",
+    "train": "plates run trains and does everything after; plates materialize checkpoint only trains",
     "val": "plates materialize evaluation scores models/checkpoint on the project's photographs",
     "export": "plates materialize exported_model exports models/checkpoint",
     "detect": "plates predict PHOTO.jpg",
     "test": "plates materialize evaluation scores the model; make test runs the project's tests",
 }
-"""What does what a user of another detector asks for by these names."""
+"""What to use for the commands that other detectors have."""
 
 
 class Commands(typer.core.TyperGroup):
-    """A group of commands: says what does here what another detector's command does, and writes no type at a flag."""
+    """A group of commands that names the equivalent of other detectors' commands, and shows no type after a flag."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is asked for."""
+        """The requested command."""
         if args[0] in ELSEWHERE and self.get_command(ctx, args[0]) is None:
             raise UserError(f"`plates {args[0]}` is not a command: {ELSEWHERE[args[0]]}")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name; None where there is none."""
+        """The command of this name; None if there is none."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _untyped(command.get_params(ctx))
@@ -89,7 +89,7 @@ def complain(message: str) -> None:
 
 
 def say(line: str) -> None:
-    """Prints a line as it is, whatever its length and its brackets."""
+    """Prints a line unchanged: neither wrapped nor read as markup."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -99,11 +99,11 @@ def note(message: str) -> None:
 
 
 def print_columns(columns: Mapping[str, Sequence[str]], spare: Collection[str]) -> list[str]:
-    """Prints columns without cutting a value, and returns the headings of those that were left out.
+    """Prints columns without cutting values, and returns the headings of columns left out.
 
     Args:
         columns: cells by heading.
-        spare: headings to leave out where the terminal is narrow, the first of them first.
+        spare: headings to leave out in a narrow terminal, in this order.
     """
     left_out: list[str] = []
     table = _table(columns)

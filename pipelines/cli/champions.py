@@ -12,12 +12,12 @@ from stages import lock
 
 SPARE = ("test set", "because", "decision", "time (UTC)")
 
-Target = Annotated[str | None, typer.Argument(metavar="ID", help="The beginning of a record's id.")]
+Target = Annotated[str | None, typer.Argument(metavar="ID", help="First characters of a record's id.")]
 
 
 @app.command()
 def champions(
-    repair: Annotated[bool, typer.Option("--repair", help="Make models/champion again, from the cache.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Restore models/champion from the cache.")] = False,
 ) -> None:
     """List every decision about the model in service, with its reason."""
     project = Project.find()
@@ -28,7 +28,7 @@ def champions(
         console.print(f"in service again: record {record[:8]}", highlight=False)
     found = of.listed(project.root)
     if not found:
-        console.print("No model was judged yet: plates run")
+        console.print("No model has been judged yet: plates run")
         return
     figures = {
         name: [
@@ -57,9 +57,9 @@ def champions(
 @app.command()
 def rollback(
     record: Target = None,
-    because: Annotated[str | None, typer.Option(help="Why, for those who read the list later.")] = None,
+    because: Annotated[str | None, typer.Option(help="The reason, shown in the list.")] = None,
 ) -> None:
-    """Put an earlier champion in service again: the one before, or the one named."""
+    """Put an earlier champion back in service: the previous one, or the one named."""
     root = Project.find().root
     with lock.work(root, "plates rollback", note):
         verdict = of.rollback(root, record, because)
@@ -68,8 +68,8 @@ def rollback(
 
 @app.command()
 def promote(
-    record: Annotated[str, typer.Argument(metavar="ID", help="The beginning of a record's id.")],
-    because: Annotated[str, typer.Option(help="Why, for those who read the list later.")],
+    record: Annotated[str, typer.Argument(metavar="ID", help="First characters of a record's id.")],
+    because: Annotated[str, typer.Option(help="The reason, shown in the list.")],
 ) -> None:
     """Put the model of a record in service without asking the gate."""
     root = Project.find().root
@@ -84,7 +84,7 @@ def _said(verdict: of.Verdict) -> None:
 
 
 def _tell_dvc() -> None:
-    """The asset finds the folder as it is, judges nothing twice, and has DVC take it over."""
+    """Runs the asset: it accepts the folder as it is, judges nothing twice, and has DVC track it."""
     from pipelines.cli.run import materialize
 
     materialize(["champion"])

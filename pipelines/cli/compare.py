@@ -19,7 +19,7 @@ from plates.settings.project import Project
 if TYPE_CHECKING:
     from plates.predict.compare import Comparison
 
-Named = Annotated[str, typer.Argument(help="A record's id, an exported folder, a checkpoint, or any described .onnx.")]
+Named = Annotated[str, typer.Argument(help="A record's id, an exported folder, a checkpoint, or a described .onnx.")]
 
 
 @app.command()
@@ -27,17 +27,17 @@ def compare(
     first: Named,
     second: Named,
     on: Annotated[Path | None, typer.Option(help="Labelled photographs; default: the project's test split.")] = None,
-    annotations: Annotated[Path | None, typer.Option(help="COCO JSON of the photographs that --on names.")] = None,
-    page: Annotated[Path | None, typer.Option(help="Show what only one of them finds on this page, .html.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="COCO JSON of the photographs in --on.")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML page to write: what only one of them finds.")] = None,
     trust: Trust = False,
 ) -> None:
-    """Say what the second model gains over the first on the same photographs, how sure that is, and where."""
+    """Say how much better the second model is than the first on the same photographs, how surely, and where."""
     from plates.predict import compare as comparing
     from plates.predict.load import load
 
     if annotations and not on:
         raise UserError(
-            "--annotations lists the photographs of a folder: plates compare A B --on FOLDER --annotations FILE"
+            "--annotations needs a folder of photographs: plates compare A B --on FOLDER --annotations FILE"
         )
     models = [load(*locate(named, trust)) for named in (first, second)]
     expected, files = _labelled(on, annotations, models[0].label_map)
@@ -57,18 +57,18 @@ def compare(
     _print(found, names)
     if page:
         comparing.write(page, found, names, files)
-        note(f"the photographs: {page}")
+        note(f"photographs: {page}")
 
 
 def without_what_they_share(first: str, second: str) -> tuple[str, str]:
-    """Two models as they are called in tables: paths from the last folder that holds both."""
+    """The names of two models in tables: their paths without the folders they share."""
     one, two = Path(first).parts, Path(second).parts
     shared = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)) - 1)
     return str(Path(*one[shared:])), str(Path(*two[shared:]))
 
 
 def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[int, Path]]:
-    """Labels, and the file of each image id: of a folder, or of the project's split that is scored."""
+    """Labels, and the file of each image id: from a folder, or from the project's evaluation split."""
     if on:
         from plates.predict.evaluate import labels
 
@@ -80,7 +80,7 @@ def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) 
         return expected, {row.image_id: on / row.path for row in paths.itertuples()}
     project = Project.find()
     if not project.path("data/splits.parquet").exists():
-        raise UserError(f"{project.root} has no test split yet: plates run, or name photographs by --on FOLDER")
+        raise UserError(f"{project.root} has no test split yet: plates run, or name photographs with --on FOLDER")
     expected = truth_of(project, project.params.evaluation.split, with_regions=True)
     photographs = Photographs(project.photographs, project.converted)
     paths = expected.drop_duplicates("image_id")
@@ -88,7 +88,7 @@ def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) 
 
 
 def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) -> tuple[pd.DataFrame, dict[int, Path]]:
-    """Without the photographs that one of the models was trained on or chosen by, as its newest record says."""
+    """Drops photographs that one of the models was trained or selected on, according to its newest record."""
     from plates.predict.compare import trained_on
 
     seen: set[str] = set()
@@ -99,11 +99,11 @@ def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) 
     gone = expected["image_id"].nunique() - left["image_id"].nunique()
     if left.empty:
         raise UserError(
-            f"each of the {gone:,} photographs was used to train one of the models: none is left that compares them "
+            f"each of the {gone:,} photographs was used to train one of the models: none is left to compare them "
             "fairly. Name others: plates compare A B --on FOLDER"
         )
     if gone:
-        note(f"{gone:,} photographs are left out: one of the models was trained on them, or chosen by them")
+        note(f"{gone:,} photographs are left out: one of the models was trained or selected on them")
     kept = set(left["image_id"])
     return left, {image: file for image, file in files.items() if image in kept}
 
@@ -111,7 +111,7 @@ def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) 
 def _print(found: "Comparison", names: tuple[str, str]) -> None:
     whole = found.figure("mAP")
     say(
-        f"mAP {whole['second']:.3f} of {names[1]} against {whole['first']:.3f} of {names[0]}: "
+        f"mAP {whole['second']:.3f} for {names[1]} against {whole['first']:.3f} for {names[0]}: "
         f"{whole['difference']:+.3f} ({_ends(whole)}) on the same {whole['images']:,} photographs. {_verdict(whole)}"
     )
     rows = [found.figure(name) for name in found.table["figure"].unique()]
@@ -131,9 +131,9 @@ def _print(found: "Comparison", names: tuple[str, str]) -> None:
         ("photographs",),
     )
     first, second = (len(found.only(model)) for model in ("first", "second"))
-    say(f"Of {len(found.boxes):,} plates {names[0]} alone finds {first:,}, {names[1]} alone {second:,}")
+    say(f"Of {len(found.boxes):,} plates, only {names[0]} finds {first:,}, only {names[1]} finds {second:,}")
     say(
-        "ms a photograph: "
+        "ms per photograph: "
         + ", ".join(f"{name} {took:.0f}" for name, took in zip(names, found.milliseconds, strict=True))
     )
 
@@ -144,7 +144,7 @@ def _ends(row: pd.Series) -> str:
 
 def _verdict(row: pd.Series) -> str:
     if math.isnan(row["low"]):
-        return "So few plates say nothing of others."
+        return "These are too few plates to say."
     if row["low"] > 0 or row["high"] < 0:
         return "That is beyond chance."
     return "That may be chance."

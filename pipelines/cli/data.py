@@ -1,4 +1,4 @@
-"""`plates sample`, `plates inspect`, `plates coco`: looking at data and making some."""
+"""`plates sample`, `plates inspect`, `plates coco`: draw, look at and export data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ from plates.settings.params import SampleParams
 from plates.settings.project import Project
 
 SAMPLE = SampleParams()
-"""The defaults of `data.sample`, which are those of `plates sample` too."""
+"""The defaults of `data.sample`, also used by `plates sample`."""
 
 
 @app.command()
@@ -48,7 +48,7 @@ def inspect(
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw its plots, and its photographs with their boxes, here.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="The most photographs to draw.")] = 24,
+    count: Annotated[int, typer.Option(min=1, help="Most photographs to draw.")] = 24,
 ) -> None:
     """Print what is in an image, shard, table or folder; with --picture, draw it too."""
     from plates.card.look import look
@@ -73,7 +73,7 @@ def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]
     project = Project.find()
     tables = [project.path(f"data/{name}.parquet") for name in ("boxes", "splits")]
     if missing := [str(table) for table in tables if not table.exists()]:
-        raise UserError(f"{', '.join(missing)} not there yet. Make it: plates run")
+        raise UserError(f"missing: {', '.join(missing)}. Make it: plates run")
     records = project.path("data/tfrecords")
     names = read_manifest(records).label_map if records.exists() else None
     boxes, splits = map(pd.read_parquet, tables)
@@ -83,7 +83,7 @@ def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]
 
 
 def _photographs() -> Path | None:
-    """The folder of the project's photographs; None outside a project, where only a table's pictures need it."""
+    """The folder of the project's photographs; None outside a project: only pictures of a table need it."""
     try:
         return Project.find().photographs
     except UserError:

@@ -1,4 +1,4 @@
-"""`plates hide`: the plates of photographs and videos made unreadable."""
+"""`plates hide`: makes the plates in photographs and videos unreadable."""
 
 import json
 from pathlib import Path
@@ -20,19 +20,19 @@ def hide(
     in_place: Annotated[bool, typer.Option("--in-place", help="Overwrite the originals.")] = False,
     style: Annotated[Literal["blur", "pixelate", "fill"], typer.Option(help="How plates are hidden.")] = "blur",
     margin: Annotated[
-        float, typer.Option(min=0, max=5, help="Shares of a box's width and height hidden around it.")
+        float, typer.Option(min=0, max=5, help="Margin hidden around a box, as a share of its width and height.")
     ] = 0.1,
     score: Score = None,
     metadata: Annotated[
         Literal["keep", "no-gps", "none"], typer.Option(help="What is kept of EXIF blocks and of a video's tags.")
     ] = "keep",
-    doubts: Annotated[Path | None, typer.Option(help="HTML page to write, with what needs a look.")] = None,
+    doubts: Annotated[Path | None, typer.Option(help="HTML page to write, with what needs checking.")] = None,
     model: ModelName = None,
     trust: Trust = False,
 ) -> None:
     """Hide the plates in photographs and videos; print what was hidden as JSON lines.
 
-    Without --score the model's `promise` decides, the threshold that keeps the promised recall, where it carries one.
+    Without --score, the model's `promise` decides if it has one: the threshold that keeps the promised recall.
     """
     from plates.hide.options import Options
     from plates.hide.photograph import hide_photograph
@@ -73,6 +73,6 @@ def hide(
             bar.update(whole, advance=1)
     if doubts:
         write_page(doubts, hidden)
-        note(f"{sum(len(one.doubts) for one in hidden):,} places to look at: {doubts}")
+        note(f"{sum(len(one.doubts) for one in hidden):,} places to check: {doubts}")
     if failed:
-        raise UserError(f"{len(failed):,} of {len(targets):,} files are not hidden, each named above")
+        raise UserError(f"{len(failed):,} of {len(targets):,} files failed, each named above")

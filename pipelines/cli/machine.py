@@ -1,4 +1,4 @@
-"""`plates doctor` and `plates status`: the machine, and where the project is."""
+"""`plates doctor` and `plates status`: the state of the machine and of the project."""
 
 import os
 
@@ -17,7 +17,7 @@ def doctor() -> None:
     wrong = 0
     said: set[str] = set()
     for finding in examine():
-        if not finding.ok and finding.found in said:  # one fault, met twice
+        if not finding.ok and finding.found in said:  # the same fault, found twice
             continue
         said.add(finding.found)
         mark = "[green]ok  [/]" if finding.ok else "[red]FIX [/]" if finding.needed else "[yellow]note[/]"
@@ -31,7 +31,7 @@ def doctor() -> None:
 
 @app.command()
 def status() -> None:
-    """Say what is in service, at work, waiting and to make, and what failed last and why."""
+    """Say what is in service, running, waiting and out of date, and what failed last and why."""
     import dagster as dg
 
     from pipelines.status import lines

@@ -1,4 +1,4 @@
-"""`plates models`, `plates anchors`, `plates weights`: looking at detectors."""
+"""`plates models`, `plates anchors`, `plates weights`: look at detectors."""
 
 import os
 import sys
@@ -16,14 +16,14 @@ from plates.files import atomic
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
 
-weights = typer.Typer(cls=Commands, help="Looking into checkpoints.", no_args_is_help=True)
+weights = typer.Typer(cls=Commands, help="Look into checkpoints.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 
 
 @weights.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A .weights.h5, a published archive, or a folder with a checkpoint.")],
-    pattern: Annotated[str, typer.Option(help="Show the variables whose name holds this.")] = "",
+    pattern: Annotated[str, typer.Option(help="Show the variables whose name contains this.")] = "",
 ) -> None:
     """Print every variable of a checkpoint: name, shape, type, mean and largest value."""
     if not path.exists():
@@ -41,7 +41,7 @@ def inspect(
 
 @app.command()
 def models() -> None:
-    """The family: input size, parameters, FLOPs, levels and anchors of every variant."""
+    """Print input size, parameters, FLOPs, levels and anchors of every model variant."""
     _start_tensorflow()
     from plates.efficientdet.model.models_table import rows
 
@@ -50,7 +50,7 @@ def models() -> None:
 
 @app.command()
 def anchors(
-    picture: Annotated[Path, typer.Option(help="Where the picture of boxes over anchors goes; PNG or SVG.")] = Path(
+    picture: Annotated[Path, typer.Option(help="File for the picture of boxes over anchors, PNG or SVG.")] = Path(
         "reports/anchors.png"
     ),
 ) -> None:
@@ -71,7 +71,7 @@ def anchors(
         plot(found.fit, found.sizes, temporary)
     console.print(
         f"{found.fit.boxes:,} training boxes at {found.fit.spec.image_size[1]} x {found.fit.spec.image_size[0]} px. "
-        f"Take the fitted ratios: plates run --set model.aspect_ratios=auto\nboxes over anchors  {target}",
+        f"Use the fitted ratios: plates run --set model.aspect_ratios=auto\nboxes over anchors  {target}",
         highlight=False,
         markup=False,
         soft_wrap=True,
@@ -81,7 +81,7 @@ def anchors(
 @app.command()
 def lr_range(
     steps: Annotated[int, typer.Option(min=10, help="Training steps, each at a higher rate.")] = 100,
-    picture: Annotated[Path, typer.Option(help="Where the picture of loss by rate goes; PNG or SVG.")] = Path(
+    picture: Annotated[Path, typer.Option(help="File for the picture of loss by rate, PNG or SVG.")] = Path(
         "reports/lr_range.png"
     ),
 ) -> None:
@@ -136,13 +136,13 @@ def _reach(whose: str, anchors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _start_tensorflow() -> None:
-    """Imports TensorFlow, and keeps what it says of drivers when it first looks for a GPU off the screen."""
+    """Imports TensorFlow without showing its messages on drivers when it first looks for a GPU."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import_tensorflow()
 
 
 def print_rows(found: Iterable[Mapping[str, Any]]) -> None:
-    """Prints rows of the same keys as a table, numbers with separators."""
+    """Prints rows with the same keys as a table, numbers with thousands separators."""
     table = Table(box=SIMPLE_HEAD, padding=0)
     for number, row in enumerate(found):
         if number == 0:

@@ -13,7 +13,7 @@ from plates.errors import UserError
 from plates.settings.project import Project
 
 KNOWN = 500
-"""Photographs of train that candidates are compared with."""
+"""Training photographs that candidates are compared with."""
 
 
 @app.command()
@@ -24,16 +24,16 @@ def next(
     model: ModelName = None,
     trust: Trust = False,
 ) -> None:
-    """Choose the photographs worth labelling next: doubtful, unlike what was learnt, unlike each other.
+    """Choose the photographs worth labelling next: doubtful, unlike the training data, unlike each other.
 
-    They are copied with what the model found as COCO annotations. Correct those, and take them in with data.root and
-    data.annotations.
+    They are copied, with the model's detections as COCO annotations. Correct these, then train on them with data.root
+    and data.annotations.
     """
     from plates.predict.load import load
     from plates.predict.next import ANNOTATIONS, candidates, choose, learnt, write
 
     if to.exists():
-        raise UserError(f"{to} is there already. Name a new folder: --to FOLDER")
+        raise UserError(f"{to} already exists. Name a new folder: --to FOLDER")
     detector = load(*locate(model, trust))
     failed: list[str] = []
     found = candidates(detector, folder, complaining_into(failed))
@@ -43,13 +43,13 @@ def next(
     chosen = choose([one.doubt for one in found], [one.look for one in found], known, count)
     write([found[index] for index in chosen], detector.label_map, to)
     against = (
-        f"unlike {len(known):,} photographs of train" if len(known) else "without a project's train to hold against"
+        f"unlike {len(known):,} training photographs" if len(known) else "with no training photographs to compare with"
     )
     note(f"{len(chosen):,} of {len(found):,} photographs, {against}: {to}, with {to / ANNOTATIONS} to correct")
 
 
 def train_photographs(most: int) -> Iterator[bytes]:
-    """The first JPEGs of the project's train split; none outside of a project that has them."""
+    """The first JPEGs of the project's train split; none outside a project or before its first run."""
     from plates.efficientdet.data.tfrecords import read, read_manifest
 
     try:

@@ -1,4 +1,4 @@
-"""`plates predict` and `plates evaluate`: a model in use."""
+"""`plates predict` and `plates evaluate`: use and score a model."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,29 +31,29 @@ ModelName = Annotated[
         help="Exported folder, checkpoint, .onnx, .tflite, .xml or a record's id; default: the newest export."
     ),
 ]
-Score = Annotated[str | None, typer.Option(help="Least score, or a threshold's name; default: the model's own.")]
+Score = Annotated[str | None, typer.Option(help="Minimum score, or a threshold's name; default: the model's own.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Load a SavedModel that no record of this project vouches for.")]
-Urls = Annotated[bool, typer.Option(help="Fetch what is named by http, https or rtsp.")]
+Urls = Annotated[bool, typer.Option(help="Fetch http, https and rtsp addresses.")]
 
 
 @app.command()
 def predict(
     images: Annotated[
         list[str],
-        typer.Argument(help="Pictures, folders, patterns, videos, cameras (/dev/video0); - reads their names."),
+        typer.Argument(help="Pictures, folders, patterns, videos, cameras (/dev/video0); - reads names from stdin."),
     ],
     model: ModelName = None,
     score: Score = None,
-    format: Annotated[Form, typer.Option(help="What is written.")] = "jsonl",
-    to: Annotated[Path | None, typer.Option(help="File to write, a folder for yolo; else standard output.")] = None,
+    format: Annotated[Form, typer.Option(help="Output format.")] = "jsonl",
+    to: Annotated[Path | None, typer.Option(help="File to write, a folder for yolo; default: standard output.")] = None,
     draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the boxes drawn.")] = None,
-    crops: Annotated[Path | None, typer.Option(help="Folder for what was found, cut out.")] = None,
+    crops: Annotated[Path | None, typer.Option(help="Folder for the detections, cut out.")] = None,
     urls: Urls = False,
     trust: Trust = False,
 ) -> None:
     """Find plates in pictures and videos.
 
-    A file that cannot be answered is one line of error, the others go on; the exit code is then 1.
+    A file that fails prints one line of error and the others continue; the exit code is then 1.
     """
     from plates.predict import formats
     from plates.predict.load import load
@@ -63,13 +63,13 @@ def predict(
         raise UserError("yolo is a folder of files: plates predict --format yolo --to FOLDER")
     located = locate(model, trust)
     for folder, count in others(images).items():
-        note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} left out")
+        note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} skipped")
     failed: list[str] = []
     complaining = complaining_into(failed)
     pictures = expand(_names(images), urls=urls, on_error=complaining)
-    first = next(pictures, None)  # what is missing is said before the model is loaded
+    first = next(pictures, None)  # missing files are reported before the model is loaded
     if first is None:
-        raise UserError(f"no picture to answer: {len(failed):,} cannot be opened, each named above")
+        raise UserError(f"no picture to predict on: {len(failed):,} cannot be opened, each named above")
     detector = load(*located)
     answers = detector.stream(chain([first], pictures), score=parsed_score(score), on_error=complaining)
     with _writing(None if format in ("coco", "yolo") else to) as stream:
@@ -82,13 +82,13 @@ def predict(
         drawn, cut = formats.Names(draw or Path()), formats.Names(crops or Path())
         for found in answers:
             if found.picture.turned:
-                note(f"{found.source}: turned upright as EXIF says; boxes are in pixels of the turned picture")
+                note(f"{found.source}: turned upright by its EXIF tag; boxes are in pixels of the turned picture")
             if draw:
                 save(found.draw(), drawn.path(found.source))
             for part in found.crop() if crops else []:
                 save(part, cut.path(found.source))
     if failed:
-        raise UserError(f"{len(failed):,} without an answer, each named above")
+        raise UserError(f"{len(failed):,} failed, each named above")
 
 
 @app.command()
@@ -99,7 +99,7 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="HTML page to write: curves, errors, slices, the worst.")] = None,
     trust: Trust = False,
 ) -> None:
-    """Score any model on any labelled folder: all figures of an evaluation as JSON, and its report as a page."""
+    """Score any model on any labelled folder: every evaluation figure as JSON, and the report as a page."""
     from plates.predict.evaluate import evaluate as score_model
     from plates.predict.load import load
 
@@ -118,7 +118,7 @@ def evaluate(
 
 
 def locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
-    """Where a model is and in which format it would be loaded, if it may be."""
+    """The path of a model and the format to load it in, if loading it is allowed."""
     from plates.predict import load as loading
 
     path, kind = loading.locate(named or Project.find().path("models/export/model"))
@@ -126,7 +126,7 @@ def locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
     if kind == "saved_model" and not known and not trust:
         raise UserError(
             f"no record of this project vouches for {path}, and a SavedModel can read and write files while it runs. "
-            "If it is this project's own: plates materialize model_card. If you trust where it is from: add --trust"
+            "If it is this project's own: plates materialize model_card. If you trust its source: add --trust"
         )
     note(f"model {path}: {figures(known)}")
     return path, kind
@@ -146,7 +146,7 @@ def complaining_into(failed: list[str]) -> Callable[[str, UserError], None]:
 
 @contextmanager
 def _writing(file: Path | None) -> Iterator[TextIO]:
-    """A file to write, which takes its place at the end; standard output where none is given."""
+    """A file to write, put in place when complete; standard output if none is given."""
     if file is None:
         yield sys.stdout
         return
@@ -168,7 +168,7 @@ def parsed_score(given: str | None) -> float | str | None:
 
 
 def vouching(model: Path) -> list[Record]:
-    """The records of the project around here of the model with this content, oldest first."""
+    """The current project's records of the model with this content, oldest first."""
     try:
         return records_of(Project.find().root, model)
     except UserError as error:
@@ -177,9 +177,9 @@ def vouching(model: Path) -> list[Record]:
 
 
 def figures(known: Sequence[Record]) -> str:
-    """What the newest record says of a model: its figures, and whether it is in service."""
+    """A model's figures in its newest record, and whether it is in service."""
     if not known:
-        return "no record of it in lineage/records, so its mAP is not known"
+        return "not in lineage/records, so its mAP is not known"
     newest = known[-1]
     scores = ", ".join(f"{name} {value:.3f}" for name, value in measured(newest.metrics).items())
     champion = Project.find().path("models/champion.json")

@@ -1,4 +1,4 @@
-"""Running the pipeline: `plates run`, `plates materialize`, `plates params`."""
+"""Run the pipeline: `plates run`, `plates materialize`, `plates params`."""
 
 import os
 from functools import partial, reduce
@@ -29,12 +29,12 @@ def run(
         list[str] | None,
         typer.Option("--set", help="A setting for params.yaml, such as train.steps=800. Repeatable."),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of photographs: the setting data.root.")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of photographs; sets data.root.")] = None,
     hparams_file: Annotated[
         Path | None, typer.Option("--hparams", help="A file of overrides in google/automl's YAML.")
     ] = None,
 ) -> None:
-    """Run whatever is not current, then show what came out. The same as `dvc repro`, with a summary."""
+    """Run whatever is out of date, then show the result. The same as `dvc repro`, with a summary."""
     project = Project.find()
     require_own_code(project.root)
     words = [*(assignments or []), *([f"data.root={data}"] if data else [])]
@@ -62,12 +62,12 @@ def run(
         complain(stopped(project, turn))
         raise typer.Exit(1)
     if before == _lock_file(project):
-        console.print("All is current: nothing had changed.")
+        console.print("Everything is up to date: nothing has changed.")
     show(project, console)
 
 
 def _report_restored(project: Project) -> None:
-    """Tells Dagster what came from DVC's cache."""
+    """Tells Dagster about results that came from DVC's cache."""
     import dagster as dg
 
     from pipelines import restored
@@ -104,13 +104,13 @@ def materialize(
 
 @app.command()
 def params(
-    pattern: Annotated[str, typer.Argument(help="Show the settings whose name holds this.")] = "",
+    pattern: Annotated[str, typer.Argument(help="Show the settings whose name contains this.")] = "",
 ) -> None:
-    """Every setting of params.yaml: its value, its default where that is another, what it means and when to turn it."""
+    """Print the settings of params.yaml: value, default if different, meaning, and when to change it."""
     found = [(key, field) for key, field in knobs() if pattern in key]
     if not found:
         near = f"Nearest: {', '.join(alike(pattern))}. " if alike(pattern) else ""
-        raise UserError(f"no setting's name holds {pattern!r}. {near}All of them: plates params")
+        raise UserError(f"no setting's name contains {pattern!r}. {near}All settings: plates params")
     values = _values()
     for key, field in found:
         value, default = reduce(getitem, key.split("."), values), field.get_default(call_default_factory=True)
@@ -125,7 +125,7 @@ def params(
 
 
 def _values() -> Any:
-    """The project's settings; the defaults, with a note why, outside a project or where params.yaml is wrong."""
+    """The project's settings; outside a project or if params.yaml is invalid, the defaults and a note why."""
     try:
         return Project.find().params.model_dump()
     except UserError as error:

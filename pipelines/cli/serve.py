@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 HERE = "127.0.0.1"
 KEY = "PLATES_KEY"
 LEARNT = 300
-"""Photographs of train that what the service sees is compared with."""
+"""Training photographs that the service's are compared with."""
 STOPPING = 30
-"""Seconds that requests have to end once the service is told to stop."""
+"""Seconds that running requests have to finish once the service is told to stop."""
 
 
 @app.command()
@@ -33,14 +33,14 @@ def serve(
     model: Annotated[
         str | None, typer.Option(help="As predict's --model; default: the champion, and the next one.")
     ] = None,
-    host: Annotated[str, typer.Option(help=f"Address to listen at; another than {HERE} needs a key in {KEY}.")] = HERE,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
-    megabytes: Annotated[float, typer.Option(min=0.001, help="That a request may have.")] = 20.0,
-    megapixels: Annotated[float, typer.Option(min=0.001, help="That a photograph may have.")] = 50.0,
-    waiting: Annotated[int, typer.Option(min=1, help="Photographs that may wait; more are answered 503.")] = 64,
+    host: Annotated[str, typer.Option(help=f"Address to listen on; others than {HERE} need a key in {KEY}.")] = HERE,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    megabytes: Annotated[float, typer.Option(min=0.001, help="Largest request.")] = 20.0,
+    megapixels: Annotated[float, typer.Option(min=0.001, help="Largest photograph.")] = 50.0,
+    waiting: Annotated[int, typer.Option(min=1, help="Photographs that may wait; further ones get a 503.")] = 64,
     trust: Trust = False,
 ) -> None:
-    """Answer requests over HTTP: boxes, photographs with hidden plates, figures; a page to drop a photograph on."""
+    """Serve the model over HTTP: boxes, photographs with hidden plates, metrics, and a page to drop a photograph on."""
     try:
         import uvicorn
 
@@ -50,7 +50,7 @@ def serve(
         raise UserError("serving needs more packages: pip install -e '.[serve]'") from None
     key = os.environ.get(KEY) or None
     if host != HERE and not key:
-        raise UserError(f"{host} can be reached from elsewhere: set a key in {KEY}, or listen at {HERE}")
+        raise UserError(f"{host} can be reached from other machines: set a key in {KEY}, or listen on {HERE}")
     _require_free(host, port)
     source = _given(model, trust) if model else _champion(trust)
     service = create(
@@ -60,7 +60,7 @@ def serve(
         learnt=lambda: train_photographs(LEARNT),
         scratch=None if model else Project.find().scratch,
     )
-    note(f"http://{host}:{port} (Ctrl-C ends it)")
+    note(f"http://{host}:{port} (Ctrl-C to stop)")
     uvicorn.run(service, host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOPPING)
 
 
@@ -88,7 +88,7 @@ def _load(path: Path, kind: Any) -> "Model":
 
 
 def _lineage(model: str | None) -> dict[str, Any]:
-    """What the newest record of the model in service says."""
+    """The newest record of the model in service."""
     from plates.predict import load as loading
 
     path, _ = loading.locate(model or Project.find().path(FOLDER))
@@ -106,4 +106,4 @@ def _require_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise UserError(f"{host}:{port}: {error.strerror}. Take another port: plates serve --port N") from None
+            raise UserError(f"{host}:{port}: {error.strerror}. Use another port: plates serve --port N") from None

@@ -21,12 +21,12 @@ ASSET = "suspects"
 @app.command()
 def suspects(
     folds: Annotated[
-        int | None, typer.Option(min=3, help="Trainings, of 500 steps at most: the setting suspects.folds.")
+        int | None, typer.Option(min=3, help="Trainings, of at most 500 steps each; sets suspects.folds.")
     ] = None,
 ) -> None:
-    """Find labels that are likely wrong: plates without one, boxes that are moved or swapped.
+    """Find labels that are likely wrong: unlabelled plates, moved or swapped boxes.
 
-    Prints lines that would fix them, for label_decisions.csv; reports/suspects.html shows each. What was found is kept
+    Prints lines for label_decisions.csv that would fix them; reports/suspects.html shows each. The results are kept
     until labels, settings or code change.
     """
     project = Project.find()
@@ -39,7 +39,7 @@ def suspects(
             project = Project(project.root)
         if not project.params.suspects.folds:
             raise UserError(
-                "the search is off: suspects.folds is 0. To train 5 times and look: plates suspects --folds 5"
+                "the search is off: suspects.folds is 0. To search with 5 trainings: plates suspects --folds 5"
             )
         from pipelines.materialize import materialize
 
@@ -59,12 +59,12 @@ def _show(project: Project) -> None:
 
     found = pd.read_parquet(project.path("data/suspects.parquet"))
     if found.empty:
-        note("no label is doubtful to two trainings that did not see it")
+        note("no label is contradicted by two trainings that did not see it")
         return
     for line in proposals(found):
         say(line)
     note(
         f"{len(found):,} labels are doubtful: look at each in {project.path('reports/suspects.html')}. Copy the lines "
-        f"above that you agree with into {FILE}; PATH,keep,,,, where the label is right, PATH,drop,,,, where the "
-        "photograph is of no use. Then: plates run"
+        f"above that you agree with into {FILE}; write PATH,keep,,,, if the label is right, PATH,drop,,,, if the "
+        "photograph is useless. Then: plates run"
     )

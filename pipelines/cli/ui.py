@@ -1,4 +1,4 @@
-"""`plates ui`: Dagster's UI on the project, with its schedules and sensors."""
+"""`plates ui`: Dagster's UI for the project, with its schedules and sensors."""
 
 import signal
 import socket
@@ -25,15 +25,15 @@ PATIENCE_S = 30
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
-    """Open Dagster's UI on this project, with its schedules and sensors. For this machine's own browser only."""
+    """Start Dagster's UI for this project, with its schedules and sensors. Only this machine can open it."""
     project = Project.find()
     _require_free(port)
     require_own_code(project.root)
     use_instance(project)
     daemon = Path(sys.executable).with_name("dagster-daemon")
     if not daemon.exists():
-        raise UserError("dagster-daemon is not installed beside this Python. Run `make setup`.")
-    say(f"Dagster's UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
+        raise UserError("dagster-daemon is not installed in this Python environment. Install it: make setup")
+    say(f"Dagster's UI: http://127.0.0.1:{port} (Ctrl-C to stop)")
     commands = (
         [sys.executable, "-m", "pipelines.webserver", str(port)],
         [sys.executable, str(daemon), "run", "--workspace", "workspace.yaml"],
@@ -42,7 +42,7 @@ def ui(
 
 
 def _together(processes: list[subprocess.Popen[bytes]]) -> int:
-    """Waits until one of them ends, ends the others, and returns its exit code; 0 after Ctrl-C or SIGTERM."""
+    """Waits until one process ends, stops the others, and returns its exit code; 0 after Ctrl-C or SIGTERM."""
     stopped = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.append(True))
@@ -60,10 +60,10 @@ def _together(processes: list[subprocess.Popen[bytes]]) -> int:
 
 
 def _require_free(port: int) -> None:
-    """`UserError` where nothing can listen on the port: Dagster would say that it serves, and keep its daemon."""
+    """Raises `UserError` if the port cannot be used: Dagster would claim to serve, and keep its daemon running."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does after one that just ended
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, in case another just ended
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise UserError(f"127.0.0.1:{port}: {error.strerror}. Take another port: plates ui --port N") from None
+            raise UserError(f"127.0.0.1:{port}: {error.strerror}. Use another port: plates ui --port N") from None

@@ -23,14 +23,14 @@ WORDS = ((DECISIVE, "all but certain"), (STRONG, "very likely"), (LIKELY, "likel
 @app.command()
 def why(
     record: Annotated[
-        str | None, typer.Argument(metavar="ID", help="The beginning of a record's id; not given: the last evaluation.")
+        str | None, typer.Argument(metavar="ID", help="First characters of a record's id; default: the newest.")
     ] = None,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also try to learn one batch by heart: two short trainings, a few minutes.")
+        bool, typer.Option("--probe", help="Also try to overfit one batch: two short trainings, a few minutes.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
-    """Rank the known causes of a low score by what the run left: settings, curves, labels, detections."""
+    """Rank the known causes of a low score by the evidence of the run: settings, curves, labels, detections."""
     project = Project.find()
     if record is None:
         found = verdict(evidence.of_now(project))
@@ -43,7 +43,7 @@ def why(
     if probe:
         _probe(project)
     if found.missing:
-        note(f"not here, so not asked: {', '.join(found.missing)}. `plates run` or `dvc pull` brings them")
+        note(f"missing, so not examined: {', '.join(found.missing)}. To get them: plates run, or dvc pull")
 
 
 def show(found: Verdict) -> None:
@@ -71,7 +71,7 @@ def _word(finding: Finding) -> str:
 
 
 def _probe(project: Project) -> None:
-    """Learns one batch by heart at the run's rate and at a tenth of it, without augmentation."""
+    """Tries to overfit one batch at the run's rate and at a tenth of it, without augmentation."""
     from assets.checkpoint import checkpoint, initialiser, prepared
     from plates.efficientdet.config import AugmentConfig
     from plates.efficientdet.training.overfit import overfit
@@ -93,10 +93,10 @@ def _probe(project: Project) -> None:
                 steps=PROBE_STEPS,
                 on_step=lambda done, steps: bar.update(1),
             )
-        what = "is learnt by heart" if found.learnt else "is not learnt by heart"
+        what = "is overfitted" if found.learnt else "is not overfitted"
         said = f"one batch {what} at train.learning_rate {rate:g}: loss {found.losses[0]:.3g} to {found.losses[-1]:.3g}"
         say(f"{said} in {len(found.losses)} steps")
     say(
-        "Learnt at one rate and not at the other: the rate is the cause. Learnt at neither: labels, anchors or weights "
-        "are."
+        "Overfitted at one rate only: the rate is the cause. Overfitted at neither: labels, anchors or weights are the "
+        "cause."
     )

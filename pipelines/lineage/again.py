@@ -1,4 +1,4 @@
-"""Stages of a record run again, in a folder of their own, as the record's `dvc.lock` says that they ran."""
+"""Runs the stages of a record again in a separate folder, as recorded in its `dvc.lock`."""
 
 import importlib.util
 import os
@@ -15,17 +15,17 @@ from plates.lineage.origin import Steps
 from stages.code import ROOT
 
 LAST = 2000
-"""Characters of what a failing stage said."""
+"""Characters of a failing stage's output to show."""
 
 
 def run(folder: Path, steps: Steps, stages: Sequence[str], say: Callable[[str], None]) -> None:
-    """Runs the commands of stages in their order, with DVC or without it.
+    """Runs the commands of stages in order, with DVC or without it.
 
     Args:
-        folder: the project in which all that the stages read is in place, with its code.
-        steps: of the record whose code it is.
-        stages: by name.
-        say: takes a line before each.
+        folder: the project, with its code and everything that the stages read.
+        steps: those of the record whose code it is.
+        stages: names of the stages.
+        say: takes a line before each stage.
 
     Raises:
         UserError: a stage fails.
@@ -36,13 +36,13 @@ def run(folder: Path, steps: Steps, stages: Sequence[str], say: Callable[[str], 
 
 
 def reproduce(folder: Path, stages: Sequence[str], say: Callable[[str], None]) -> None:
-    """The same through DVC, which takes from its cache what was made before; as the folder's `dvc.yaml` has them.
+    """The same through DVC and the folder's `dvc.yaml`; results made before come from DVC's cache.
 
     Raises:
         UserError: DVC is not installed, or a stage fails.
     """
     if importlib.util.find_spec("dvc") is None:
-        raise UserError("DVC is not installed, and it runs the stages: pip install dvc")
+        raise UserError("DVC is not installed, but is needed to run the stages: pip install dvc")
     for stage in stages:
         say(f"  {stage} …")
         _call(folder, stage, shlex.join([sys.executable, "-m", "dvc", "repro", "--single-item", stage]))
@@ -58,11 +58,11 @@ def _call(folder: Path, stage: str, command: str) -> None:
     )
     if done.returncode:
         said = (done.stdout + done.stderr).strip()[-LAST:]
-        raise UserError(f"{stage} failed in {folder}, and says:\n{said}")
+        raise UserError(f"{stage} failed in {folder}:\n{said}")
 
 
 def remove(folder: Path, steps: Steps, stages: Sequence[str]) -> None:
-    """Removes what the stages wrote, so that it is made again."""
+    """Removes the stages' outputs, so that they are made again."""
     for stage in stages:
         for out in steps.stages[stage].get("outs", []):
             if os.path.lexists(folder / out["path"]):

@@ -1,4 +1,4 @@
-"""Two records compared: what `plates lineage diff` prints, lists and draws."""
+"""Compares two records: what `plates lineage diff` prints, lists and draws."""
 
 import json
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ class Difference:
 
     Attributes:
         headline: one sentence.
-        sections: the most telling first; those without lines are the same in both.
-        comparison: of the photographs; None where outcomes are not kept.
+        sections: the most informative first; those without lines are the same in both.
+        comparison: of the photographs; None if outcomes are not kept.
         notes: what could not be compared, and why.
     """
 
@@ -58,7 +58,7 @@ def difference(root: Path, first: Record, second: Record) -> Difference:
 
 
 def changes(root: Path, first: Record, second: Record) -> list[Section]:
-    """What differs but for the results; photographs are compared where their tables are not the same."""
+    """What differs apart from the results; photographs are compared only if their tables differ."""
     cache = Cache.of(root)
     data = Section("Photographs", [])
     if any(first.outputs.get(table) != second.outputs.get(table) for table in TABLES):
@@ -80,18 +80,18 @@ def _circumstances(root: Path, first: Record, second: Record) -> list[Section]:
 
 
 def outcomes_of(cache: Cache, record: Record) -> pd.DataFrame:
-    """What became of every photograph in an evaluation.
+    """The outcome of every photograph in an evaluation.
 
     Raises:
         UserError: the record names no outcomes, or they are not kept here.
     """
     if record.outcomes is None:
-        raise UserError(f"record {record.short} is of the first version, which kept no outcomes")
+        raise UserError(f"record {record.short} has the first record format, which has no outcomes")
     return pd.read_parquet(kept(cache, record, "data/outcomes.parquet", record.outcomes))
 
 
 def write_changes(file: Path, comparison: Comparison) -> None:
-    """Lists every change, and every plate that turned, as JSON or CSV by the file's suffix."""
+    """Lists every change, and every plate that turned right or wrong, as JSON or CSV by the file's suffix."""
     turned = comparison.turned.rename(columns={"turned": "after"}).assign(kind="turned")
     rows = pd.concat([comparison.changes, turned], ignore_index=True)
     with atomic(file) as temporary:

@@ -1,8 +1,8 @@
 """Why the figure changed from one record to another: training again with every combination of what differs.
 
-The data of a combination are the tables and TFRecords that one of the records kept, with whatever shaped them; its
-parameters and its code are those of the fitting, training and scoring. A run that was made before, in this project or
-in an earlier try, is not made again: DVC's cache knows it by what it read.
+The data of a combination are the tables and TFRecords of one of the records, with everything that shaped them; its
+parameters and code are those of fitting, training and scoring. A run made before, in this project or in an earlier
+try, is not made again: DVC's cache identifies it by its inputs.
 """
 
 import json
@@ -34,28 +34,28 @@ METRIC = "mAP"
 
 @dataclass(frozen=True)
 class Run:
-    """One training to make: what is the second record's, and the seed."""
+    """One training to run: what is taken from the second record, and the seed."""
 
     cell: Cell
     seed: int
 
     @property
     def name(self) -> str:
-        """Of its folder and its result."""
+        """The name of its folder and its result."""
         return "-".join([*sorted(word.replace(" ", "_") for word in self.cell), f"seed{self.seed}"])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What explaining takes.
+    """The trainings that an explanation needs.
 
     Attributes:
         first: the earlier record.
         second: the later one.
-        causes: what differs between them of what decides the figure.
-        runs: every training that is needed.
-        known: the figures of those that are made already.
-        folder: where results and unfinished runs are.
+        causes: which of the inputs that determine the figure differ between them.
+        runs: every training needed.
+        known: the figures of those already made.
+        folder: the folder of results and unfinished runs.
     """
 
     first: Record
@@ -67,12 +67,12 @@ class Plan:
 
     @property
     def missing(self) -> list[Run]:
-        """The trainings that are still to be made."""
+        """The trainings still to run."""
         return [run for run in self.runs if run not in self.known]
 
 
 def plan(root: Path, first: Record, second: Record, seeds: int) -> Plan:
-    """What differs between two records, and the trainings that tell which of it changed the figure.
+    """What differs between two records, and the trainings that show which difference changed the figure.
 
     Raises:
         UserError: a record has no figure.
@@ -93,7 +93,7 @@ def plan(root: Path, first: Record, second: Record, seeds: int) -> Plan:
 
 
 def differing(first: Record, second: Record) -> list[str]:
-    """Which of data, parameters and code differ in what the stages from the anchors to the evaluation read."""
+    """Which of data, parameters and code differ in the inputs of the stages from anchors to evaluation."""
     one, two = Steps(first), Steps(second)
     params = [_params(steps) for steps in (one, two)]
     code = [{stage: steps.sources(stage) for stage in _stages(steps)} for steps in (one, two)]
@@ -104,16 +104,16 @@ def differing(first: Record, second: Record) -> list[str]:
 
 
 def carry_out(root: Path, plan: Plan, say: Callable[[str], None], fetch: Fetch | None = None) -> Attribution:
-    """Makes what is missing, one run after the other; what is done is kept, and so is a run that is stopped.
+    """Runs the missing trainings one after another; finished and interrupted runs are kept.
 
     Args:
         root: the project's folder.
-        plan: of this project.
+        plan: a plan of this project.
         say: takes a line as each run and each stage begins.
-        fetch: asked for the hashes that the cache lacks, where a remote may have them.
+        fetch: fetches by hash what the cache lacks, if there is a remote.
 
     Raises:
-        UserError: data or code of a record cannot be had, or a run fails.
+        UserError: data or code of a record is not available, or a run fails.
     """
     figures = dict(plan.known)
     for number, run in enumerate(plan.missing, 1):
@@ -128,7 +128,7 @@ def carry_out(root: Path, plan: Plan, say: Callable[[str], None], fetch: Fetch |
 def _in_words(plan: Plan, run: Run) -> str:
     whole = {0: plan.first.short, len(plan.causes): plan.second.short}.get(len(run.cell))
     taken = (
-        f"all of {whole}" if whole else f"{' and '.join(sorted(run.cell))} of {plan.second.short}, the rest as before"
+        f"all of {whole}" if whole else f"{' and '.join(sorted(run.cell))} of {plan.second.short}, the rest unchanged"
     )
     return f"{taken}, seed {run.seed}"
 
@@ -168,7 +168,7 @@ def _known(folder: Path, run: Run) -> float | None:
 
 
 def _seeds(first: Record, second: Record, count: int) -> list[int]:
-    """The records' own seeds first: their runs are made already."""
+    """The records' own seeds first: their runs already exist."""
     own = [record.params["train"]["seed"] for record in (first, second)]
     return list(dict.fromkeys([*own, *range(own[0] + 1, own[0] + count + 1)]))[:count]
 
@@ -178,12 +178,12 @@ def _stages(steps: Steps) -> list[str]:
 
 
 def _data(steps: Steps) -> dict[str, str]:
-    """What the stages read that others made, with hashes."""
+    """The stages' inputs from other stages, with hashes."""
     read = {path: md5 for stage in _stages(steps) for path, md5 in steps.inputs(stage).items()}
     return {path: md5 for path, md5 in sorted(read.items()) if steps.maker(path) not in STAGES}
 
 
 def _params(steps: Steps) -> dict[str, Any]:
-    """What the stages read of `params.yaml`, but for the seed."""
+    """The parameters that the stages read, without the seed."""
     read = {key: value for stage in _stages(steps) for key, value in steps.params(stage).items()}
     return {key: value for key, value in read.items() if key != SEED}

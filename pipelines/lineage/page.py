@@ -1,4 +1,4 @@
-"""What differs between two records as a page: the sentences, and the photographs that they are about."""
+"""The differences between two records as a page: sentences, and the photographs they are about."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -29,8 +29,8 @@ HEIGHT = 300
 def write(file: Path, project: Project, first: Record, second: Record, found: Difference) -> None:
     """Writes the page.
 
-    Photographs are looked for under the `data.root` of either record; one that is not there any more as it was becomes
-    a grey picture.
+    Photographs are looked up under the `data.root` of either record; one that is missing or changed becomes a grey
+    picture.
     """
     page.write(
         file,
@@ -45,7 +45,7 @@ def write(file: Path, project: Project, first: Record, second: Record, found: Di
 
 
 def _groups(project: Project, first: Record, second: Record, found: Difference) -> Iterator[tuple[str, list[Picture]]]:
-    """What is said of some photographs, and their pictures."""
+    """A sentence on some photographs, and their pictures."""
     if found.comparison is None:
         return
     cache, photographs = Cache.of(project.root), [_photographs(project, record) for record in (second, first)]
@@ -57,7 +57,7 @@ def _groups(project: Project, first: Record, second: Record, found: Difference) 
         if not rows.empty:
             detected = _best(cache, second, rows["path"].tolist())
             yield (
-                f"Plates that turned {way}: the label in green, what {second.short} found in orange",
+                f"Plates now {way}: the label in green, the detection of {second.short} in orange",
                 [
                     show(
                         after[after["path"] == row.path],
@@ -88,7 +88,7 @@ def _groups(project: Project, first: Record, second: Record, found: Difference) 
 
 
 def _photographs(project: Project, record: Record) -> Photographs:
-    """The photographs that a record's delivery was."""
+    """The photographs of a record's delivery."""
     root = record.params.get("data", {}).get("root")
     return Photographs(project.resolve(root) if root else project.root / "data/sample", project.converted)
 
@@ -120,7 +120,7 @@ def _caption(row: object) -> str:
 
 
 def _best(cache: Cache, record: Record, paths: Sequence[str]) -> pd.DataFrame:
-    """The surest detection on each of some photographs; none where detections are not kept."""
+    """The highest-scoring detection on each of some photographs; none if detections are not kept."""
     try:
         file = kept(cache, record, FOUND, record.outputs[FOUND])
     except UserError:

@@ -18,7 +18,7 @@ def write(file: Path, root: Path, say: Callable[[int, int], None]) -> int:
     Args:
         file: the page, HTML.
         root: the project's folder.
-        say: takes how many records are compared, of how many.
+        say: takes the number of records compared so far and their total.
     """
     found = records.read_all(root)
     served = {verdict.challenger for verdict in champion.decisions(root) if verdict.promoted}

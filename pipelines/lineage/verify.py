@@ -1,4 +1,4 @@
-"""A record checked: its stages run again, and every output compared with the hash that it names."""
+"""Verifies a record: runs its stages again and compares every output with the recorded hash."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -23,14 +23,14 @@ DEEP = ("anchors", "checkpoint", "evaluation", "exported_model")
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of running a record's stages again.
+    """The result of running a record's stages again.
 
     Attributes:
-        same: the outputs that are byte for byte those of the record.
-        differs: the others, in the order in which they are made: the first is where the difference begins.
+        same: the outputs that are byte for byte the record's.
+        differs: the others, in the order they are made: the first is where the difference begins.
         figures: each figure that differs: name, the record's, now.
-        first: what differs in the first of them, in words; empty where that cannot be said.
-        circumstances: what of packages and machine is not as it was.
+        first: what differs in the first of them, in words; empty if that cannot be said.
+        circumstances: packages and parts of the machine that have changed.
     """
 
     same: Sequence[str]
@@ -43,7 +43,7 @@ class Verified:
 def verify(
     root: Path, record: Record, folder: Path, fetch: Fetch | None, say: Callable[[str], None], deep: bool = False
 ) -> Verified:
-    """Brings a record back into a folder of its own and runs its evaluation there again.
+    """Restores a record into a separate folder and runs its evaluation again there.
 
     Neither the photographs nor DVC are needed: the evaluation reads TFRecords, tables and the checkpoint.
 
@@ -81,7 +81,7 @@ def verify(
 
 
 def circumstances(record: Record) -> list[str]:
-    """The packages and the parts of the machine that are not those of the record."""
+    """The packages and parts of the machine that differ from the record's."""
     here = record.model_copy(update={"packages": environment.packages(), "machine": environment.machine()})
     return [*differences.packages(record, here).lines, *differences.machine(record, here).lines]
 
@@ -94,7 +94,7 @@ def _figures(recorded: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, A
 
 
 def _in_words(cache: Cache, record: Record, folder: Path, path: str) -> str:
-    """How a table differs from the one that is kept; which files of a folder differ."""
+    """How a table differs from the recorded one; which files of a folder differ."""
     md5, here = record.outputs[path], folder / path
     if md5.endswith(".dir") and cache.find(md5):
         files = [

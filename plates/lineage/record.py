@@ -152,7 +152,7 @@ def outputs(lock: str) -> dict[str, str]:
         }
     except (yaml.YAMLError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
-            "dvc.lock is damaged, so no record can say what was made. Bring it back: git checkout HEAD -- dvc.lock"
+            "dvc.lock is damaged, so no record can say what was made. Restore it: git checkout HEAD -- dvc.lock"
         ) from None
 
 

@@ -332,7 +332,7 @@ def test_outcomes_are_plain_values_and_data_docs_are_written(labels, tmp_path: P
     assert {"name", "means", "severity", "success", "checked", "failed"} <= written[0].keys()
     assert sum(outcome["failed"] for outcome in written) == 1
     pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "data_docs").rglob("*.html"))
-    assert "all of the image decodes, from its header to its end" in pages
+    assert "the image decodes completely, from header to end" in pages
     assert [path.name for path in tmp_path.iterdir()] == ["data_docs"]
 
 

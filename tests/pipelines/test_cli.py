@@ -107,7 +107,7 @@ def test_every_setting_shows_its_value_its_meaning_and_another_default(project: 
 def test_a_name_that_no_setting_has_is_an_error_with_the_nearest(plates: Plates) -> None:
     code, out, err = plates("params", "lerning_rate")
     assert (code, out) == (1, "")
-    assert "no setting's name holds 'lerning_rate'. Nearest: train.learning_rate" in err
+    assert "no setting's name contains 'lerning_rate'. Nearest: train.learning_rate" in err
 
 
 def test_a_wrong_file_does_not_keep_the_settings_from_being_explained(project: Path, plates: Plates) -> None:
@@ -156,7 +156,7 @@ def test_a_busy_port_is_named_before_anything_starts(plates: Plates, monkeypatch
         port = server.getsockname()[1]
         code, _, err = plates("ui", "--port", str(port))
     assert code == 1
-    assert f"127.0.0.1:{port}: Address already in use. Take another port: plates ui --port N" in err
+    assert f"127.0.0.1:{port}: Address already in use. Use another port: plates ui --port N" in err
 
 
 @pytest.mark.usefixtures("project")
@@ -301,5 +301,5 @@ def test_a_second_run_waits_and_changes_nothing_under_the_first(fresh: tuple[Pat
     for process in (second, first):
         process.kill()
         process.communicate()
-    assert said.startswith(f"waiting for `dvc repro` (process {first.pid}), at work since 20")
+    assert said.startswith(f"waiting for `dvc repro` (process {first.pid}), running since 20")
     assert (root / "params.yaml").read_bytes() == before

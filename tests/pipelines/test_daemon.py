@@ -155,7 +155,7 @@ def test_photographs_arrive_and_the_service_has_what_came_of_them(world: World) 
     said = world.status()
     assert record[:8] in said["in service"]
     assert said["to make"].startswith("nothing")
-    assert f"new_photographs is on (run {run['runId'][:8]} has seen these photographs)" in said["by itself"]
+    assert f"new_photographs is on (run {run['runId'][:8]} has seen these photographs)" in said["automatic"]
 
 
 def test_broken_labels_stop_the_run_and_a_worse_model_is_refused(world: World) -> None:
@@ -164,7 +164,7 @@ def test_broken_labels_stop_the_run_and_a_worse_model_is_refused(world: World) -
     bad = world.deliver(4, lambda name: f"DSC{name[-9:]}")
     failed = [world.next_run(before), world.next_run(before + 1)]
     assert [run["status"] for run in failed] == ["FAILURE", "FAILURE"]
-    wait(lambda: "2 runs on these photographs failed" in world.status()["by itself"], "no third run")
+    wait(lambda: "2 runs on these photographs failed" in world.status()["automatic"], "no third run")
     said = world.status()["last run"]
     assert "failed at labels: 4 of " in said
     assert "are not CCPD labels" in said
@@ -195,7 +195,7 @@ def test_what_comes_during_training_waits_and_a_restart_loses_nothing(world: Wor
     world.training()
     world.deliver(3)
     held = sum(1 for _ in world.photographs.rglob("*.jpg"))
-    wait(lambda: "is at work" in world.status()["by itself"], "the second delivery waits")
+    wait(lambda: "is in progress" in world.status()["automatic"], "the second delivery waits")
     assert len(world.runs()) == before + 1
     world.stop()
     world.settings({"train.steps": 3, "train.eval_every": 3})

@@ -60,7 +60,7 @@ def test_an_unfinished_merge(root: Path) -> None:
     (root / "dvc.lock").write_text("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
     found = doctor._merge()
     assert not found.ok
-    assert found.found == "dvc.lock holds the marks of an unfinished merge (lines 1, 3, 5)"
+    assert found.found == "dvc.lock has conflict markers of an unfinished merge (lines 1, 3, 5)"
     assert found.fix.startswith("Take one side: git checkout --ours dvc.lock")
 
 

@@ -34,7 +34,7 @@ def test_an_unfinished_merge_is_said_through_every_door(fresh: tuple[Path, Comma
     said = conflicts(root)
     assert said is not None
     assert said.startswith(
-        "dvc.lock holds the marks of an unfinished merge (lines 2, 4, 6). Take one side: git checkout"
+        "dvc.lock has conflict markers of an unfinished merge (lines 2, 4, 6). Take one side: git checkout"
     )
     assert dvc_in_words("'./dvc.lock' is invalid (possible merge conflicts).", root) == said
     dagster = ["dagster", "asset", "materialize", "-m", "pipelines.definitions", "--select", "labels"]

@@ -39,7 +39,7 @@ def test_a_stage_speaks_for_itself_and_what_came_from_the_cache_is_said(root: Pa
     (root / "knob").write_text("1")
     assert repro(root) == (
         0,
-        "  a: taken from DVC's cache, made before with the same code, parameters and inputs\n",
+        "  a: from DVC's cache, made earlier with the same code, parameters and inputs\n",
         "",
     )
 
@@ -56,4 +56,4 @@ def test_what_stops_dvc_itself_is_said(root: Path) -> None:
     assert err.startswith("error: DVC said: ")
     assert "knob" in err
     (root / "dvc.lock").write_text("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
-    assert "error: dvc.lock holds the marks of an unfinished merge" in repro(root)[2]
+    assert "error: dvc.lock has conflict markers of an unfinished merge" in repro(root)[2]

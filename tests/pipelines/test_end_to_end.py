@@ -34,7 +34,7 @@ def test_dvc_is_clean_after_a_run_and_a_second_run_does_nothing(finished) -> Non
     again = call("plates", "run")
     assert "checkpoint" in again.stdout
     assert (root / "models/checkpoint").stat().st_mtime_ns == stamp
-    assert "All is current" in again.stdout
+    assert "Everything is up to date" in again.stdout
     assert "  labels (" not in again.stdout
     assert_as_in_the_readme(again.stdout)
 

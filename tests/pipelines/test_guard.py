@@ -117,7 +117,7 @@ def test_the_server_refuses_what_another_page_sends(address: str) -> None:
     assert asked(address, CHANGE, host="evil.example")[0] == 403
     assert asked(address, CHANGE, content_type="text/plain", origin=other) == (
         403,
-        f"no requests from pages of {other}\n",
+        f"requests from pages of {other} are refused\n",
     )
     assert asked(address, CHANGE, content_type="text/plain; x=application/json")[0] == 415
     with pytest.raises(urllib.error.HTTPError, match="405"):

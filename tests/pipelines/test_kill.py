@@ -110,4 +110,4 @@ def test_a_project_of_killed_runs_still_says_that_all_is_current(finished: tuple
     _, call = finished
     call("plates", "run")
     again = call("plates", "run")
-    assert "All is current" in again.stdout
+    assert "Everything is up to date" in again.stdout

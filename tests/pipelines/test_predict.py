@@ -118,7 +118,7 @@ def test_hide_writes_beside_the_originals_and_says_what_it_hid(street: Path, exp
     code, out, err = plates("hide", str(street), *words)
     assert code == 1
     assert "broken.jpg is not a picture" in err
-    assert "1 of 4 files are not hidden" in err
+    assert "1 of 4 files failed" in err
     said = [json.loads(line) for line in out.splitlines()]
     assert [one["target"] for one in said] == ["hidden/a.jpg", "hidden/b.jpg", "hidden/inside/c.png"]
     assert all(one["plates"] >= 1 for one in said)

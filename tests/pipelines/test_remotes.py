@@ -55,7 +55,7 @@ def test_a_clone_restores_from_s3_what_it_never_had(finished, bucket: str, tmp_p
     there = commands(tmp_path / "clone")
     shutil.rmtree(tmp_path / "clone/data/sample", ignore_errors=True)
     assert not (tmp_path / "clone/.dvc/cache").exists()
-    assert "is true to the last digit" in there("plates", "lineage", "verify", record.id).stdout
+    assert "is reproduced to the last digit" in there("plates", "lineage", "verify", record.id).stdout
     there("plates", "lineage", "restore", record.id, "--to", str(tmp_path / "restored"))
     assert (tmp_path / "restored/models/export/model/export.json").is_file()
 
@@ -69,4 +69,4 @@ def test_a_machine_without_dvc_restores_and_verifies(finished, tmp_path: Path) -
     assert call("python", "-c", "import dvc", check=False).returncode == 1
     shutil.rmtree(root / "models/checkpoint")
     assert "1 outputs brought back" in call("plates", "lineage", "restore", record.id).stdout
-    assert "is true to the last digit" in call("plates", "lineage", "verify", record.id).stdout
+    assert "is reproduced to the last digit" in call("plates", "lineage", "verify", record.id).stdout

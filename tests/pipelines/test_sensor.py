@@ -83,7 +83,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, instance)
 
 
-NOTHING = "no photograph came, changed or went since the last scan"
+NOTHING = "no photograph was added, changed or removed since the last scan"
 
 
 def test_nothing_new_is_said_so(world: World) -> None:
@@ -103,7 +103,7 @@ def test_a_run_is_asked_for_once_the_folders_rest(world: World) -> None:
 def test_two_looks_that_agree_are_not_enough_before_the_time(world: World) -> None:
     world.settings(settle_minutes=30)
     world.photograph("one/new.jpg")
-    assert "until they rest for 30 min" in str(world.settled())
+    assert "until they are stable for 30 min" in str(world.settled())
     cursor = json.loads(world.cursor or "")
     world.cursor = json.dumps({**cursor, "since": cursor["since"] - 1801})
     assert isinstance(world.tick(), dg.RunRequest)
@@ -225,14 +225,14 @@ def test_a_run_at_work_is_waited_for(world: World) -> None:
     run = world.instance.create_run_for_job(stand_in, status=dg.DagsterRunStatus.STARTED, tags=request.tags)
     world.scan()
     world.photograph("one/newer.jpg")
-    assert world.settled() == f"run {run.run_id[:8]} is at work"
+    assert world.settled() == f"run {run.run_id[:8]} is in progress"
 
 
 def test_what_is_not_there_is_not_taken_for_removed(world: World) -> None:
     shutil.move(world.photographs / "one", world.project.root / "elsewhere")
-    assert "is its disk there?" in str(world.settled())
+    assert "is its disk mounted?" in str(world.settled())
     world.photographs.rmdir()
-    assert "is not there yet" in str(world.settled())
+    assert "does not exist yet" in str(world.settled())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -247,4 +247,4 @@ def test_what_cannot_be_read_is_not_taken_for_removed(world: World) -> None:
 def test_before_any_scan_nothing_is_trained(world: World) -> None:
     world.project.scan_cache.unlink()
     world.photograph("one/new.jpg")
-    assert "nothing was scanned yet" in str(world.settled())
+    assert "there is no scan yet" in str(world.settled())

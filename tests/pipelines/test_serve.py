@@ -85,5 +85,5 @@ def test_a_second_service_on_the_port_says_so_and_the_first_goes_on(serve: Calla
         timeout=120,
     )
     assert second.returncode == 1
-    assert f"127.0.0.1:{port}: Address already in use. Take another port: plates serve --port N" in second.stderr
+    assert f"127.0.0.1:{port}: Address already in use. Use another port: plates serve --port N" in second.stderr
     assert first.poll() is None

@@ -15,7 +15,7 @@ def test_one_screen_says_what_is_in_service_what_failed_and_what_is_to_make(fini
     said = call("plates", "status").stdout
     assert "in service  record " in said
     assert "the first model in service" in said
-    assert "at work     nothing" in said
+    assert "running     nothing" in said
     assert "to make     nothing" in said
     edit.write(root / "params.yaml", edit.parse(["train.steps=13"]))
     (root / "data/raw_images.parquet").unlink()

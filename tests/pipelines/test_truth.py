@@ -87,8 +87,8 @@ def test_a_clone_that_pulled_is_current_and_its_champion_comes_out_again(finishe
     shutil.rmtree(tmp_path / "clone/data/sample", ignore_errors=True)
     champion = json.loads((tmp_path / "clone/models/champion.json").read_text())["record"]
     said = there("plates", "lineage", "verify", champion).stdout
-    assert f"record {champion[:8]} is true to the last digit" in said
-    assert "byte for byte: data/detections.parquet" in said
+    assert f"record {champion[:8]} is reproduced to the last digit" in said
+    assert "identical bytes: data/detections.parquet" in said
 
 
 def test_going_back_to_earlier_parameters_trains_nothing(finished) -> None:

@@ -172,7 +172,7 @@ def test_an_edit_just_before_dvc_records_puts_dvc_lock_back(root: Path) -> None:
 
 def test_a_file_that_is_not_declared_cannot_be_read(root: Path) -> None:
     result = run_of(root, lambda run: run.project.path("data/other.txt").exists())
-    assert "made touches data/other.txt" in reason(result)
+    assert "made uses data/other.txt" in reason(result)
 
 
 def test_a_parameter_that_is_not_declared_cannot_be_read(root: Path) -> None:

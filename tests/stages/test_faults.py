@@ -40,7 +40,7 @@ def test_a_full_disk_is_named_with_what_is_missing(small_disk: Path) -> None:
         write_parquet(small_disk / "table.parquet", table)
     said = words(caught.value, small_disk)
     assert said.startswith(f"the disk of {small_disk} is full: 0.")
-    assert "GiB are missing. What was finished before is kept. Make room, then run the same command again" in said
+    assert "GiB are missing. Finished work is kept. Free some space, then run the same command again" in said
     assert list(small_disk.iterdir()) == []
 
 
@@ -53,7 +53,7 @@ def test_a_disk_mounted_read_only(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(OSError) as caught:  # noqa: PT011
         (small_disk / "file").write_text("x")
-    assert f"{small_disk / 'file'} lies on a file system that is mounted read-only" in words(caught.value, small_disk)
+    assert f"{small_disk / 'file'} is on a file system that is mounted read-only" in words(caught.value, small_disk)
 
 
 def test_a_file_of_another_user(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_file_of_another_user(tmp_path: Path) -> None:
             file.read_text()
     finally:
         os.seteuid(0)
-    assert f"{file} may not be read or written by" in words(caught.value, tmp_path)
+    assert f"has no permission to read or write {file}. Grant it" in words(caught.value, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_other_faults_of_storage(tmp_path: Path, code: int, said: str) -> None:
 def test_the_cause_is_found_behind_what_was_raised_of_it(tmp_path: Path) -> None:
     error = RuntimeError("while writing")
     error.__cause__ = OSError(errno.EROFS, os.strerror(errno.EROFS), "/x")
-    assert "/x lies on a file system that is mounted read-only" in words(error, tmp_path)
+    assert "/x is on a file system that is mounted read-only" in words(error, tmp_path)
 
 
 def test_a_fault_of_the_code_keeps_its_traceback(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_damaged_database(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError) as caught:
         sqlite3.connect(tmp_path / "runs.db").execute("select * from runs")
     said = words(caught.value, tmp_path)
-    assert "is damaged. Data, models and records are not in it" in said
+    assert "is damaged. Data, models and records are not stored there" in said
     assert f"mv {tmp_path / '.dagster'} {tmp_path / '.dagster'}.damaged" in said
 
 
@@ -136,6 +136,6 @@ def test_a_file_where_a_folder_belongs_and_the_other_way_round(tmp_path: Path) -
         with pytest.raises(error) as raised:
             act()
         said = words(raised.value, tmp_path)
-        assert said.startswith("something else lies in the place of a file or folder of the project: ")
+        assert said.startswith("something else is in the place of a file or folder of the project: ")
         assert f"{place}: " in said
         assert "Move it away" in said

@@ -91,7 +91,7 @@ def test_the_second_waits_and_says_for_whom(start: Start, tmp_path: Path) -> Non
     second = start(sys.executable, "worker.py", "b", "0")
     out = said(second)
     assert out.count("waiting for") == 1
-    assert f"waiting for `test a` (process {first.pid}), at work since 20" in out
+    assert f"waiting for `test a` (process {first.pid}), running since 20" in out
     assert lines(tmp_path) == ["begin a", "end a", "begin b", "end b"]
 
 

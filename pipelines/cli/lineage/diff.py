@@ -19,15 +19,15 @@ def diff(
     first: RecordId,
     second: Other,
     photographs: Annotated[
-        Path | None, typer.Option(help="List every photograph that changed in this file, .json or .csv.")
+        Path | None, typer.Option(help="File to list every changed photograph in, .json or .csv.")
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="Show the photographs on this page, .html.")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML page to show the photographs on.")] = None,
 ) -> None:
     """Say what differs between two evaluations: photographs, parameters, code, packages, machine, results."""
     project = Project.find()
     root = project.root
     if photographs is not None and photographs.suffix not in (".json", ".csv"):
-        raise UserError(f"{photographs}: the list is written as .json or .csv")
+        raise UserError(f"{photographs}: the list can be written as .json or .csv")
     old, new = records.find(root, first), records.find(root, second)
     found = difference(root, old, new)
     say(found.headline)
@@ -47,4 +47,4 @@ def diff(
         note(f"{len(found.comparison.changes):,} changes and {len(found.comparison.turned):,} plates: {photographs}")
     if page is not None:
         write(page, project, old, new, found)
-        note(f"the photographs: {page}")
+        note(f"photographs: {page}")

@@ -18,20 +18,20 @@ from stages.dvc_fetch import fetcher
 def explain(
     first: RecordId,
     second: Other,
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each combination.")] = 2,
-    yes: Annotated[bool, typer.Option("--yes", help="Begin without asking.")] = False,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings per combination.")] = 2,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
 ) -> None:
-    """Train with every combination of what differs, and say how much each of it changed the mAP; seeds tell chance."""
+    """Train with every combination of what differs, and say how much each changed the mAP; seeds measure chance."""
     project = Project.find()
     root = project.root
     found = plan(root, records.find(root, first), records.find(root, second), seeds)
     say(headline(found.first, found.second))
-    say(f"What differs and can change it: {', '.join(found.causes) or 'nothing but the seed'}")
+    say(f"What differs and can change the figure: {', '.join(found.causes) or 'only the seed'}")
     minutes = _minutes(project)
-    time = f", some {minutes * len(found.missing):,.0f} minutes on this machine" if minutes else ""
-    say(f"{len(found.runs)} trainings, {len(found.known)} of them known: {len(found.missing)} to run{time}")
+    time = f", about {minutes * len(found.missing):,.0f} minutes on this machine" if minutes else ""
+    say(f"{len(found.runs)} trainings, {len(found.known)} already known: {len(found.missing)} to run{time}")
     if found.missing and not yes:
-        typer.confirm("Begin? Stopped, the same command continues where it was.", abort=True)
+        typer.confirm("Start? If stopped, the same command continues from there.", abort=True)
     done = carry_out(root, found, note, fetcher(root))
     for cause, share in done.shares.items():
         say(f"{_said(share)} from the {cause}{'' if share.certain else ' (may be chance)'}")
@@ -45,7 +45,7 @@ def _said(change: Change) -> str:
 
 
 def _minutes(project: Project) -> float | None:
-    """What the stages took when they last ran in this project; None where Dagster does not know."""
+    """How long the stages took when they last ran in this project; None if Dagster does not know."""
     import dagster as dg
 
     from pipelines.resources import use_instance

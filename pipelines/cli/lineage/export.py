@@ -1,4 +1,4 @@
-"""`plates lineage export`: a record in the formats of other tools."""
+"""`plates lineage export`: a record in other tools' formats."""
 
 from pathlib import Path
 from typing import Annotated

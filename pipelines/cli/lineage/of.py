@@ -28,11 +28,11 @@ def of(
         str, typer.Argument(help="A file or folder anywhere on the disk, or a photograph's path under data.root.")
     ],
 ) -> None:
-    """Say what made a file, a model or a score, and what was made from it; of a photograph, its whole history."""
+    """Say what made a file, a model or a score, and what was made from it; for a photograph, its whole history."""
     project = Project.find()
     found, file = records.read_all(project.root), Path(path)
     for unfit in records.unfit(project.root):
-        complain(f"not believed: {unfit.why}")
+        complain(f"ignored: {unfit.why}")
     if not found:
         raise UserError("there is no record yet. Make one: plates run")
     if file.exists() and (places := origin.places(project.root, found, file)):
@@ -54,7 +54,7 @@ def of(
 
 
 def _name(project: Project, file: Path) -> str | None:
-    """What the tables call a photograph; None for one that lies elsewhere."""
+    """A photograph's name in the tables; None if it is outside `data.root`."""
     if not file.exists():
         return file.as_posix()
     resolved = file.resolve()
@@ -71,8 +71,8 @@ def _tell(root: Path, found: Sequence[Record], file: Path, places: Sequence[Plac
     if len(places) > 1:
         earlier = dict.fromkeys(other.record.short for other in places[:-1] if other.record.id != record.id)
         if earlier:
-            say(f"the same in {len(earlier)} earlier: {', '.join(list(earlier)[-5:])}")
-    say("\nmade by, the nearest first")
+            say(f"the same in {len(earlier)} earlier records: {', '.join(list(earlier)[-5:])}")
+    say("\nmade by, nearest first")
     for stage in reversed(steps.upstream(place.output)):
         inputs = ", ".join(f"{path} {md5[:8]}" for path, md5 in steps.inputs(stage).items()) or "the photographs"
         say(f"  {stage}  from {inputs}")
@@ -84,12 +84,12 @@ def _tell(root: Path, found: Sequence[Record], file: Path, places: Sequence[Plac
     say(f"\nmade from it: {', '.join(after) if after else 'nothing'}")
     trained_on = [other.short for other in found if other.parents.get("record") == record.id]
     if trained_on and place.output == champion.CHECKPOINT:
-        say(f"training went on from it in {', '.join(trained_on)}")
+        say(f"training started from it in {', '.join(trained_on)}")
     verdicts = [verdict for verdict in champion.decisions(root) if verdict.challenger == record.id]
     for verdict in verdicts:
         done = "put in service" if verdict.promoted else "not put in service"
         say(f"{done} {verdict.time[:16].replace('T', ' ')} UTC: {verdict.reason}")
-    say(f"All of the record: plates lineage show {record.short}\n")
+    say(f"Full record: plates lineage show {record.short}\n")
 
 
 def _tell_history(history: History) -> None:
@@ -101,26 +101,26 @@ def _tell_history(history: History) -> None:
             "path": [", ".join(dict.fromkeys(row["path"] for row in seen.rows)) for seen in history.seen],
             "label": [histories.label(seen.rows) if seen.rows else "" for seen in history.seen],
             "split": [(seen.rows[0]["split"] or "none") if seen.rows else "" for seen in history.seen],
-            "": [histories.outcome(seen.rows) if seen.rows else "not there" for seen in history.seen],
+            "": [histories.outcome(seen.rows) if seen.rows else "not present" for seen in history.seen],
         },
         SPARE,
     )
     if history.unkept:
         names = ", ".join(record.short for record in history.unkept[:5])
-        note(f"{len(history.unkept)} records keep no outcomes here ({names}). If a remote has them: dvc fetch -A")
+        note(f"outcomes of {len(history.unkept)} records are not here ({names}). If a remote has them: dvc fetch -A")
 
 
 def _unknown(root: Path, found: Sequence[Record], file: Path, seen: History | None) -> str:
-    """Why nothing can be said of a path, and what to do."""
-    kept = f". {len(seen.unkept)} records keep no outcomes here: dvc fetch -A" if seen and seen.unkept else ""
+    """Why nothing is known about a path, and what to do."""
+    kept = f". Outcomes of {len(seen.unkept)} records are not here: dvc fetch -A" if seen and seen.unkept else ""
     if not file.exists():
-        return f"{file} is not there, and no record knows a photograph of that name{kept}"
+        return f"{file} does not exist, and no record has a photograph of that name{kept}"
     known = Steps(found[-1])
     resolved = file.resolve()
     output = resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else ""
     if maker := known.maker(output):
-        return f"{file} (hash {content_hash(file)[:8]}) is what no record has: {maker} made it anew, or it was edited"
-    return f"{file} (hash {content_hash(file)[:8]}) is of no record: it was made elsewhere, or edited since{kept}"
+        return f"{file} (hash {content_hash(file)[:8]}) is in no record: {maker} made it again, or it was edited"
+    return f"{file} (hash {content_hash(file)[:8]}) is in no record: it was made elsewhere, or edited since{kept}"
 
 
 def _minute(record: Record) -> str:

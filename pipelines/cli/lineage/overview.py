@@ -23,16 +23,16 @@ SPARE = (
     *("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "raw images", "code", "steps", "model", "mAP50"),
     "time (UTC)",
 )
-"""Columns that a narrow terminal may lack, the first to go first."""
+"""Columns to leave out in a narrow terminal, in this order."""
 
-RecordId = Annotated[str, typer.Argument(metavar="ID", help="The beginning of a record's id.")]
-Other = Annotated[str, typer.Argument(metavar="ID", help="That of the record to compare it with.")]
+RecordId = Annotated[str, typer.Argument(metavar="ID", help="First characters of a record's id.")]
+Other = Annotated[str, typer.Argument(metavar="ID", help="The id of the record to compare it with.")]
 
 
 @commands.callback()
 def overview(
     context: typer.Context,
-    page: Annotated[Path | None, typer.Option(help="Draw them all on this page, .html, with what changed.")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML page to draw them all on, with what changed.")] = None,
 ) -> None:
     """Lists every evaluation with the data, parameters and code behind it."""
     if context.invoked_subcommand is not None:
@@ -40,9 +40,9 @@ def overview(
     root = Project.find().root
     found = records.read_all(root)
     for unfit in records.unfit(root):
-        complain(f"not believed: {unfit.why}")
+        complain(f"ignored: {unfit.why}")
     if not found:
-        console.print("No evaluation yet. Make one: plates run")
+        console.print("There is no evaluation yet. Make one: plates run")
         return
     if page is not None:
         with typer.progressbar(length=len(found) - 1, label="records compared", file=sys.stderr) as bar:
@@ -52,10 +52,10 @@ def overview(
     left_out = print_columns(_columns(found), SPARE)
     say = partial(console.print, highlight=False)
     if "code" not in left_out:
-        say("+ after the code: files of the code differed from the commit; the record keeps the patch.")
+        say("A + after the code: it differed from the commit; the record keeps the patch.")
     if left_out:
         say(f"no room for {', '.join(left_out)}: plates lineage | less -S")
-    say("One of them whole: plates lineage show ID. What changed between two: plates lineage diff ID ID")
+    say("One in full: plates lineage show ID. What changed between two: plates lineage diff ID ID")
 
 
 def _columns(found: Sequence[records.Record]) -> dict[str, list[str]]:
@@ -79,7 +79,7 @@ def _columns(found: Sequence[records.Record]) -> dict[str, list[str]]:
 
 @commands.command()
 def show(record: RecordId) -> None:
-    """Print one record, whole."""
+    """Print one record in full."""
     found = records.find(Project.find().root, record)
     console.print_json(found.model_dump_json(exclude={"params_yaml", "dvc_lock"}))
 

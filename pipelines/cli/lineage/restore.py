@@ -1,4 +1,4 @@
-"""`plates lineage restore` and `verify`: a record back in place, and put to the proof."""
+"""`plates lineage restore` and `verify`: bring a record back, and reproduce it."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,9 +22,9 @@ from stages.dvc_fetch import fetcher
 @commands.command()
 def restore(
     record: RecordId,
-    to: Annotated[Path | None, typer.Option(help="A new folder for it, with its code.")] = None,
+    to: Annotated[Path | None, typer.Option(help="New folder for the record, with its code.")] = None,
 ) -> None:
-    """Bring back the parameters, data and model of a record, from DVC's cache and remotes; DVC itself is not needed."""
+    """Bring back a record's parameters, data and model from DVC's cache and remotes; DVC itself is not needed."""
     root = Project.find().root
     found = records.find(root, record)
     fetch = fetcher(root)
@@ -34,11 +34,11 @@ def restore(
     else:
         done = bring_back_to(root, found, to, fetch)
     say(f"{to or 'Here'}: parameters, data and models are those of {found.short} ({figures(found)}); hashes checked.")
-    say(f"{len(done.put)} outputs brought back, {len(done.same)} were so already.")
+    say(f"{len(done.put)} outputs restored, {len(done.same)} unchanged.")
     if done.not_kept:
-        say(f"Kept nowhere, `plates run` makes them anew: {', '.join(done.not_kept)}")
+        say(f"Not kept, `plates run` makes them again: {', '.join(done.not_kept)}")
     if done.kept is not None:
-        say(f"What was here before: {done.kept.relative_to(root)}")
+        say(f"What was here before is in {done.kept.relative_to(root)}")
         say(_code_advice(root, found))
 
 
@@ -46,9 +46,9 @@ def restore(
 def verify(
     record: RecordId,
     deep: Annotated[bool, typer.Option("--deep", help="Train and export again too.")] = False,
-    to: Annotated[Path | None, typer.Option(help="A new folder to work in, which is kept; else it is removed.")] = None,
+    to: Annotated[Path | None, typer.Option(help="New folder to work in and keep; default: a temporary one.")] = None,
 ) -> None:
-    """Evaluate a record again, from its code and from what is kept, and hold the result against it byte by byte."""
+    """Evaluate a record again, from its code and kept outputs, and compare the result byte by byte."""
     root = Project.find().root
     found = records.find(root, record)
     with ExitStack() as stack:
@@ -57,19 +57,19 @@ def verify(
         folder = to or Path(stack.enter_context(TemporaryDirectory(prefix="verify-", dir=scratch)))
         done = prove(root, found, folder, fetcher(root), note, deep)
     if not done.differs:
-        say(f"record {found.short} is true to the last digit: {figures(found)}")
-        say(f"byte for byte: {', '.join(done.same)}")
+        say(f"record {found.short} is reproduced to the last digit: {figures(found)}")
+        say(f"identical bytes: {', '.join(done.same)}")
         return
-    say(f"record {found.short} does not come out again: the first output that differs is {done.differs[0]}")
+    say(f"record {found.short} is not reproduced: the first output that differs is {done.differs[0]}")
     if done.first:
         say(f"  {done.first}")
     for name, recorded, now in done.figures:
         say(f"  {name}: {recorded} in the record, {now} now")
     if not done.figures:
-        say(f"The figures are those of the record: {figures(found)}")
-    say(f"byte for byte: {', '.join(done.same) or 'nothing'}; not so: {', '.join(done.differs)}")
+        say(f"The figures are the same as in the record: {figures(found)}")
+    say(f"identical bytes: {', '.join(done.same) or 'none'}; different: {', '.join(done.differs)}")
     for line in done.circumstances:
-        say(f"  not as it was: {line}")
+        say(f"  changed since: {line}")
     raise typer.Exit(1)
 
 
@@ -80,5 +80,5 @@ def _code_advice(root: Path, record: records.Record) -> str:
     commit, edited = record.code["commit"], " and edits, which the record keeps" if record.code["changed"] else ""
     return (
         f"The code here is not the record's ({'commit ' + commit[:8] if commit else 'outside Git'}{edited}). "
-        f"A folder with all of it: plates lineage restore {record.short} --to FOLDER"
+        f"To get it, with all outputs, in a folder: plates lineage restore {record.short} --to FOLDER"
     )

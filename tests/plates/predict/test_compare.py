@@ -51,7 +51,7 @@ def test_what_one_finds_and_the_other_misses(
     # up to a recall of 40/48 and never after; the second in the last 8 of 48, so at a precision of 8/48 at best.
     assert "mAP 0.028 of second.onnx against 0.832 of first.onnx: -0.804" in said
     assert "on the same 48 photographs. That is beyond chance." in said
-    assert "Of 48 plates first.onnx alone finds 40, second.onnx alone 8" in said
+    assert "Of 48 plates, only first.onnx finds 40, only second.onnx finds 8" in said
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<img") == 12 + 8
 

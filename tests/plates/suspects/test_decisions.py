@@ -1,4 +1,4 @@
-"""What people decided about labels is carried out as it is written, and what cannot be carried out is named."""
+"""People's decisions about labels are carried out as written; those that cannot be carried out are named."""
 
 from pathlib import Path
 

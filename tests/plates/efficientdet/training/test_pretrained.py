@@ -89,5 +89,5 @@ def test_a_label_map_that_misses_or_swaps_an_id_is_refused():
 
 def test_more_classes_than_the_data_names_are_refused():
     check_classes(None, 1, {1: "blue"})
-    with pytest.raises(UserError, match="num_classes is 90 and the data's classes end at 1"):
+    with pytest.raises(UserError, match="num_classes is 90, but the data's classes end at 1"):
         check_classes(None, 90, {1: "blue"})
