@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
@@ -74,3 +75,9 @@ def commands(folder: Path, *beside: Path) -> Command:
         return done
 
     return call
+
+
+def locked(root: Path) -> dict[str, dict[str, str]]:
+    """The hash of every output in `dvc.lock`, by stage."""
+    content = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    return {name: {out["path"]: out["md5"] for out in entry.get("outs", [])} for name, entry in content.items()}

@@ -43,7 +43,7 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     (delivery / "split/val.txt").write_text("\n".join(val))
     edit.write(root / "params.yaml", {"data.root": str(tmp_path / "photographs")})
 
-    said = call("plates", "materialize", "raw_images", "labels", "boxes", "splits").stdout
+    said = call("plates", "materialize", "raw_images", "labels", "boxes", "splits", "tfrecords").stdout
 
     assert "method official lists" in said
     assert "listed and not there: CCPD2019/split/train.txt 2" in said
@@ -58,7 +58,6 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     assert {split[path] for path in negatives} <= {"train", "val"}
     assert set(splits[splits["subset"].isin(["db", "blur", "fn", "rotate", "tilt", "challenge"])]["split"]) == {"test"}
 
-    call("plates", "materialize", "tfrecords")
     manifest = tfrecords.read_manifest(root / "data/tfrecords")
     assert {name: part.images for name, part in manifest.splits.items()} == splits["split"].value_counts().to_dict()
 

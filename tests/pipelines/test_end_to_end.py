@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from clones import ROOT
+from clones import ROOT, locked
 
 from plates.columns import SPLITS
 from plates.lineage.record import read_all
 from plates.metrics import METRICS
+from plates.settings import edit
 
 pytestmark = pytest.mark.slow
 
@@ -123,8 +124,9 @@ def test_the_other_door_gives_the_same_data_and_leaves_dvc_clean(finished) -> No
     assert "changed" not in call("dvc", "status", "boxes", "splits", "labels").stdout.replace("always changed", "")
 
 
-def test_an_experiment_changes_a_parameter_and_leaves_another_record(finished) -> None:
+def test_an_experiment_leaves_another_record_and_going_back_trains_nothing(finished) -> None:
     root, call = finished
+    first = locked(root)
     call("git", "add", "--all")
     call("git", "commit", "--quiet", "-m", "first run")
     call("dvc", "exp", "run", "-S", "train.steps=14")
@@ -145,5 +147,11 @@ def test_an_experiment_changes_a_parameter_and_leaves_another_record(finished) -
     history = call("plates", "lineage", "of", str(photograph)).stdout
     assert all(id[:8] in history for _, id in (twelve, fourteen))
     assert f"of record {fourteen[1][:8]}" in call("plates", "lineage", "of", "models/export/model").stdout
+    assert locked(root)["checkpoint"] != first["checkpoint"]
+    back = call("plates", "run", "--set", "train.steps=12")
+    for name in ("checkpoint", "evaluation", "exported_model"):
+        assert f"  {name} (" not in back.stdout, f"{name} was made again"
+        assert locked(root)[name] == first[name], name
+    edit.write(root / "params.yaml", edit.parse(["train.steps=9"]))
     call("plates", "lineage", "restore", twelve[1])
     assert "steps: 12" in (root / "params.yaml").read_text()

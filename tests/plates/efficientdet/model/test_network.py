@@ -97,6 +97,7 @@ def test_fusion_weights_are_those_of_the_paper():
     assert [float(w) for w in node.fusion_weights()] == pytest.approx([0.98201, 0.01799], abs=1e-5)
 
 
+@pytest.mark.long
 def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics():
     """With stochastic depth on: the recomputed pass must drop the same, and update the statistics once."""
     plain, again = (gradients(build(grad_checkpoint=on, survival_prob=0.7)) for on in (False, True))

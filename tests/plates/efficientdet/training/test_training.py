@@ -157,7 +157,8 @@ class Killed(BaseException):
     """In place of signal 9, which takes a process each time: nothing of the run is used after it."""
 
 
-@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.long), "adamw"])
+@pytest.mark.long
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_stopped_at_random_steps_a_run_has_the_same_losses_to_the_last_bit(examples, tmp_path, optimizer):
     """Five times each, with averages, augmentation and evaluations; the state is saved every third step."""
     whole = History.read(toy_steps.learn(tmp_path / "whole", examples, optimizer)).frame()
@@ -359,6 +360,7 @@ def test_a_step_gives_the_same_numbers_on_any_number_of_devices():
     np.testing.assert_allclose(result(two_devices), expected, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_a_step_gives_the_same_numbers_on_jax():
     jax = run_toy("steps", "fit", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
     np.testing.assert_allclose(result(jax), np.array(toy_steps.steps("one"))[:, :1], rtol=1e-4)
