@@ -7,6 +7,8 @@ from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
 OFF_CORNERS = 0.06
 """Box sides: CCPD's own boxes lie within 0.03 of their corners, by the median over a data set."""
 FEW = 50
+MORE_NEGATIVES = 0.15
+"""Share of photographs without a box that train has more than val and test, which splits by chance do not make."""
 
 
 def labels_off_the_plates(e: Evidence) -> Finding | None:
@@ -40,20 +42,32 @@ def labels_beside_the_corners(e: Evidence) -> Finding | None:
 
 
 def unlabelled_plates(e: Evidence) -> Finding | None:
-    """Sure detections where no label is."""
-    placed = e.placed
-    if placed is None or placed.top_score is None or placed.found < 0.5 or placed.confident_elsewhere < 0.08:
+    """Sure detections where no label is, or far more training photographs without a box than there are elsewhere."""
+    splits, placed = e.manifest.get("splits", {}), e.placed
+    without = {split: found["negatives"] / max(found["images"], 1) for split, found in splits.items()}
+    negatives = without.get("train", 0.0)
+    more = negatives - max((share for split, share in without.items() if split != "train"), default=1.0)
+    elsewhere = placed.confident_elsewhere if placed and placed.top_score is not None and placed.found >= 0.5 else 0.0
+    if elsewhere < 0.08 and more < MORE_NEGATIVES:
         return None
-    negatives = e.manifest.get("splits", {}).get("train", {})
-    share = negatives.get("negatives", 0) / max(negatives.get("images", 0), 1)
+    said = []
+    if placed and elsewhere >= 0.08:
+        said.append(
+            f"{elsewhere:.0%} of the sure detections touch no label, while {placed.found:.0%} of the labels are found: "
+            "the photographs show plates that nobody labelled, or something that looks like plates."
+        )
+    if more >= MORE_NEGATIVES:
+        said.append(
+            f"{negatives:.0%} of the training photographs have no box, {more:.0%} more than of any other split: "
+            "plates that nobody labelled teach that plates are background."
+        )
     return Finding(
         "plates without a label",
-        min(STRONG, LIKELY + placed.confident_elsewhere),
-        f"{placed.confident_elsewhere:.0%} of the sure detections touch no label, while {placed.found:.0%} of the "
-        "labels are found: the photographs show plates that nobody labelled, or something that looks like plates.",
+        min(STRONG, LIKELY + max(elsewhere, more)),
+        said[0],
         "the labels, or more photographs without a plate",
         "the galleries in reports/evaluation.html",
-        [f"{share:.0%} of the training photographs have no box"] if share > 0.05 else [],
+        said[1:] or ([f"{negatives:.0%} of the training photographs have no box"] if negatives > 0.05 else []),
     )
 
 
