@@ -32,7 +32,7 @@ class Study:
         say: takes a line for each trial.
 
     Raises:
-        UserError: Optuna is not installed; the name's study is another search, or is at work.
+        UserError: Optuna is not installed, or the name's study is another search.
     """
 
     def __init__(self, project: Project, name: str, space: Space, steps: int, say: Say) -> None:
@@ -51,14 +51,9 @@ class Study:
             load_if_exists=True,
         )
         self.states = optuna.trial.TrialState
-        about = self._about()
         if not self.study.user_attrs:
-            self.study.set_user_attr("about", about)
-        elif differs := [key for key, value in self.study.user_attrs["about"].items() if about[key] != value]:
-            raise UserError(
-                f"the study {name} is another search: {', '.join(differs)} changed since. Begin a new one: "
-                f"plates tune --name OTHER; or forget it: rm {self.journal}"
-            )
+            self.study.set_user_attr("about", self._about())
+        self._require_same()
 
     def search(self, count: int) -> None:
         """Runs trials until `count` are done; the settings of params.yaml are the first, where the space holds them."""
@@ -94,9 +89,18 @@ class Study:
         """The name that DVC keeps a trial under."""
         return f"{self.name}-{number:03}"
 
+    def _require_same(self) -> None:
+        """Trials start from what lies in the project, which someone may have edited since."""
+        now = self._about()
+        if differs := [key for key, value in self.study.user_attrs["about"].items() if now[key] != value]:
+            raise UserError(
+                f"the study {self.name} is another search: {', '.join(differs)} changed since. Put it back, or begin a "
+                f"new one: plates tune --name OTHER; or forget this one: rm {self.journal}"
+            )
+
     def _about(self) -> dict[str, Any]:
         """What makes scores of two trials comparable."""
-        fixed = flat(self.project.params.model_dump(mode="json"))
+        fixed = flat(Project(self.project.root).params.model_dump(mode="json"))
         kept = {key: value for key, value in fixed.items() if key not in {*self.space, *ALONE, "train.steps"}}
         return {
             "--space": {key: repr(found) for key, found in self.space.items()},
@@ -106,7 +110,7 @@ class Study:
                 for key, value in kept.items()
                 if key.partition(".")[0] in ("model", "train", "augment", "nms")
             },
-            "the TFRecords": content_hash(self.project.path("data/tfrecords")),
+            "the TFRecords": content_hash(self.project.path("data/tfrecords/manifest.json")),
         }
 
     @contextmanager
@@ -130,6 +134,7 @@ class Study:
 
     def _one(self) -> None:
         """Asks for the next settings, runs them, and tells what came of it."""
+        self._require_same()
         self.study.sampler = _optuna().samplers.TPESampler(seed=self.project.params.train.seed + len(self.study.trials))
         trial = self.study.ask({key: _distribution(found) for key, found in self.space.items()})
         settings = self.settings(trial.params)

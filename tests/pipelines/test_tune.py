@@ -82,6 +82,7 @@ def project(tmp_path: Path) -> Project:
     """A project as far as a study reads it."""
     (tmp_path / "params.yaml").write_text(f"train: {{steps: 400, learning_rate: {OWN}}}\n")
     (tmp_path / "data/tfrecords").mkdir(parents=True)
+    (tmp_path / "data/tfrecords/manifest.json").write_text("{}")
     return Project(tmp_path)
 
 
@@ -181,9 +182,11 @@ def test_another_search_of_the_same_name_is_refused(project: Project) -> None:
         a_study(project, steps=2 * STEPS)
     with pytest.raises(UserError, match="--space changed since"):
         a_study(project, (f"{RATE}=0.002:0.2:log",))
+    at_work = a_study(project)
     (project.root / "params.yaml").write_text("train: {steps: 400, gamma: 2.0}\n")
-    with pytest.raises(UserError, match=r"params.yaml changed since"):
-        a_study(Project(project.root))
+    for search in (at_work.search, lambda count: a_study(Project(project.root))):
+        with pytest.raises(UserError, match=r"params.yaml changed since"):
+            search(1)
 
 
 def test_without_optuna_it_says_what_to_install(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
