@@ -6,8 +6,8 @@
     for result in model.predict("street/"):
         print(result.source, result.xyxy, result.scores)
 
-`load`, `evaluate`, the classes `Model`, `Result` and `Scores`, and `UserError`, which everything raises that a user can
-fix, are the library's promise. The packages below are its parts: `settings`, `photographs`, `ccpd`, `coco`, `splits`,
+The public API: `load`, `evaluate`, the classes `Model`, `Result` and `Scores`, and `UserError`, raised for every error
+a user can fix. The packages below are its parts: `settings`, `photographs`, `ccpd`, `coco`, `splits`,
 `efficientdet` (network, losses, training), `scoring`, `lineage`, `card`, `predict`, `pages`. They work from a notebook
 and know neither Dagster nor DVC nor Great Expectations. Not here: what is run when (`assets`, `stages`, `pipelines`),
 and what must be true of the results (`checks`).
@@ -35,7 +35,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what is asked for: the pipeline imports `plates` for its errors and files alone."""
+    """Imports names on first use: the pipeline needs only the errors and files of `plates`."""
     if name not in HOMES:
         raise AttributeError(f"module 'plates' has no attribute {name!r}")
     from importlib import import_module

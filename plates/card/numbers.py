@@ -1,4 +1,4 @@
-"""The card's numbers: counts and medians of each split, and how the boxes are spread over every axis."""
+"""The card's numbers: counts and medians of each split, and the distribution of the boxes over every axis."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class Axis(BaseModel):
 
 
 class Numbers(BaseModel):
-    """What the card says in figures. `subsets` is subset -> split -> images; axes without a value are not in `axes`."""
+    """The card's figures. `subsets` is subset -> split -> images; axes without a value are not in `axes`."""
 
     images: int
     boxes: int

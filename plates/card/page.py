@@ -1,4 +1,4 @@
-"""Putting the card together: tables, plots and contact sheets as one HTML page."""
+"""Puts the card together: tables, plots and contact sheets on one HTML page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,10 +33,10 @@ def write(
     title: str = "Dataset card",
     seed: int = 0,
 ) -> None:
-    """Writes the card; no file beside it is needed to read it, and the same data gives the same bytes.
+    """Writes the card as one self-contained file; the same data gives the same bytes.
 
-    `root` is the folder of the photographs; `rejected` is the boxes table's other half, with `broken`;
-    `meanings` says what each expectation means; `findings` are sentences put at the top, on what is wrong or odd;
+    `root` is the folder of the photographs; `rejected` has the rejected rows, with `broken`;
+    `meanings` says what each expectation means; `findings` are sentences for the top, on what is wrong or unusual;
     `between_splits` is a table of `plates.splits.shift.between_splits`; `since_last` are rows of
     `plates.splits.shift.compare`, this delivery against the last one; `augmented` are training pictures as the network
     sees them. `seed` picks the photographs.
@@ -62,7 +62,7 @@ def write(
 
 
 def accepted(boxes: pd.DataFrame, root: Path, seed: int = 0, count: int = SHOWN) -> list[Picture]:
-    """`count` accepted rows, drawn at random, as evenly over the subsets as they allow."""
+    """`count` random accepted rows, as evenly over the subsets as possible."""
     shuffled = boxes.iloc[np.random.default_rng(seed).permutation(len(boxes))].drop_duplicates("path")
     turn = shuffled.groupby("subset", dropna=False).cumcount()
     rows = shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")][:count].sort_values("path")

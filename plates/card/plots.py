@@ -21,7 +21,7 @@ GRID = (58, 36)
 WIDTH, HEIGHT = 3.5, 2.9
 PIXELS = int(WIDTH * canvas.DPI)
 MOST = 40
-"""Values of subset and province that are drawn, the most frequent ones; the tables have all."""
+"""Most subsets or provinces to draw, the most frequent ones; the tables have all."""
 
 SPREADS = {
     "Size": ("share_of_image", "share of the image", True),

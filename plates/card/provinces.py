@@ -1,4 +1,4 @@
-"""The character of a province on a plate, and its name in Latin letters, for what has no Chinese font."""
+"""The character of each province on a plate, and its name in Latin letters, for use without a Chinese font."""
 
 NAMES = {
     "皖": "Anhui",

@@ -26,7 +26,7 @@ def heading(axis: Axis) -> str:
 def shift(rows: Sequence[Mapping[str, Any]]) -> str:
     """A table of `plates.splits.shift.compare`'s rows: this delivery against the last delivery."""
     if not rows:
-        return "none: there is no last delivery"
+        return "none: there is no earlier delivery"
     shown = [
         {
             "column": row["column"],

@@ -1,11 +1,11 @@
-"""What box, corners, tilt and area of a CCPD label say about each other, on whole columns.
+"""How box, corners, tilt and area of a CCPD label relate to each other, on whole columns.
 
 Boxes are [N, 4] `xmin, ymin, xmax, ymax`; corners are [N, 4, 2] in CCPD's order: right-bottom, left-bottom, left-top,
 right-top; both in pixels, y down. Angles are in degrees.
 
-CCPD's labels follow two conventions, told apart by their tilts (`from_upright`). The 2019 release gives degrees from
+CCPD's labels follow two conventions, distinguished by their tilts (`from_upright`). The 2019 release gives degrees from
 upright, draws the box through the outermost corners and cuts the area field to four decimals. The earlier release and
-CCPD2020 give angles around 90, draw the box loosely (its IoU with the corners' hull is 0.68 or more) and mean another
+CCPD2020 give angles around 90, draw the box loosely (its IoU with the corners' hull is 0.68 or more) and use another
 area (0.48 to 1.08 of the box's). This was measured on the 51,710 labels of the lists of `ccpd_blur`, `ccpd_db` and
 `ccpd_fn` and on 417 photographs of `ccpd_base` and CCPD2020.
 """
@@ -28,7 +28,7 @@ def hull(corners: np.ndarray) -> np.ndarray:
 
 
 def around_corners(labels: pd.DataFrame) -> pd.DataFrame:
-    """A labels table whose boxes are those around the corners, cut at the picture's edge, where there are corners."""
+    """A labels table whose boxes, where there are corners, are those around them, cut at the picture's edge."""
     known = labels[CORNERS].notna().all(axis=1).to_numpy()
     sizes = np.nan_to_num(frame(labels)[known], nan=np.inf)
     tight = np.clip(hull(labels.loc[known, CORNERS].to_numpy(float).reshape(-1, 4, 2)), 0, np.tile(sizes, 2))
@@ -38,7 +38,7 @@ def around_corners(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def box_area(boxes: np.ndarray) -> np.ndarray:
-    """Areas [N] in square pixels; 0 where a box has no inside."""
+    """Areas [N] in square pixels; 0 for an empty box."""
     return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
 
 
@@ -51,9 +51,9 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def frame(labels: pd.DataFrame) -> np.ndarray:
-    """Width and height [N, 2] of the picture that each row of a labels table is of; NaN: not known.
+    """Width and height [N, 2] of the picture of each row of a labels table; NaN: not known.
 
-    It is 720x1160 for CCPD's own labels, which have an area field, whatever was delivered; else the photograph's.
+    It is 720x1160 for CCPD's own labels, which have an area field, whatever the file's size; else the photograph's.
     """
     sizes = labels[["width", "height"]].to_numpy(np.float64, na_value=np.nan, copy=True)
     sizes[labels["area_ratio"].notna()] = IMAGE_WIDTH, IMAGE_HEIGHT
@@ -61,17 +61,17 @@ def frame(labels: pd.DataFrame) -> np.ndarray:
 
 
 def beyond(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """How far [N] each box reaches over the edge of its picture (`sizes` [N, 2]), in pixels; negative inside."""
+    """How far [N] each box extends past the edge of its picture (`sizes` [N, 2]), in pixels; negative inside."""
     return np.concatenate([-boxes[:, :2], boxes[:, 2:] - sizes], axis=1).max(axis=1)
 
 
 def clip(labels: pd.DataFrame, tolerance: float) -> tuple[pd.DataFrame, np.ndarray]:
-    """Cuts the boxes of a labels table at the edge that reach over it by at most `tolerance` pixels.
+    """Cuts boxes of a labels table that extend past the edge by at most `tolerance` pixels.
 
-    Rounded coordinates and boxes that count from 1 are such.
+    Rounding and coordinates that count from 1 make such boxes.
 
     Returns:
-        The table, and by how many pixels each row was cut [N]; NaN: not at all.
+        The table, and by how many pixels each row was cut [N]; NaN: it was not cut.
     """
     boxes, sizes = labels[BOX].to_numpy(np.float64, na_value=np.nan), frame(labels)
     over = beyond(boxes, sizes)
@@ -84,7 +84,7 @@ def clip(labels: pd.DataFrame, tolerance: float) -> tuple[pd.DataFrame, np.ndarr
 def near_copies(labels: pd.DataFrame, least_iou: float) -> np.ndarray:
     """Whether [N] a row's box overlaps an earlier one of its photograph and class by an IoU of `least_iou` or more.
 
-    Boxes that overlap so much begin within (1 - `least_iou`) of a width of each other: only those are compared.
+    Boxes that overlap so much start within (1 - `least_iou`) of a width of each other: only those are compared.
     """
     copy = np.zeros(len(labels), bool)
     several = np.flatnonzero(labels.duplicated(["path", "class"], keep=False) & labels["class"].notna())
@@ -117,10 +117,10 @@ def corners_in_order(corners: np.ndarray) -> np.ndarray:
 
 
 def in_order(points: np.ndarray) -> np.ndarray:
-    """Corners [N, 4, 2] in CCPD's order, from those of convex quadrilaterals in any order.
+    """Corners [N, 4, 2] in CCPD's order, from corners of convex quadrilaterals in any order.
 
-    The plate's right side is the one whose middle lies furthest right. That is so for a plate turned by less than
-    atan(width / height): 71 degrees where it is three times as wide as high.
+    The plate's right side is the one whose middle is furthest right. This holds for plates turned by less than
+    atan(width / height): 71 degrees for a plate three times as wide as high.
     """
     offset = points - points.mean(axis=1, keepdims=True)
     clockwise = np.argsort(np.arctan2(offset[..., 1], offset[..., 0]), axis=1)  # as seen: y points down
@@ -146,13 +146,13 @@ def tilt(corners: np.ndarray) -> np.ndarray:
 def from_upright(horizontal: np.ndarray, vertical: np.ndarray) -> np.ndarray:
     """Whether [N] the two tilt fields are degrees from upright, as the 2019 release writes them.
 
-    Else they are angles around 90, as in `ccpd_base` and CCPD2020.
+    Otherwise they are angles around 90, as in `ccpd_base` and CCPD2020.
     """
     return horizontal + vertical < UPRIGHT_SUM
 
 
 def tilt_gaps(corners: np.ndarray, horizontal: np.ndarray, vertical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the two tilt fields are from what the corners say, in degrees: two arrays [N].
+    """How far the two tilt fields are from the corners' tilts, in degrees: two arrays [N].
 
     With h and v the angles of `edge_angles`, the fields are |h| and |h + v| where they are degrees from upright (the
     test subsets: within 1.6 and, for 99%, 2.7), else 90 + h and either 90 - v (`ccpd_base`: within 6 and 25) or

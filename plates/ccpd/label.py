@@ -1,4 +1,4 @@
-"""The label in one CCPD file name: reading it, writing it, and saying what is wrong with one that cannot be read.
+"""The label in one CCPD file name: reads it, writes it, and says what is wrong with one that cannot be read.
 
     025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15.jpg
 
@@ -60,7 +60,7 @@ class Label:
 
 
 def format_name(label: Label) -> str:
-    """The file name that holds `label`, its area cut after four decimals as in CCPD2019's lists.
+    """The file name for `label`, its area truncated to four decimals as in CCPD2019's lists.
 
     Raises:
         ValueError: a symbol of the plate is outside its alphabet.
@@ -80,7 +80,7 @@ def format_name(label: Label) -> str:
 
 
 def explain(name: str) -> tuple[str, str, str]:
-    """Why `name` holds no label that can be read: the field at fault, what was found there, and the reason.
+    """Why the label in `name` cannot be read: the field at fault, what was found there, and the reason.
 
     Raises:
         ValueError: the name can be read.

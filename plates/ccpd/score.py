@@ -19,12 +19,12 @@ AUTHORS: dict[str, dict[str, float]] = {
         "YOLOv3-320": (0.8723, 0.7134, 0.8219, 0.8244, 0.9669, 0.8917, 0.9146),
     }.items()
 }
-"""What the dataset's authors published: detector, subset, share of photographs (the dataset's README and the paper)."""
+"""The authors' published scores: detector, subset, share of photographs (the dataset's README and the paper)."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Right photographs of how many; `value` is the share, None of none."""
+    """Correct photographs and their total; `value` is the share, None if there are none."""
 
     right: int
     images: int
@@ -36,7 +36,7 @@ class Score:
 
 @dataclass(frozen=True)
 class CcpdScore:
-    """The score of each subset, and of all photographs, each counted once; `repeated` of these are in several subsets.
+    """The score of each subset, and of all photographs, each counted once; `repeated` of them are in several subsets.
 
     CCPD has 15,667 photographs in more than one subset.
     """
@@ -47,11 +47,11 @@ class CcpdScore:
 
 
 def best_boxes(truth: pd.DataFrame, detections: pd.DataFrame) -> pd.DataFrame:
-    """One row a photograph with a plate: `path, subset, iou, score, photograph` of its detection of the highest score.
+    """One row per photograph with a plate: `path, subset, iou, score, photograph` of its highest-scoring detection.
 
-    Of equal scores the first row counts; of several plates the one that fits best; without a detection both figures are
-    0. Rows of one file name and box have one number under `photograph`: that photograph is in several subsets. Boxes
-    are in pixels of the original photographs.
+    Among equal scores the first row counts; among several plates the one that fits best; without a detection both
+    figures are 0. Rows with the same file name and box have the same number under `photograph`: that photograph is in
+    several subsets. Boxes are in pixels of the original photographs.
 
     Args:
         truth: path, subset and the box; photographs without a plate (null boxes) are not in the result.
@@ -72,7 +72,7 @@ def best_boxes(truth: pd.DataFrame, detections: pd.DataFrame) -> pd.DataFrame:
 
 
 def ccpd_score(best: pd.DataFrame, threshold: float = THRESHOLD) -> CcpdScore:
-    """Scores a table of `best_boxes`: right if and only if the IoU with a true box is over `threshold`."""
+    """Scores a table of `best_boxes`: correct if and only if the IoU with a true box is over `threshold`."""
     right = best["iou"] > threshold
     subsets = {
         str(subset): Score(int(rows.sum()), len(rows)) for subset, rows in right.groupby(best["subset"], sort=True)

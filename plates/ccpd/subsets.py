@@ -1,4 +1,4 @@
-"""CCPD's subsets, how a path tells which one a photograph is of, and the lists that its authors split them by."""
+"""CCPD's subsets, how to tell a photograph's subset from its path, and the authors' lists that split them."""
 
 import os
 from collections.abc import Iterable
@@ -11,22 +11,22 @@ from plates.columns import SPLITS
 from plates.errors import UserError
 
 NEGATIVE = "np"  # photographs of cars without a plate
-TRAINING = ("base", "weather", NEGATIVE)  # divided by lists into train and val; the rest of CCPD2019 is for testing
+TRAINING = ("base", "weather", NEGATIVE)  # divided into train and val by lists; the rest of CCPD2019 is for testing
 TESTING = ("db", "blur", "fn", "rotate", "tilt", "challenge")
 GREEN = "green"  # CCPD2020, delivered in folders train, val and test
 SUBSETS = (*TRAINING, *TESTING, GREEN)
 
 UNNAMED = "data.root"
-"""The subset of photographs that are in no folder of the root."""
+"""The subset of photographs directly in the root."""
 
 LIST_FOLDERS = ("split", "splits")
 
 
 def subset_of(path: str) -> str:
-    """The subset of a photograph: its nearest folder named `ccpd_...`, without that; else the name of its folder.
+    """The subset of a photograph: its nearest folder named `ccpd_...`, without the prefix; else its folder's name.
 
     Args:
-        path: POSIX, relative to data.root or absolute. A photograph in no folder has the subset `UNNAMED`; a scan asks
+        path: POSIX, relative to data.root or absolute. A photograph in no folder has the subset `UNNAMED`; a scan tries
             the root's own name first.
     """
     folders = PurePosixPath(path).parent.parts
@@ -38,13 +38,13 @@ def subset_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class OfficialLists:
-    """The authors' lists under a root, compared with what is there.
+    """The authors' lists under a root, compared with the photographs there.
 
     Attributes:
-        splits: path to split, of the listed photographs that are there.
-        missing: by list, how many of its lines name a photograph that is not there.
-        unlisted: by subset, how many photographs are there and on no list.
-        divided: subsets that are there to train on and that the authors divided nowhere.
+        splits: path to split, for the listed photographs that exist.
+        missing: by list, how many of its lines name a missing photograph.
+        unlisted: by subset, how many photographs are on no list.
+        divided: training subsets that the authors did not divide.
     """
 
     splits: dict[str, str]
@@ -54,10 +54,10 @@ class OfficialLists:
 
 
 def find_lists(root: Path) -> dict[str, list[Path]]:
-    """The list files of a root, by the split they give: `split/*.txt` in it, or in a folder of it (CCPD2019/split).
+    """The list files of a root, by split: `split/*.txt` in it, or in one of its folders (CCPD2019/split).
 
-    A list named after a test subset (`ccpd_db.txt`) gives the split 'test'. Lists with other names are not
-    the data set's and are left out.
+    A list named after a test subset (`ccpd_db.txt`) gives the split 'test'. Lists with other names are not part of
+    the data set and are left out.
     """
     found: dict[str, list[Path]] = {}
     folders = [
@@ -74,15 +74,15 @@ def find_lists(root: Path) -> dict[str, list[Path]]:
 
 
 def official_lists(root: Path, images: pa.Table) -> OfficialLists:
-    """Reads the lists under `root`, and CCPD2020's folders as lists, against the photographs that are there.
+    """Reads the lists under `root`, with CCPD2020's folders as lists, and compares them with the photographs there.
 
     A line is `ccpd_base/NAME.jpg`, relative to the folder that holds `split`. A photograph on two lists keeps the
-    first of train, val, test. A test subset that no list covers is in 'test' whole; a training subset that none covers
-    (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 where only CCPD2020 has splits.
+    first of train, val, test. A test subset that no list covers is all in 'test'; a training subset that none covers
+    (CCPD2019 lists neither weather nor np) is `divided`, and so is all of CCPD2019 if only CCPD2020 has splits.
 
     Args:
         root: the folder of the photographs.
-        images: raw_images or labels, of which path and subset are read.
+        images: raw_images or labels; path and subset are read.
 
     Raises:
         UserError: there is neither a list nor a folder of CCPD2020.
@@ -117,7 +117,7 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
 
 
 def has_official_splits(root: Path, images: pa.Table) -> bool:
-    """Whether a delivery itself says what trains and what tests: by lists, or, if it is CCPD2020 alone, by folders."""
+    """Whether a delivery comes with splits: by lists, or, if it is only CCPD2020, by folders."""
     if find_lists(root):
         return True
     places = zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True)

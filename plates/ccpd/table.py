@@ -1,4 +1,4 @@
-"""The labels in a column of CCPD file names, as typed columns; what cannot be read, with the reason."""
+"""The labels in a column of CCPD file names, as typed columns; names that cannot be read, with the reason."""
 
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,31 +18,31 @@ ClassBy = Literal["plate", "plate_type", "province"]
 
 # name: type and meaning. Pixels are of the photograph. Null from `class` on: the photograph has no plate (a negative).
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
-    "subset": (pa.string(), "folder it came in, without ccpd_"),
+    "subset": (pa.string(), "the folder it came in, without ccpd_"),
     "name": (pa.string(), "file name"),
-    "path": (pa.string(), "POSIX, relative to data.root; what identifies the photograph"),
-    "sha256": (pa.string(), "of the file's content, hexadecimal"),
-    "width": (pa.int32(), "of the photograph as its header says, pixels; null: no header"),
+    "path": (pa.string(), "POSIX, relative to data.root; identifies the photograph"),
+    "sha256": (pa.string(), "hash of the file's content, hexadecimal"),
+    "width": (pa.int32(), "size of the photograph in its header, pixels; null: no header"),
     "height": (pa.int32(), "likewise"),
-    "problem": (pa.string(), "what is wrong with the file; null: nothing was found"),
+    "problem": (pa.string(), "what is wrong with the file; null: nothing"),
     "class": (pa.string(), "name of the class to detect"),
     "xmin": (pa.float32(), "left edge of the box, pixels"),
-    "ymin": (pa.float32(), "upper edge of the box, pixels"),
+    "ymin": (pa.float32(), "top edge of the box, pixels"),
     "xmax": (pa.float32(), "right edge of the box, pixels"),
-    "ymax": (pa.float32(), "lower edge of the box, pixels"),
-    "rb_x": (pa.float32(), "right-bottom corner of the plate, pixels"),
+    "ymax": (pa.float32(), "bottom edge of the box, pixels"),
+    "rb_x": (pa.float32(), "bottom right corner of the plate, pixels"),
     "rb_y": (pa.float32(), ""),
-    "lb_x": (pa.float32(), "left-bottom corner"),
+    "lb_x": (pa.float32(), "bottom left corner"),
     "lb_y": (pa.float32(), ""),
-    "lt_x": (pa.float32(), "left-top corner"),
+    "lt_x": (pa.float32(), "top left corner"),
     "lt_y": (pa.float32(), ""),
-    "rt_x": (pa.float32(), "right-top corner"),
+    "rt_x": (pa.float32(), "top right corner"),
     "rt_y": (pa.float32(), ""),
     "tilt_horizontal": (pa.int16(), "degrees, by one of two conventions (`plates.ccpd.geometry`)"),
-    "tilt_vertical": (pa.int16(), "degrees, likewise"),
+    "tilt_vertical": (pa.int16(), "degrees, by the same convention"),
     "area_ratio": (pa.float32(), "area of the plate over that of the photograph, 0..1"),
     "province": (pa.string(), "first character of the plate"),
-    "plate": (pa.string(), "characters of the plate, the symbol O for 'no character' included"),
+    "plate": (pa.string(), "characters of the plate, including the symbol O for 'no character'"),
     "plate_type": (pa.string(), "blue: up to 7 characters; green: more"),
     "brightness": (pa.int32(), "of the plate region, 0..255"),
     "blurriness": (pa.int32(), "of the plate region, a Laplacian variance: larger is sharper"),
@@ -55,19 +55,19 @@ REJECTED: dict[str, tuple[pa.DataType, str]] = {
     "found": (pa.list_(pa.string()), "what was found instead, for each of them"),
     "ignored": (
         pa.bool_(),
-        "the photograph stays, and this box is a region that neither teaches nor scores (validation.rejected_box)",
+        "the photograph stays, and this box is neither trained on nor scored (validation.rejected_box)",
     ),
 }
 REJECTED_SCHEMA = pa.schema(
     [*LABELS_SCHEMA, *(pa.field(name, kind, metadata={"description": text}) for name, (kind, text) in REJECTED.items())]
 )
 SIZE_DIFFERS = "size differs: "
-"""How the problem of a photograph begins that is not of the size that its annotations say."""
+"""Start of the problem of a photograph whose size differs from its annotations."""
 UNPARSED_SCHEMA = pa.schema([(name, pa.string()) for name in ("subset", "name", "path", "field", "found", "reason")])
 
 IMAGE_COLUMNS = LABELS_SCHEMA.names[:7]
 NUMBERS = ("tilt_horizontal", "tilt_vertical", *LABELS_SCHEMA.names[8:20], "brightness", "blurriness")
-BATCH = 16_384  # names read at a time: what bounds the memory
+BATCH = 16_384  # names read at a time: bounds the memory
 SEPARATORS = bytes.maketrans(b"-_&.", b",,,,")
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
@@ -100,12 +100,12 @@ def read_labels(file: Path, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.T
 
 
 def parse_labels(images: pa.Table, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.Table]:
-    """The labels in `images.name`, and the names that hold none.
+    """The labels in `images.name`, and the names that have none.
 
     Args:
         images: raw_images, with the columns of `IMAGE_COLUMNS`. Those of the subset `np` are negatives, whatever their
             names.
-        class_by: what a class is (`data.class_by`).
+        class_by: what the classes are (`data.class_by`).
 
     Returns:
         Two tables (`LABELS_SCHEMA`, `UNPARSED_SCHEMA`) in the order of `images`; every row is in exactly one of them.

@@ -2,7 +2,7 @@
 
 Format: https://cocodataset.org/#format-data. Boxes are `[x, y, width, height]` in pixels, ids are integers,
 categories count from 1. What COCO has no field for is added under CCPD's names (`subset`, `split`,
-`plate`, `corners`...), which other readers pass over, and which bring a table back as it was.
+`plate`, `corners`...), which other readers ignore, and which make the conversion reversible.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,10 +27,10 @@ NUMBERS = ("tilt_horizontal", "tilt_vertical", "area_ratio", "brightness", "blur
 NO_OUTLINE: tuple[Any, ...] = (None, [], [[]], {})
 OTHERWISE: dict[str, Callable[[pd.Series], pd.Series]] = {
     "with accents in another Unicode form (NFC, NFD)": lambda paths: paths,
-    "in other letters, upper or lower case": lambda paths: paths.str.casefold(),
+    "in different upper or lower case": lambda paths: paths.str.casefold(),
     "in another folder": lambda paths: paths.str.casefold().str.rpartition("/")[2],
 }
-"""How a listed file that is not there can be there, and what is equal then."""
+"""Ways in which a listed file that is missing may be there under another name, and what is equal then."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def to_coco(
 
     Args:
         boxes: the table.
-        splits: gives the images their ids and split, and leaves out those it does not have; without it ids follow the
+        splits: gives the images their ids and split; images it does not have are left out. Without it, ids follow the
             sorted paths, from 1.
-        label_map: names the categories; without it they are the classes, sorted.
+            label_map: names the categories; without it, they are the sorted classes.
 
     Raises:
         UserError: a class that `label_map` does not name.
@@ -118,15 +118,15 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     """Reads COCO JSON (a file, or the dictionary) as a labels table; rows in the order of path.
 
     `images` is the `raw_images` table of the folder that the file names are relative to: it gives hashes, sizes and
-    problems, and a size other than the JSON's is a problem. Images it has that the JSON does not list are left out, and
-    counted (`unlisted`). Without it nothing is known of the files. A subset is the one that the JSON names, or else the
+    problems, and a size other than the JSON's is a problem. Its images that the JSON does not list are left out and
+    counted (`unlisted`). Without it, nothing is known about the files. A subset is the one in the JSON, or else the
     folder of the file. Corners are the JSON's own, or else a `segmentation` of one polygon with four points, put into
-    CCPD's order; other outlines are left out, and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
-    as they are, wherever they lie.
+    CCPD's order; other outlines are left out and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
+    unchanged, wherever they are.
 
     Raises:
-        UserError: what `read_coco` refuses; and where `images` is given, a listed file that it does not have, no box at
-            all, or boxes that are all written in another way, as shares of the picture or as two corners.
+        UserError: as `read_coco`; and if `images` is given, a listed file that it does not have, no box at all, or
+            boxes that are all in another format, such as shares of the picture or two corners.
     """
     coco = read_coco(source)
     listed = pd.DataFrame(
@@ -155,7 +155,7 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
             crowds = len(coco.annotations)
             said = f"; its {crowds:,} annotations are crowds (iscrowd), which are left out" if crowds else ""
             raise UserError(
-                f"{name_of(source)} gives none of its {len(listed):,} images a box{said}. Set data.annotations to "
+                f"{name_of(source)} has no box for any of its {len(listed):,} images{said}. Set data.annotations to "
                 "another file."
             )
         _require_pixels(annotations.merge(listed[["image_id", "width", "height"]], on="image_id"), name_of(source))
@@ -176,7 +176,7 @@ def categories(source: Path | Mapping[str, Any]) -> dict[int, str]:
     """Class names by id, from 1, in the order of the categories' own ids.
 
     Raises:
-        UserError: what `read_coco` refuses.
+        UserError: as `read_coco`.
     """
     return read_coco(source).label_map
 
@@ -219,25 +219,25 @@ def _there_otherwise(missing: pd.Series, paths: pd.Series) -> str:
         known = pd.Series(paths.to_numpy(), key(there)).groupby(level=0).first()
         found = known.reindex(key(missing)).dropna()
         if len(found):
-            return f"{len(found):,} of them are there {where} ({found.iloc[0]}): write them as the files are. "
+            return f"{len(found):,} of them are there {where} ({found.iloc[0]}): write the names as in the folder. "
     return ""
 
 
 def _require_pixels(annotations: pd.DataFrame, where: str) -> None:
-    """`UserError` where every box is written in another way than COCO's."""
+    """Raises `UserError` if every box is in another format than COCO's."""
     left, top, right, bottom = (annotations[edge].to_numpy() for edge in BOX)
     side, other = right - left, bottom - top
     width, height = (annotations[key].to_numpy(np.float64, na_value=np.nan) for key in ("width", "height"))
     if max(map(np.max, (left, top, side, other))) <= 1:
         raise UserError(
-            f"{where}: all {len(annotations):,} boxes lie within one pixel, as shares of the picture (0 to 1) do. "
+            f"{where}: all {len(annotations):,} boxes are within one pixel, like shares of the picture (0 to 1). "
             "Multiply them by its width and height: a box is [x, y, width, height] in pixels."
         )
     beyond = (right > width + 1) | (bottom > height + 1)
     corners = (side > left) & (other > top) & (side <= width) & (other <= height)
     if beyond.mean() > 0.5 and corners.all():
         raise UserError(
-            f"{where}: {beyond.sum():,} of {len(annotations):,} boxes reach over the edge, and all would fit as "
+            f"{where}: {beyond.sum():,} of {len(annotations):,} boxes extend past the edge, but all would fit as "
             "[xmin, ymin, xmax, ymax]. Write them as COCO does: [x, y, width, height]."
         )
 
@@ -257,7 +257,7 @@ def _annotations(kept: list[Annotation], corners: np.ndarray, names: Mapping[int
 
 
 def _corners(kept: list[Annotation]) -> tuple[np.ndarray, int]:
-    """Corners [N, 8], NaN where there are none, and of how many annotations the outline was left out."""
+    """Corners [N, 8], NaN where there are none, and the number of annotations whose outline was left out."""
     corners = np.full((len(kept), len(CORNERS)), np.nan)
     outlined, polygons = [], 0
     for index, annotation in enumerate(kept):
@@ -273,7 +273,7 @@ def _corners(kept: list[Annotation]) -> tuple[np.ndarray, int]:
 
 
 def _four_points(segmentation: Any) -> list[float] | None:
-    """The eight numbers of a segmentation that is one polygon of four points, which may end where it began."""
+    """The eight numbers of a segmentation that is one polygon of four points, which may repeat the first at the end."""
     if not isinstance(segmentation, list) or len(segmentation) != 1 or not isinstance(segmentation[0], list):
         return None
     points = segmentation[0]

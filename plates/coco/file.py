@@ -1,8 +1,7 @@
-"""What a COCO file must hold to be read, and in words what is wrong with one that does not.
+"""What a COCO file must contain to be read, and what is wrong with one that cannot be read.
 
-Where the meaning is clear a file is taken as it is: whole numbers written as floats, `\\` in file names, numbers as
-names of categories, blanks around them, keys that are not known here, a byte order mark, UTF-16 and UTF-32. Text where
-a number belongs is refused.
+If the meaning is clear, a file is accepted: integers written as floats, `\\` in file names, numbers as category names,
+blanks around them, unknown keys, a byte order mark, UTF-16 and UTF-32. Text in place of a number is refused.
 """
 
 import json
@@ -23,7 +22,7 @@ from plates.errors import UserError
 from plates.files import read_regular
 
 LARGEST = float(np.finfo(np.float32).max)
-"""What the labels table can hold of a coordinate."""
+"""The largest coordinate that the labels table can hold."""
 
 
 def is_coordinate(value: object) -> bool:
@@ -56,7 +55,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 @dataclass(slots=True)
 class Category:
-    """`name` is the class."""
+    """A category; `name` is the class."""
 
     id: Whole
     name: Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_name)]
@@ -64,7 +63,7 @@ class Category:
 
 @dataclass(slots=True)
 class Image:
-    """`file_name` is POSIX, relative to the folder of the images."""
+    """An image; `file_name` is POSIX, relative to the folder of the images."""
 
     id: Whole
     file_name: Annotated[Text, AfterValidator(_posix)]
@@ -75,7 +74,7 @@ class Image:
 
 @dataclass(slots=True)
 class Annotation:
-    """A box `[x, y, width, height]` in pixels; from `corners` on, what `to_coco` writes beside COCO's keys."""
+    """A box `[x, y, width, height]` in pixels; the fields from `corners` on are what `to_coco` adds to COCO's keys."""
 
     image_id: Whole
     category_id: Whole
@@ -121,13 +120,13 @@ FIELDS = {
     "height": "a whole number of pixels",
     **dict.fromkeys(("subset", "province", "plate", "plate_type"), "text"),
 }
-"""What a field must be where it is not a whole number."""
+"""What a field must be if it is not a whole number."""
 KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
 SHOWN = 5
 
 
 class Fault(NamedTuple):
-    """Entries of a section, by index, that have something wrong; `shown` is the field that tells them apart."""
+    """Faulty entries of a section, by index; `shown` is the field that identifies them."""
 
     section: str
     kind: str
@@ -138,10 +137,10 @@ class Fault(NamedTuple):
 def read_coco(source: Path | Mapping[str, Any]) -> Coco:
     """Reads COCO JSON, a file or the dictionary.
 
-    Raises `UserError` that lists every kind of fault with its section, the indices and ids of the first few entries
-    that have it, and how many have: fields that are missing or of another type, ids, file names and names of
-    categories that occur twice, references to images and categories that do not exist, paths out of the folder,
-    annotations (but crowds) without a box.
+    Raises a `UserError` that lists every kind of fault with its section, how many entries have it, and the indices and
+    ids of the first few: missing fields and fields of another type; duplicate ids, file names and category names;
+    references to images and categories that do not exist; paths outside the folder; annotations (other than crowds)
+    without a box.
     """
     where = name_of(source)
     content = _load(source) if isinstance(source, Path) else source
@@ -156,7 +155,7 @@ def read_coco(source: Path | Mapping[str, Any]) -> Coco:
 
 
 def name_of(source: Path | Mapping[str, Any]) -> str:
-    """What messages call the source."""
+    """The source's name in messages."""
     return str(source) if isinstance(source, Path) else "the COCO dictionary"
 
 
@@ -210,7 +209,7 @@ def _loose_ends(coco: Coco) -> list[Fault]:
     return [
         Fault("images", "whose id occurs twice", _repeated(image.id for image in coco.images)),
         Fault("images", "whose file_name occurs twice", _repeated(files), "file_name"),
-        Fault("images", "whose file_name leads out of the folder", _where(map(_is_outside, files)), "file_name"),
+        Fault("images", "whose file_name is outside the folder", _where(map(_is_outside, files)), "file_name"),
         Fault("annotations", "whose id occurs twice", _repeated(one.id for one in annotations)),
         Fault("annotations", "of images that do not exist", _where(one.image_id not in images for one in annotations)),
         Fault(
@@ -222,7 +221,7 @@ def _loose_ends(coco: Coco) -> list[Fault]:
         Fault("categories", "whose id occurs twice", _repeated(category.id for category in coco.categories)),
         Fault(
             "categories",
-            "whose name occurs twice (rename one, or take out what no annotation has)",
+            "whose name occurs twice (rename one, or remove those without annotations)",
             _repeated(category.name for category in coco.categories),
             "name",
         ),
@@ -246,7 +245,7 @@ def _repeated(values: Iterable[Hashable]) -> list[int]:
 def _refuse(faults: Iterable[Fault], content: Mapping[str, Any], where: str) -> None:
     lines = [_line(fault, content[fault.section]) for fault in faults if fault.indices]
     if lines:
-        raise UserError(f"{where} does not hold together:\n" + "\n".join(lines) + "\nFix it, then: plates run")
+        raise UserError(f"{where} is inconsistent:\n" + "\n".join(lines) + "\nFix it, then: plates run")
 
 
 def _line(fault: Fault, entries: Sequence[Any]) -> str:

@@ -26,4 +26,4 @@ def test_the_card_is_one_page_in_the_assets_metadata(finished, monkeypatch) -> N
         assert parts[sheet].startswith("![pictures](data:image/jpeg;base64,")
     for axis in ("class", "province", "subset", "size", "brightness"):
         assert f"**{axis}: " in parts["Balance"]
-    assert parts["Against the last delivery"] == "none: there is no last delivery"
+    assert parts["Against the last delivery"] == "none: there is no earlier delivery"

@@ -1,6 +1,6 @@
 """`plates inspect PATH`: what an image, a folder of them, a table of labels, a shard or a folder of shards holds.
 
-Each kind is a module, which says what it found and how it would be drawn; nothing is drawn before it is asked for.
+Each kind is a module that says what it found and how to draw it; nothing is drawn until asked for.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ def look(path: Path, root: Path | None = None, count: int = 24) -> Inspection:
         count: the most photographs to draw.
 
     Raises:
-        UserError: the path does not exist or is of no known kind.
+        UserError: the path does not exist or is of an unknown kind.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist. Name an image, a .tfrecord, a table of data/*.parquet, or a folder.")

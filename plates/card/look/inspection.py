@@ -1,4 +1,4 @@
-"""What looking at a file or a folder comes to, and what all kinds of them share."""
+"""The result of looking at a file or folder, and what all kinds share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def figures(labels: pd.DataFrame) -> list[str]:
 
 
 def captions(labels: pd.DataFrame) -> list[str]:
-    """The subset and plate of each row, or the end of its path where no plate is known."""
+    """The subset and plate of each row, or the end of its path if no plate is known."""
     rows = zip(labels["path"], labels["subset"], labels["plate"], strict=True)
     return [path[-40:] if pd.isna(plate) else f"{subset} {plate}" for path, subset, plate in rows]
 

@@ -21,12 +21,12 @@ from plates.photographs.scan import SUFFIXES
 
 IMAGE_SCHEMA = pa.schema([LABELS_SCHEMA.field(name) for name in IMAGE_COLUMNS])
 READ = 2000
-"""Photographs of a folder that are opened; of a larger one, so many, spread evenly."""
+"""Most photographs of a folder to open; in a larger folder they are spread evenly."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What files told.
+    """What the files contain.
 
     Attributes:
         labels: those in the files' names.
@@ -49,7 +49,7 @@ def photograph(path: Path) -> Inspection:
         known = None if isinstance(error, UnidentifiedImageError) else str(error)
         said = "; ".join(filter(None, (known, _fault(path)))) or "not a known format"
         raise UserError(
-            f"{path} does not decode as an image: {said}. Copy it again from where it came, or name another image, "
+            f"{path} does not decode as an image: {said}. Copy it again from its source, or name another image, "
             "a .tfrecord, a table of data/*.parquet, or a folder."
         ) from error
     opened = _open([path], path.parent)
@@ -68,7 +68,7 @@ def photograph(path: Path) -> Inspection:
 
 
 def folder(path: Path, count: int) -> Inspection:
-    """The images under a folder. Raises `UserError` where there is none."""
+    """The images under a folder. Raises `UserError` if there is none."""
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
         raise UserError(
@@ -78,7 +78,7 @@ def folder(path: Path, count: int) -> Inspection:
     opened = _open(chosen, path)
     lines = [f"{len(files):,} images under {path}"]
     if len(chosen) < len(files):
-        lines.append(f"{len(chosen):,} of them opened, spread evenly; what follows is of those")
+        lines.append(f"{len(chosen):,} of them opened, spread evenly; the figures below are for these")
     lines += figures(opened.labels)
     for what, found in (("names hold no label", opened.unlabelled), ("would be set aside", opened.faulty)):
         if found:
@@ -108,7 +108,7 @@ def _open(files: list[Path], root: Path) -> Opened:
 
 
 def _fault(file: Path) -> str | None:
-    """Why the pipeline would set the file aside, as its header tells."""
+    """Why the pipeline would set the file aside, according to its header."""
     try:
         problem = read_header(file.read_bytes()).problem
     except OSError as error:

@@ -19,11 +19,11 @@ from plates.pages.drawing import Marks
 from plates.pages.pictures import Picture, from_file
 
 IN_NAME = ["province", "plate", "plate_type", "brightness", "blurriness"]
-"""What a TFRecord does not hold and a CCPD name tells."""
+"""What a CCPD name gives and a TFRecord does not."""
 
 
 def shard(path: Path, count: int) -> Inspection:
-    """The TFRecords of one file, every CRC checked. Raises `UserError` where one is wrong."""
+    """The TFRecords of one file, every CRC checked. Raises `UserError` if one is wrong."""
     rows: list[dict[str, Any]] = []
     total = boxes = negatives = 0
     for example in _examples(path):
@@ -31,7 +31,7 @@ def shard(path: Path, count: int) -> Inspection:
         total, boxes, negatives = total + 1, boxes + len(example.boxes), negatives + (not len(example.boxes))
     names = Counter(row["class"] for row in rows if "class" in row)
     lines = [
-        f"{total:,} TFRecords in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC right",
+        f"{total:,} TFRecords in {path.name} ({path.stat().st_size / 2**20:,.1f} MiB), every CRC correct",
         f"{boxes:,} boxes, {negatives:,} images without one",
         *(f"  {number:>7,}  {name}" for name, number in names.most_common()),
     ]
@@ -41,7 +41,7 @@ def shard(path: Path, count: int) -> Inspection:
 
 
 def folder(path: Path, files: list[Path], count: int) -> Inspection:
-    """What the manifest says of a folder of shards, and its first shard."""
+    """The manifest of a folder of shards, and its first shard."""
     lines = [f"{len(files):,} shards in {path}, {sum(file.stat().st_size for file in files) / 2**20:,.1f} MiB"]
     if (path / FILE_NAME).exists():
         manifest = read_manifest(path)
@@ -74,7 +74,7 @@ def _rows(example: Example, position: int) -> Iterable[dict[str, Any]]:
 
 
 def _labels(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """The rows with what their names tell, where those are CCPD's."""
+    """The rows, completed from their names where these are CCPD names."""
     table = pa.Table.from_pylist(rows, schema=LABELS_SCHEMA)
     labels = table.to_pandas()
     told = parse_labels(table)[0].to_pandas().drop_duplicates("path").set_index("path")

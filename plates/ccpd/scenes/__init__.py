@@ -41,25 +41,25 @@ def generate(
     progress: Callable[[int], None] | None = None,
     workers: int | None = None,
 ) -> Sample:
-    """Writes `count` photographs (720x1160 JPEG) with CCPD names under `folder`, as a delivery has them.
+    """Writes `count` photographs (720x1160 JPEG) with CCPD names under `folder`, laid out like a delivery.
 
     Same arguments, same bytes.
 
     Args:
-        folder: new or empty; it appears whole or not at all. `sample.json` in it lists the arguments and the bad paths.
-        count: of photographs.
-        seed: of everything that is drawn at random.
-        bad: the share of scenes to spoil in each way of `KINDS`, one number for all or one by kind.
+        folder: new or empty; it appears whole or not at all. Its `sample.json` lists the arguments and the bad paths.
+        count: number of photographs.
+        seed: seed of all random choices.
+        bad: the share of scenes to spoil in each way of `KINDS`, one number for all or one per kind.
         imbalance: the share of plates from the most frequent province; real CCPD's is about 0.88.
         progress: called with the number of photographs done since the last call.
-        workers: processes (None: one a core); the bytes do not depend on it.
+        workers: processes (None: one per core); the bytes do not depend on it.
 
     Raises:
         UserError: the folder is not empty, or the shares cannot be met.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
-            f"{folder} is not an empty folder: a sample is written to a new one. Remove it or name another."
+            f"{folder} is not an empty folder, and a sample is written to a new one. Remove it or name another."
         )
     if count < 1 or not 0 <= imbalance <= 1:
         raise UserError(f"a sample needs a count of at least 1 and an imbalance in 0..1, not {count} and {imbalance}")
@@ -83,7 +83,7 @@ def generate(
         marked = {paths[index]: kind for index, kind in sorted(faults.items())}
         if len(set(paths)) < count:
             raise UserError(
-                f"{count - len(set(paths))} of {count} scenes got a name that another has: try another seed."
+                f"{count - len(set(paths))} of {count} scenes got the name of another scene: try another seed."
             )
         report = {"count": count, "seed": seed, "imbalance": imbalance, "shares": shares, "bad": marked}
         write_json(temporary / SAMPLE_FILE, report)
@@ -93,7 +93,7 @@ def generate(
 def _write(
     seed: int, imbalance: float, faults: dict[int, str], pictures: dict[int, int], folder: Path, index: int
 ) -> str:
-    """Writes scene `index` and gives its path, relative to `folder`."""
+    """Writes scene `index` and returns its path, relative to `folder`."""
     layout, kind = lay_out(seed, index, imbalance), faults.get(index, "")
     jpeg, label = render(seed, layout)
     name = _name(layout, label, kind)

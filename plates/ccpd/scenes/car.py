@@ -72,7 +72,7 @@ def _glass(canvas: Canvas, points: np.ndarray, rng: np.random.Generator) -> None
 def _body(
     canvas: Canvas, ground: float, half: float, paint: np.ndarray, shoulder: float, rng: np.random.Generator
 ) -> float:
-    """Cabin, wheels and the end panel; gives the height of the bumper's lower edge."""
+    """Cabin, wheels and the end panel; returns the height of the bumper's lower edge."""
     roof, glass_foot, back = shoulder - rng.uniform(520, 820), shoulder - rng.uniform(60, 260), rng.uniform(900, 1700)
     _panel(
         canvas,

@@ -1,7 +1,7 @@
-"""Every kind of bad annotation or file that a sample can be given, so that the checks can be held to finding it.
+"""Every kind of bad annotation or file that a sample can contain, to test that the checks find it.
 
-A fault is one of three: of the label, of the file name that holds it, or of the bytes. `duplicate_content` is the one
-that needs a second scene: `plates.ccpd.scenes` writes one photograph under two labels.
+A fault is in the label, in the file name that holds it, or in the bytes. Only `duplicate_content` needs a second
+scene: `plates.ccpd.scenes` writes one photograph under two labels.
 """
 
 import io
@@ -25,7 +25,7 @@ def box_outside_image(label: Label) -> Label:
 
 
 def box_swapped(label: Label) -> Label:
-    """Left-top and right-bottom of the box have changed places."""
+    """The top left and bottom right of the box are swapped."""
     left, top, right, bottom = label.box
     return replace(label, box=(right, bottom, left, top))
 
@@ -45,7 +45,7 @@ def box_off_corners(label: Label) -> Label:
 
 
 def corners_reordered(label: Label) -> Label:
-    """The corners start at the left-top one instead of the right-bottom one."""
+    """The corners start at the top left instead of the bottom right."""
     return replace(label, corners=label.corners[4:] + label.corners[:4])
 
 
@@ -70,19 +70,19 @@ def plate_no_character(label: Label) -> Label:
 
 
 def few_fields(name: str) -> str:
-    """The name lacks its two last fields."""
+    """The name lacks its last two fields."""
     return "-".join(name.split("-")[:5]) + ".jpg"
 
 
 def not_a_number(name: str) -> str:
-    """A coordinate of the box is a word."""
+    """A coordinate of the box is not a number."""
     fields = name.split("-")
     fields[2] = "left&" + fields[2].split("&", 1)[1]
     return "-".join(fields)
 
 
 def index_outside_alphabet(name: str) -> str:
-    """The last character's index is past its alphabet's end."""
+    """The last character's index is past the end of its alphabet."""
     fields = name.split("-")
     fields[4] = fields[4].rsplit("_", 1)[0] + "_99"
     return "-".join(fields)
@@ -111,7 +111,7 @@ def not_a_jpeg(jpeg: bytes) -> bytes:
 
 
 def wrong_size(jpeg: bytes) -> bytes:
-    """The picture is half as large as the label's coordinates suppose."""
+    """The picture is half as large as the label's coordinates imply."""
     stream = io.BytesIO()
     Image.open(io.BytesIO(jpeg)).reduce(2).save(stream, "JPEG", quality=80)
     return stream.getvalue()
@@ -146,16 +146,16 @@ KINDS = (*LABEL_FAULTS, *NAME_FAULTS, *FILE_FAULTS, DUPLICATE)
 
 
 def assign(candidates: list[int], count: int, shares: dict[str, float], seed: int) -> dict[int, str]:
-    """Which scenes get which fault: `round(share * count)` scenes of each kind, no scene two.
+    """Which scenes get which fault: `round(share * count)` scenes of each kind, at most one fault per scene.
 
-    `candidates` are the scenes that have a label to spoil. A duplicate takes two scenes for each one written twice.
-    Raises `ValueError` for an unknown kind, or where the shares need more scenes than there are.
+    `candidates` are the scenes that have a label to spoil. A duplicate uses two scenes for each one written twice.
+    Raises `ValueError` for an unknown kind, or if the shares need more scenes than there are.
     """
     unknown = sorted(set(shares) - set(KINDS))
     if unknown:
-        raise ValueError(f"no such kind of bad annotation: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+        raise ValueError(f"no such kind of bad annotation: {', '.join(unknown)}; the kinds are {', '.join(KINDS)}")
     wanted = [kind for kind in KINDS for _ in range(round(shares.get(kind, 0.0) * count) * (1 + (kind == DUPLICATE)))]
     if len(wanted) > len(candidates):
-        raise ValueError(f"{len(wanted)} bad annotations asked for, and only {len(candidates)} scenes have a label")
+        raise ValueError(f"{len(wanted)} bad annotations asked for, but only {len(candidates)} scenes have a label")
     order = np.random.default_rng([seed, 3]).permutation(candidates)[: len(wanted)]
     return dict(zip(order.tolist(), wanted, strict=True))

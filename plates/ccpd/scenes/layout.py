@@ -1,4 +1,4 @@
-"""What is where in a scene: its subset, plate and camera, from the seed and the scene's number alone."""
+"""The layout of a scene: its subset, plate and camera, from the seed and the scene's number alone."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from plates.ccpd.scenes.projection import FOCAL, Camera
 
 TOP_PROVINCE = PROVINCES[0]
 CIVIL_PROVINCES = PROVINCES[1:31]
-SAME_CAR = 0.12  # share of scenes that show a car which an earlier scene shows too
+SAME_CAR = 0.12  # share of scenes that show the car of an earlier scene
 RECENT = 100  # how many scenes back that car can be
-LOOSE = (0.06, 0.03)  # how much wider and higher than the plate an annotator may draw it
+LOOSE = (0.06, 0.03)  # how much wider and higher than the plate an annotator may draw the box
 EDGE = 6  # pixels that a plate keeps from the edge of the photograph
 
-# Share of each subset in a sample: every one that a delivery has, and mostly what a detector is trained on.
+# Share of each subset in a sample: all that a delivery has, and mostly those that a detector is trained on.
 SUBSET_SHARES = {
     "base": 0.54,
     "blur": 0.05,

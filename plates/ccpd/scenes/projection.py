@@ -1,4 +1,4 @@
-"""Where a point near the car falls in the photograph, and drawing on surfaces that are seen at an angle."""
+"""Projects points near the car into the photograph, and draws on surfaces seen at an angle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,9 +98,9 @@ class Canvas:
 
 
 def warp(picture: Image.Image, corners: np.ndarray) -> tuple[Image.Image | None, tuple[int, int]]:
-    """`picture` bent so that its corners fall on `corners` (pixels [4, 2]), and where its left-top pixel belongs.
+    """`picture` warped so that its corners fall on `corners` (pixels [4, 2]), and where its top-left pixel belongs.
 
-    Outside the quadrilateral the result is black. None where it would be empty or absurdly large.
+    Outside the quadrilateral the result is black. None if it would be empty or absurdly large.
     """
     low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
     width, height = (high - low).tolist()

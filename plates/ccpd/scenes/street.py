@@ -9,7 +9,7 @@ from plates.ccpd.scenes.texture import colour_ramp, noise_field
 
 
 def draw_street(canvas: Canvas, ground: float, rng: np.random.Generator) -> None:
-    """Fills the canvas: the ground lies `ground` millimetres under the plate's centre."""
+    """Fills the canvas: the ground is `ground` millimetres below the plate's centre."""
     _backdrop(canvas, rng)
     _ground(canvas, ground, rng)
     for _ in range(int(rng.integers(0, 3))):
@@ -47,7 +47,7 @@ def _building(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _sign(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A board with lettering: of any colour, blue among them, which only its place and lettering tell from a plate."""
+    """A sign with lettering in any colour, including blue: only its place and lettering distinguish it from a plate."""
     width, height = canvas.image.size
     x, y = rng.uniform(-0.1, 0.9) * width, rng.uniform(0, 0.42) * height
     wide = rng.uniform(20, 160)
@@ -81,7 +81,7 @@ def _ground(canvas: Canvas, ground: float, rng: np.random.Generator) -> None:
 
 
 def _to_horizon(canvas: Canvas, ground: float) -> np.ndarray:
-    """The ground from far behind the car to past the lower edge of the canvas, as pixels [4, 2] of it."""
+    """The ground from far behind the car to below the canvas, as pixels [4, 2] of the canvas."""
     edge = np.array(canvas.project(np.array([(-3000, ground, 3500), (3000, ground, 3500)])))
     along = (edge[1] - edge[0]) / max(1.0, float(np.hypot(*(edge[1] - edge[0]))))
     down, middle = np.array([-along[1], along[0]]), edge.mean(axis=0)

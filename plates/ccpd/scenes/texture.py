@@ -1,4 +1,4 @@
-"""Banks of grey noise, made once a process from a fixed seed, from which scenes cut their textures."""
+"""Banks of grey noise, made once per process from a fixed seed, from which scenes cut their textures."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Weights from elsewhere: published detectors, Keras's ImageNet backbones, our own files; what matched and what not."""
+"""Weights from elsewhere: published detectors, Keras's ImageNet backbones, our own files; and what matched."""
 
 from plates.efficientdet.checkpoints.load import load_pretrained
 from plates.efficientdet.checkpoints.report import LoadReport

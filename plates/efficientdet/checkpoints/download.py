@@ -1,4 +1,4 @@
-"""Downloads that can be killed, go on where they stopped, and are checked."""
+"""Downloads that can be killed, resume where they stopped, and are verified."""
 
 import hashlib
 import http.client
@@ -16,13 +16,13 @@ TIMEOUT_SECONDS = 60
 
 
 def fetch(url: str, folder: Path, digest: str | None = None, algorithm: Literal["sha256", "md5"] = "sha256") -> Path:
-    """Downloads the file behind `url` into `folder` under its own name; a file that is there already is taken.
+    """Downloads the file at `url` into `folder` under its own name; an existing file is used.
 
-    What an earlier try left is continued (HTTP Range). NAME.json beside the file has the URL and the digest found.
+    An interrupted download is resumed (HTTP Range). NAME.json beside the file has the URL and the digest found.
 
     Args:
-        digest: hex digest that the content must have; None: any content is taken.
-        algorithm: of the digest.
+        digest: hex digest that the content must have; None: any content is accepted.
+        algorithm: the digest's algorithm.
 
     Raises:
         UserError: there is no connection, or the content has another digest.
@@ -34,9 +34,9 @@ def fetch(url: str, folder: Path, digest: str | None = None, algorithm: Literal[
         try:
             _continue(url, part)
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            have = f" after {part.stat().st_size} bytes; run again to go on there" if part.exists() else ""
+            have = f" after {part.stat().st_size} bytes; run again to resume" if part.exists() else ""
             raise UserError(
-                f"could not download {url} ({error}){have}. Without a connection: fetch it elsewhere and put it at "
+                f"could not download {url} ({error}){have}. Without a connection: download it elsewhere and put it at "
                 f"{target}, or set model.pretrained to its path, or to none"
             ) from error
     found = _digest(target if target.exists() else part, algorithm)
@@ -51,7 +51,7 @@ def fetch(url: str, folder: Path, digest: str | None = None, algorithm: Literal[
 
 
 def _continue(url: str, part: Path) -> None:
-    """Appends to `part` what it lacks; starts over where the server does not know ranges."""
+    """Appends the rest to `part`; starts over if the server does not support ranges."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -71,7 +71,7 @@ def _continue(url: str, part: Path) -> None:
 
 
 def _total(headers: Message) -> int | None:
-    """The whole length, from `Content-Range: bytes 5-9/10`."""
+    """The total length, from `Content-Range: bytes 5-9/10`."""
     total = headers.get("Content-Range", "").rpartition("/")[2]
     return int(total) if total.isdigit() else None
 

@@ -31,13 +31,13 @@ def read_keras(path: Path) -> dict[str, np.ndarray]:
 
 
 def require_plain(path: Path) -> None:
-    """Refuses an HDF5 file that has its numbers elsewhere, or more of them than it can hold.
+    """Refuses an HDF5 file whose numbers are elsewhere, or that claims more of them than it can hold.
 
-    HDF5 can take an array from another file of the machine (external storage, external links, virtual datasets), and
+    HDF5 can read an array from another file on the machine (external storage, external links, virtual datasets), and
     can claim numbers that were never written. Keras does neither.
 
     Raises:
-        UserError: with the name of the array.
+        UserError: such an array, by name.
     """
     try:
         with h5py.File(path) as file:
@@ -45,7 +45,7 @@ def require_plain(path: Path) -> None:
     except (OSError, RuntimeError, KeyError) as error:
         raise UserError(f"{path} is damaged or not an HDF5 file ({error}); get it again") from error
     if problem:
-        raise UserError(f"{path} is not loaded: {problem}. Keras writes no such file; get it from where it was made")
+        raise UserError(f"{path} is refused: {problem}. Keras does not write such files; get it again from its source")
 
 
 def _problems(file: h5py.File) -> Iterator[str]:
@@ -75,9 +75,9 @@ def _problems(file: h5py.File) -> Iterator[str]:
                 elif item.is_virtual:
                     yield f"{where} is made of other files"
                 elif claimed > LARGEST:
-                    yield f"{where} claims {item.size:,} numbers; no detector has so many"
+                    yield f"{where} claims {item.size:,} numbers, more than any detector has"
                 elif item.size and not item.id.get_storage_size():
-                    yield f"{where} claims {item.size:,} numbers, and the file holds none of them"
+                    yield f"{where} claims {item.size:,} numbers, but the file has none of them"
 
 
 def _new_layout(file: h5py.File) -> dict[str, np.ndarray]:
@@ -100,7 +100,7 @@ def _old_layout(file: h5py.File) -> dict[str, np.ndarray]:
     for layer in map(_text, file.attrs["layer_names"]):
         for index, name in enumerate(map(_text, file[layer].attrs["weight_names"])):
             if name not in file[layer]:
-                raise KeyError(f"it names {layer}/{name}, which is not in it")
+                raise KeyError(f"it refers to {layer}/{name}, which it does not contain")
             found[f"{layer}/{index}"] = np.asarray(file[layer][name])
     return found
 

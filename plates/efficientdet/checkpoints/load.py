@@ -1,4 +1,4 @@
-"""Fills a network with pretrained weights, and reports."""
+"""Fills a network with pretrained weights and reports what matched."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def load_pretrained(network: Any, model: ModelConfig, cache: Path) -> LoadReport
     """Fills `network` with `model.pretrained`.
 
     Args:
-        cache: folder that downloads are kept in.
+        cache: folder for downloads.
 
     Raises:
         UserError: the weights are missing, damaged, not those pinned, or fill less than the whole backbone.
@@ -40,7 +40,7 @@ def load_pretrained(network: Any, model: ModelConfig, cache: Path) -> LoadReport
 
 
 def assign(network: Any, stored: WeightsFile, table: Backbone, min_level: int = 3) -> LoadReport:
-    """Gives each variable of the network its array of `stored`, where there is one of its shape."""
+    """Gives each variable of the network its array in `stored`, if there is one of its shape."""
     report = LoadReport(stored.source, stored.kind, stored.sha256)
     keys = stored.keys_for(network, table, min_level)
     for variable in network.weights:
@@ -81,7 +81,7 @@ def _coco(model: ModelConfig, table: Backbone, cache: Path) -> Path:
 
 
 def _imagenet(model: ModelConfig, table: Backbone, cache: Path) -> Path:
-    """Keras's file for the backbone, from the address and with the MD5 that Keras itself names."""
+    """Keras's file for the backbone, from the address and with the MD5 given in Keras itself."""
     family, _, size = table.name.partition("-")
     published = published_backbone(family)
     key = size if size in published.hashes else f"-{size}"

@@ -1,4 +1,4 @@
-"""Where a variable is in files of other makes. Our own names are google/automl's (`network.variable_name`)."""
+"""The key of a variable in other tools' files. Our own names are google/automl's (`network.variable_name`)."""
 
 import re
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What became of each variable when weights were loaded."""
+"""What happened to each variable when weights were loaded."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,11 +10,11 @@ SHOWN = 3
 
 @dataclass
 class LoadReport:
-    """Which variables of the network took their values from `source`, and why the others did not.
+    """Which variables of the network got their values from `source`, and why the others did not.
 
-    Names are google/automl's. `skipped` keep their fresh values because the file has nothing for them, or not in their
-    shape; `reinitialised` are predictions that must start anew (another number of classes or anchors).
-    `unused` counts arrays of the file that no variable of the network has a place for.
+    Names are google/automl's. `skipped` keep their fresh values because the file has nothing for them, or in another
+    shape; `reinitialised` are prediction layers that start fresh (another number of classes or anchors).
+    `unused` counts arrays of the file that no variable of the network uses.
     """
 
     source: str
@@ -26,19 +26,19 @@ class LoadReport:
     unused: int = 0
 
     def share(self, prefix: str) -> float:
-        """Of the variables whose name starts with `prefix`, the share that matched; 1 where there are none."""
+        """The share of variables whose name starts with `prefix` that matched; 1 if there are none."""
         total = [name for name in (*self.matched, *self.skipped, *self.reinitialised) if name.startswith(prefix)]
         return sum(name.startswith(prefix) for name in self.matched) / len(total) if total else 1.0
 
     def require_backbone(self, prefix: str, *, allow_partial: bool) -> None:
-        """`UserError` where the file does not fill the whole backbone, unless that is allowed."""
+        """Raises `UserError` if the file does not fill the whole backbone, unless that is allowed."""
         share = self.share(prefix)
         if share == 1 or allow_partial:
             return
         missing = {name: why for name, why in self.skipped.items() if name.startswith(prefix)}
         raise UserError(
             f"{self.source} fills {share:.0%} of the backbone {prefix.rstrip('/')}: {len(missing)} variables stay "
-            f"empty, {_first(missing)}. It is of another variant or damaged (`plates weights inspect` shows "
+            f"empty, {_first(missing)}. It is for another variant or damaged (`plates weights inspect` shows "
             "what is in it); set model.allow_partial_backbone: true to train on it anyway"
         )
 
@@ -46,11 +46,11 @@ class LoadReport:
         """The report in a few sentences."""
         parts = [f"{self.source} ({self.kind}): {len(self.matched)} variables loaded"]
         if self.reinitialised:
-            parts.append(f"{len(self.reinitialised)} start anew, {_first(self.reinitialised)}")
+            parts.append(f"{len(self.reinitialised)} start fresh, {_first(self.reinitialised)}")
         if self.skipped:
             parts.append(f"{len(self.skipped)} not in the file, {_first(self.skipped)}")
         if self.unused:
-            parts.append(f"{self.unused} arrays of the file have no place in this network")
+            parts.append(f"{self.unused} arrays of the file are not used by this network")
         return "; ".join(parts) + (f". SHA-256 {self.sha256}" if self.sha256 else "")
 
     def to_json(self) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""A trained detector on disk: a folder with the averaged weights, the raw ones, and all that it takes to rebuild it.
+"""A trained detector on disk: a folder with averaged weights, raw weights, and everything needed to rebuild it.
 
 best.weights.h5   the network's weights to use: averaged, from the best evaluation of the run
 last.weights.h5   the raw weights at the end of the run
 model.keras       the best weights again, with the network: `keras_model`
-model.json        the spec, the label map, and what the run was
-history.csv       one row a step, without clock times: equal training gives equal bytes
-load_report.json  where it started from pretrained weights: what was loaded and what was not
+model.json        the spec, the label map, and a description of the run
+history.csv       one row per step, without clock times: equal training gives equal bytes
+load_report.json  if it started from pretrained weights: what was loaded and what was not
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def load(folder: str | Path, weights: str = BEST) -> SavedDetector:
     """Rebuilds the network of a checkpoint folder.
 
     Raises:
-        UserError: no such folder or file, or weights that are damaged or of another network.
+        UserError: no such folder or file, or weights that are damaged or for another network.
     """
     folder = Path(folder)
     for name in (MODEL, weights):
@@ -84,7 +84,7 @@ def load_weights(network: keras.Model, path: Path) -> None:
     """Loads weights of exactly this network.
 
     Raises:
-        UserError: the file is damaged, of another network, or not safe to read.
+        UserError: the file is damaged, for another network, or not safe to read.
     """
     require_plain(path)
     try:
@@ -92,6 +92,6 @@ def load_weights(network: keras.Model, path: Path) -> None:
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{path} does not hold the weights of this {network.name}: it is damaged, or of another variant or size "
+            f"{path} does not hold weights for this {network.name}: it is damaged, or for another variant or size "
             f"({reason}). `plates weights inspect {path}` shows what is in it."
         ) from error

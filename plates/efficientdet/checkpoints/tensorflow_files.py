@@ -30,9 +30,9 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """A folder with the files of a .tar, .tar.gz or .tgz; anything else as it is.
+    """A folder with the files of a .tar, .tar.gz or .tgz; any other path unchanged.
 
-    Only plain files inside the archive's own folder are taken: a member that would land elsewhere is an error.
+    Only plain files inside the archive's own folder are unpacked: a member that would land elsewhere is an error.
     """
     if not path.name.endswith((".tar.gz", ".tgz", ".tar")):
         yield path
@@ -47,7 +47,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 def _prefix(place: Path, path: Path) -> str:
-    """What TensorFlow calls a checkpoint: the files' common start.
+    """What TensorFlow calls a checkpoint: the common prefix of its files.
 
     The state file `checkpoint` decides between several.
     """
@@ -80,5 +80,5 @@ def _arrays(prefix: str, path: Path) -> dict[str, np.ndarray]:
         arrays = {key: np.asarray(reader.get_tensor(key)) for key in sorted(keys)}
     except (tf.errors.OpError, IndexError, ValueError, RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        raise UserError(f"{path} is damaged or no TensorFlow checkpoint ({reason}); get it again") from error
+        raise UserError(f"{path} is damaged or not a TensorFlow checkpoint ({reason}); get it again") from error
     return arrays

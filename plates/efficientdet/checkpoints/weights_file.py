@@ -1,4 +1,4 @@
-"""A file of weights, whatever its make: what it is, and which array belongs to which variable."""
+"""A weights file of any kind: what it is, and which array belongs to which variable."""
 
 import hashlib
 from collections.abc import Iterable
@@ -33,9 +33,9 @@ class WeightsFile:
     sha256: str | None = None
 
     def keys_for(self, network: Any, table: Backbone, min_level: int) -> dict[str, str]:
-        """For each variable of the network (google/automl's names) the key under which this file would have it.
+        """For each variable of the network (google/automl's names), its key in this file.
 
-        From a name-based checkpoint with averages only these are taken, never the raw values beside them.
+        From a name-based checkpoint with averages only these are used, never the raw values beside them.
         """
         ours = [variable_name(variable) for variable in network.weights]
         if self.kind == NAME_BASED:
@@ -84,7 +84,7 @@ def read(path: Path, *, hashed: bool = True) -> WeightsFile:
 
 
 def inspect(path: Path) -> list[dict[str, Any]]:
-    """A row for each array of the file: key, shape, dtype, mean and largest absolute value."""
+    """One row per array of the file: key, shape, dtype, mean and largest absolute value."""
     stored = read(path, hashed=False)
     return [_row(key, array) for key, array in _sorted(stored.arrays.items())]
 

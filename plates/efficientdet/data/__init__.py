@@ -1,4 +1,4 @@
-"""From TFRecords to batches that the network takes: reading, resizing, augmentation, sampling (TensorFlow).
+"""From TFRecords to the network's batches: reading, resizing, augmentation, sampling (TensorFlow).
 
 Here: pixels and boxes on their way into training. Not here: matching boxes with anchors (`training`), and the network,
 which must not need TensorFlow (`model`).

@@ -1,4 +1,4 @@
-"""What happens to a training picture, its boxes and its mask: mirror, scale jitter, crop and placement."""
+"""Augments a training picture, its boxes and its mask: mirror, scale jitter, crop and placement."""
 
 import tensorflow as tf
 
@@ -18,9 +18,9 @@ def random_window(
 ) -> tuple[tf.Tensor, Window]:
     """(scale, window) of one training picture of `height` x `width` px; the same for the same `seed` [2].
 
-    The picture is fitted into `size` times a factor from U(jitter_min, jitter_max): one that is then larger
-    is cropped at a random place, a smaller one placed at a random place; without jitter (1 to 1) at the top
-    left, as in evaluation. `ratio`: the picture is decoded at 1/`ratio` already (None: the window chooses).
+    The picture is fitted into `size` times a factor from U(jitter_min, jitter_max): if it is then larger, it is
+    cropped at a random place; if smaller, placed at a random place; without jitter (1 to 1) at the top left, as in
+    evaluation. `ratio`: the picture is already decoded at 1/`ratio` (None: the window chooses).
     """
     draw = tf.random.stateless_uniform([6], seed)
     factor = config.jitter_min + draw[0] * (config.jitter_max - config.jitter_min)
@@ -79,8 +79,8 @@ def usable(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Classes [n] after the crop, and the mask [n] of the boxes to keep.
 
-    A box of which less than `min_visible_area` is seen is dropped; one with a side under `min_box_side` px
-    gets its class negated: too small to be a positive, and no background either.
+    A box that is visible by less than `min_visible_area` is dropped; one with a side under `min_box_side` px gets its
+    class negated: it is too small to be a positive, but not background either.
     """
     keep = (visible >= config.min_visible_area) & (visible > 0)
     small = tf.reduce_min(boxes[:, 2:] - boxes[:, :2], axis=-1) < config.min_box_side
@@ -90,8 +90,8 @@ def usable(
 def mask_target(corners: tf.Tensor, classes: tf.Tensor, size: tuple[int, int], stride: int = MASK_STRIDE) -> tf.Tensor:
     """Class of each cell of `stride` px [ceil(H / stride), ceil(W / stride)] int32, 0 for background.
 
-    A cell belongs to a plate whose four corners [n, 4, 2] (y, x in network px, in order around it) enclose
-    its centre: it lies on the same side of all four edges. Of several the last one counts.
+    A cell belongs to a plate whose four corners [n, 4, 2] (y, x in network px, in order around it) enclose its centre,
+    which is then on the same side of all four edges. If there are several, the last one counts.
     """
     rows = (tf.range(-(-size[0] // stride), dtype=tf.float32) + 0.5) * stride
     columns = (tf.range(-(-size[1] // stride), dtype=tf.float32) + 0.5) * stride

@@ -2,9 +2,9 @@
 
 Policies: Zoph et al. 2019, Learning Data Augmentation Strategies for Object Detection (arXiv 1906.11172),
 with the values of google/automl `efficientdet/aug/autoaugment.py`. There they run on the original picture
-before it is resized; here on the network's canvas, which costs less, and lengths in pixels are scaled as for
-a picture of 640 px. The box of a turned or sheared plate is that around its corners, where they are known,
-and so tighter than around the old box.
+before it is resized; here on the network's canvas, which is faster, and lengths in pixels are scaled as for a
+picture of 640 px. The box of a turned or sheared plate is drawn around its corners, if known, and so is
+tighter than one around the old box.
 """
 
 import math
@@ -133,7 +133,7 @@ def distort(
 def chain(scene: Scene, steps: list[Any], draws: tf.Tensor, seed: tf.Tensor) -> Scene:
     """The steps (operation, probability, magnitude of 10) one after another, each with its probability.
 
-    `draws` [steps, 4] are uniform in 0..1; `seed` [2] is for what needs more of them.
+    `draws` [steps, 4] are uniform in 0..1; `seed` [2] is for operations that need more of them.
     """
     for number, (name, probability, magnitude) in enumerate(steps):
         draw, level = draws[number], magnitude / 10

@@ -4,12 +4,11 @@ A batch is a dict of
 
 - `images` uint8 [B, H, W, 3], RGB (float32 where `exact`), not normalised: the model does that;
 - `gt_boxes` float32 [B, M, 4], yxyx in pixels of the network's input; M is the largest number of boxes in an image;
-- `gt_classes` int32 [B, M], from 1; 0 is padding; negative where a box is there but is not a positive: a crowd, or too
-  small;
-- `gt_dropped` int32 [B], boxes of which the crop left too little (training only);
+- `gt_classes` int32 [B, M], from 1; 0 is padding; negative for a box that is not a positive: a crowd, or too small;
+  - `gt_dropped` int32 [B], boxes that the crop left too little of (training only);
 - `image_id` int64 [B];
 - `image_scale` float32 [B], original pixels per pixel of the network's input;
-- `mask` int32 [B, ceil(H / s), ceil(W / s)], the class of each cell of s = `mask_stride` pixels, where asked for.
+- `mask` int32 [B, ceil(H / s), ceil(W / s)], the class of each cell of s = `mask_stride` pixels, if asked for.
 """
 
 from collections.abc import Iterator
@@ -27,12 +26,12 @@ from plates.efficientdet.data.tfrecords.framing import payloads
 from plates.efficientdet.data.tfrecords.manifest import Manifest, read_manifest
 from plates.errors import UserError
 
-# Serialized pictures: 2,048 of 95 KB are 200 MB. The shards hold a random order already.
+# Serialized pictures: 2,048 of 95 KB are 200 MB. The shards are already in random order.
 _SHUFFLE_BUFFER = 2048
 _OPEN_SHARDS = 8
 _READ_BUFFER = 2**20
 _PARALLEL = tf.data.AUTOTUNE
-# Nothing here branches in Python on a tensor; converting it would only cost seconds.
+# Nothing here branches in Python on a tensor, so converting it would only cost seconds.
 _traced = tf.autograph.experimental.do_not_convert
 
 
@@ -48,13 +47,13 @@ def training_batches(
     cache_mib: int = 1024,
     split: str = "train",
 ) -> tf.data.Dataset:
-    """Augmented batches without end; batch k is the same for the same arguments, wherever training was resumed.
+    """Endless augmented batches; batch k is the same for the same arguments, wherever training was resumed.
 
     Args:
-        start_step: the step of the first batch; what lies before it in its epoch is skipped undecoded.
+        start_step: the step of the first batch; earlier examples of its epoch are skipped undecoded.
         balanced: images are repeated or left out by class (`plates.efficientdet.data.sampling`).
-        cache_mib: decoded pictures are kept in memory where they need at most so many MiB, at the ratio that the
-            largest jitter needs.
+        cache_mib: decoded pictures are kept in memory if they need at most this many MiB, at the ratio that the largest
+            jitter needs.
 
     Raises:
         UserError: no manifest, no such split, missing shards, fewer images than a batch.
@@ -96,7 +95,7 @@ def training_batches(
 
 
 def evaluation_batches(folder: Path, pictures: Pictures, batch_size: int, split: str = "val") -> tf.data.Dataset:
-    """Every image of the split once, in the shards' order, whole; the last batch may be smaller.
+    """Every image of the split once and uncropped, in the shards' order; the last batch may be smaller.
 
     Raises:
         UserError: no manifest, no such split, missing shards, no images.
@@ -142,7 +141,7 @@ def _files(folder: Path, manifest: Manifest, split: str) -> list[str]:
 
 
 def _cache_ratio(shard: Path, images: int, pictures: Pictures, augment: AugmentConfig, cache_mib: int) -> int | None:
-    """At which ratio the pictures are kept decoded; None where they would not fit, by the first one's size."""
+    """The ratio at which pictures are kept decoded; None if they would not fit, judged by the first one's size."""
     example = from_bytes(next(payloads(shard)))
     largest = (pictures.size[0] * augment.jitter_max, pictures.size[1] * augment.jitter_max)
     scale = min(largest[0] / example.height, largest[1] / example.width)
@@ -168,7 +167,7 @@ def _interleaved(files: list[str], seed: int, epoch: tf.Tensor) -> tf.data.Datas
 
 
 def _resampled(examples: tf.data.Dataset, copies: np.ndarray, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    """Each example as often as the rarest of its classes asks; the fraction by chance, repeatable by epoch."""
+    """Repeats each example as often as its rarest class needs; fractions are drawn at random, repeatably per epoch."""
 
     def repeated(index: tf.Tensor, example: tf.Tensor | samples.Sample) -> tf.data.Dataset:
         classes = tf.abs(example["classes"]) if isinstance(example, dict) else samples.labels(example)

@@ -9,7 +9,7 @@ def decoded_size(content: bytes) -> tuple[int, int]:
     Every coefficient is decoded; the inverse transform, which cannot fail, runs at an eighth of the scale.
 
     Raises:
-        ValueError: it does not decode, or libjpeg would paint in grey what it lacks.
+        ValueError: it does not decode, or libjpeg would fill missing parts with grey.
     """
     height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
     simplejpeg.decode_jpeg(content, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)

@@ -1,4 +1,4 @@
-"""From JPEG bytes to the network's picture, in TensorFlow: one way for training, evaluation and the exported model.
+"""From JPEG bytes to the network's picture, in TensorFlow: the same for training, evaluation and the exported model.
 
 Geometry as in google/automl `dataloader.py` (`DetectionInputProcessor`): scale = min(H / h, W / w), sides
 truncated to whole pixels, bilinear without antialiasing at half-pixel centres, placed at the top left, the
@@ -16,7 +16,7 @@ RATIOS = (1, 2, 4, 8)
 
 
 class Window(NamedTuple):
-    """What of a picture is seen and where: int32 scalars, and `flip` bool.
+    """Which part of a picture is used and where it goes: int32 scalars, and `flip` bool.
 
     Rows `top` to `top + height` and columns `left` to `left + width` of the picture decoded at 1/`ratio` are
     resized to `out_height` x `out_width`, mirrored if `flip`, and placed at `place_top`, `place_left` of the
@@ -38,7 +38,7 @@ class Window(NamedTuple):
 def fit(height: tf.Tensor, width: tf.Tensor, out_height: tf.Tensor, out_width: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """(scale, scaled height, scaled width) that fit a picture of `height` x `width` px into the given size.
 
-    A side that would vanish stays one pixel long: pictures of 4,000 x 10 px are answered, too.
+    A side that would vanish stays one pixel long, so pictures of 4,000 x 10 px work too.
     """
     sides = tf.cast(tf.stack([height, width]), tf.float32)
     scale = tf.reduce_min(tf.cast(tf.stack([out_height, out_width]), tf.float32) / sides)
@@ -47,7 +47,7 @@ def fit(height: tf.Tensor, width: tf.Tensor, out_height: tf.Tensor, out_width: t
 
 
 def decode_ratio(height: tf.Tensor, width: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """Largest of 1, 2, 4, 8 at which the picture can be decoded and is still not enlarged by `scale`.
+    """Largest of 1, 2, 4, 8 at which the picture can be decoded without `scale` enlarging it.
 
     Only ratios that divide both sides: a decoded pixel then covers a whole number of original ones.
     """

@@ -26,7 +26,7 @@ Sample = dict[str, tf.Tensor]
 
 @dataclass(frozen=True)
 class Pictures:
-    """How pictures are shown to the network.
+    """How pictures are prepared for the network.
 
     `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target in cells of `mask_stride` px,
     `exact` keeps float values between decoding and model, as the reference does (evaluation only).
@@ -60,8 +60,8 @@ def labels(example: tf.Tensor) -> tf.Tensor:
 def parse(example: tf.Tensor) -> Sample:
     """A serialized example as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point sets.
 
-    `points` [n, 4, 2] are the boxes' corners as y, x in 0..1, `corners` the plates' (the boxes' where the
-    example has none). The class of a crowd is negative; boxes without area are left out.
+    `points` [n, 4, 2] are the boxes' corners as y, x in 0..1, `corners` the plates' (the boxes' if the example has
+    none). The class of a crowd is negative; boxes without area are left out.
     """
     features = tf.io.parse_single_example(
         example,

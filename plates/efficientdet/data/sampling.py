@@ -9,7 +9,7 @@ MAX_REPEATS = 20.0
 
 
 def repeats(class_counts: dict[str, int], max_repeats: float = MAX_REPEATS) -> dict[str, float]:
-    """Expected copies an epoch of an image of each class, so that all classes are seen equally often.
+    """Expected copies per epoch of an image of each class, so that all classes are seen equally often.
 
     A class with a share p of the boxes gets 1 / (K p) copies, at most `max_repeats`, then all are scaled so
     that an epoch keeps its length. Classes without boxes get 0. (Repeat-factor sampling: Gupta et al. 2019,

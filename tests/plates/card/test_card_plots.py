@@ -179,4 +179,4 @@ def test_every_column_is_shown_against_the_last_delivery_and_the_shifted_are_mar
     assert "against the last delivery" in page
     assert f"1 of {len(rows)} columns shifted" in page
     assert page.count('<tr class="shifted"><td>brightness</td>') == page.count('<tr class="shifted">') == 1
-    assert card.tables.shift([]) == "none: there is no last delivery"
+    assert card.tables.shift([]) == "none: there is no earlier delivery"

@@ -103,7 +103,7 @@ def test_missing_files_are_named(raw_images: pd.DataFrame) -> None:
         from_coco(content, there.assign(path=decomposed))
     assert from_coco(content, there.assign(path=composed)).labels["path"].tolist() == [composed]
     for path, how in (
-        ("CAF\u00c9/\u7696a.JPG", "in other letters, upper or lower case"),
+        ("CAF\u00c9/\u7696a.JPG", "in different upper or lower case"),
         ("x/\u7696A.jpg", "in another folder"),
     ):
         with pytest.raises(UserError, match=rf"1 of them are there {how} \({path}\)"):
@@ -113,8 +113,8 @@ def test_missing_files_are_named(raw_images: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("box", "said"),
     [
-        ([0.1, 0.2, 0.3, 0.1], "all 3 boxes lie within one pixel, as shares of the picture"),
-        ([400, 300, 500, 340], "3 of 3 boxes reach over the edge, and all would fit as [xmin, ymin, xmax, ymax]"),
+        ([0.1, 0.2, 0.3, 0.1], "all 3 boxes are within one pixel, like shares of the picture"),
+        ([400, 300, 500, 340], "3 of 3 boxes extend past the edge, but all would fit as [xmin, ymin, xmax, ymax]"),
     ],
 )
 def test_boxes_that_are_written_in_another_way_are_not_misread(box: list, said: str, raw_images: pd.DataFrame) -> None:
@@ -124,7 +124,7 @@ def test_boxes_that_are_written_in_another_way_are_not_misread(box: list, said: 
         from_coco(small(annotations=others), files)
 
     crowds = [one | {"iscrowd": 1} for one in others]
-    with pytest.raises(UserError, match=r"gives none of its 1 images a box; its 3 annotations are crowds"):
+    with pytest.raises(UserError, match=r"has no box for any of its 1 images; its 3 annotations are crowds"):
         from_coco(small(annotations=crowds), files)
     one = ANNOTATION | {"id": 9, "bbox": [300, 200, 30, 40]}
     assert len(from_coco(small(annotations=[*others, one]), files).labels) == 4

@@ -39,7 +39,7 @@ from plates.errors import UserError
         *(
             (
                 {"images": [IMAGE | {"file_name": name}]},
-                f"images whose file_name leads out of the folder: 1 of 1, at index 0 (file_name {name!r})",
+                f"images whose file_name is outside the folder: 1 of 1, at index 0 (file_name {name!r})",
             )
             for name in ("../a.jpg", "/data/a.jpg", "a/../../b.jpg", "C:\\photos\\a.jpg", "..\\a.jpg")
         ),
@@ -98,7 +98,7 @@ from plates.errors import UserError
         ({"categories": [CATEGORY, CATEGORY | {"name": "other"}]}, "categories whose id occurs twice: 2 of 2"),
         (
             {"categories": [CATEGORY, CATEGORY | {"id": 4}]},
-            "categories whose name occurs twice (rename one, or take out what no annotation has): 2 of 2, "
+            "categories whose name occurs twice (rename one, or remove those without annotations): 2 of 2, "
             "at index 0 (name 'plate'), 1 (name 'plate')",
         ),
     ],

@@ -60,7 +60,7 @@ def test_what_one_finds_and_the_other_misses(
     ("word", "cut", "words"),
     [
         ("number plate", "", "first.onnx finds plate, and .*second.onnx number plate: no figure compares them"),
-        ("plate", "annotations", "labels.json gives none of its 48 images a box"),
+        ("plate", "annotations", "labels.json has no box for any of its 48 images"),
         ("plate", "photographs", "48 cannot be used, such as 01.jpg"),
     ],
 )

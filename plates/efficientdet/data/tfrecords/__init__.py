@@ -1,4 +1,4 @@
-"""TFRecords without TensorFlow: writing shards of photographs and boxes, reading and verifying them.
+"""TFRecords without TensorFlow: writes shards of photographs and boxes, reads and verifies them.
 
 The examples carry the feature names of the TF Object Detection API, which google/automl reads too.
 """

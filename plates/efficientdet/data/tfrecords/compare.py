@@ -1,4 +1,4 @@
-"""What an example says otherwise than the table that it was written from."""
+"""How an example differs from the table it was written from."""
 
 import hashlib
 from typing import Any
@@ -13,10 +13,10 @@ _PIXELS = 1e-3
 
 
 def differences(example: Example, row: dict[str, Any], split: str, label_map: dict[int, str]) -> list[tuple[str, str]]:
-    """(kind, what) of all that an example of `split` has otherwise than its row of `plan.images_table`."""
+    """(kind, what) of every difference between an example of `split` and its row of `plan.images_table`."""
     problems = []
     if hashlib.sha256(example.encoded).hexdigest() != row["sha256"]:
-        problems.append(("content", "its SHA-256 is not the table's"))
+        problems.append(("content", "its SHA-256 differs from the table's"))
     if row["split"] != split:
         problems.append(("split", f"in {split}, the table says {row['split']}"))
     expected = np.array([row[side] for side in BOX], float).T.reshape(-1, 4)

@@ -1,7 +1,7 @@
 """One photograph and its boxes as an example, and back.
 
 Feature names: TF Object Detection API (`object_detection/core/standard_fields.py`, `TfExampleFields`), read
-by google/automl's `tf_example_decoder.py` too; `image/object/corners` is this project's: eight floats a box,
+by google/automl's `tf_example_decoder.py` too; `image/object/corners` is this project's: eight floats per box,
 the plate's corners right-bottom, left-bottom, left-top, right-top as x, y in 0..1, absent unless all boxes
 have them.
 """
@@ -20,10 +20,10 @@ from plates.errors import UserError
 
 @dataclass(frozen=True)
 class Example:
-    """What an example holds.
+    """The content of an example.
 
     `boxes` [n, 4] are xmin, ymin, xmax, ymax in pixels of the image, float32; `corners` [n, 8] pixels or None; `labels`
-    [n] from 1; `crowd` [n] bool; `sha256` hex, empty where the example has none.
+    [n] from 1; `crowd` [n] bool; `sha256` hex, empty if the example has none.
     """
 
     image_id: str
@@ -72,7 +72,7 @@ def from_bytes(payload: bytes) -> Example:
     """Parses an example of this project or of another writer of the same features.
 
     Raises:
-        UserError: the bytes are something else.
+        UserError: the bytes are not such an example.
     """
     try:
         return _example(protobuf.parse(payload))
@@ -81,7 +81,7 @@ def from_bytes(payload: bytes) -> Example:
 
 
 def _example(features: Mapping[str, protobuf.Values]) -> Example:
-    """The example of these features; what `from_bytes` says in words is raised as it comes."""
+    """The example of these features; `from_bytes` turns its exceptions into messages."""
 
     def bytes_of(name: str) -> list[bytes]:
         values = list(features.get(name, []))

@@ -31,10 +31,10 @@ def frame(payload: bytes) -> bytes:
 def payloads(shard: Path) -> Iterator[bytes]:
     """Every payload of a shard, in order, its CRCs checked.
 
-    What follows a damaged example cannot be trusted and is not read.
+    Anything after a damaged example cannot be trusted and is not read.
 
     Raises:
-        UserError: a CRC disagrees or the file ends early; it names the shard and the example's index.
+        UserError: a CRC is wrong or the file ends early, with the shard and the example's index.
     """
     with shard.open("rb") as stream:
         index, size = 0, os.fstat(stream.fileno()).st_size
@@ -44,12 +44,12 @@ def payloads(shard: Path) -> Iterator[bytes]:
                 raise UserError(f"{where}: the file ends inside an example's length")
             length, length_crc = _LENGTH.unpack(head)
             if masked_crc(head[:8]) != length_crc:
-                raise UserError(f"{where}: the CRC of its length disagrees")
+                raise UserError(f"{where}: the CRC of its length is wrong")
             if (left := size - stream.tell()) < length + _CRC.size:
                 raise UserError(f"{where}: the file ends inside the example ({left} of {length + _CRC.size} bytes)")
             body = stream.read(length + _CRC.size)
             payload = body[:length]
             if masked_crc(payload) != _CRC.unpack(body[length:])[0]:
-                raise UserError(f"{where}: the CRC of its content disagrees")
+                raise UserError(f"{where}: the CRC of its content is wrong")
             yield payload
             index += 1

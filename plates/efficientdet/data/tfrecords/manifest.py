@@ -1,4 +1,4 @@
-"""The manifest beside the shards: what a trainer must know of them, so that nothing is passed by hand."""
+"""The manifest beside the shards: what a trainer must know about them, so that nothing is passed by hand."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ FILE_NAME = "manifest.json"
 
 
 class Part(BaseModel):
-    """A part of the manifest; unknown keys are refused, so that a manifest of another version says so."""
+    """A part of the manifest; unknown keys are refused, so that a manifest of another version is noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,7 +26,7 @@ class Shard(Part):
 
 
 class SplitExamples(Part):
-    """One split: its counts and shards. `max_boxes` is the most boxes and regions to ignore in one image."""
+    """One split: its counts and shards. `max_boxes` is the largest number of boxes and ignored regions in one image."""
 
     images: int
     boxes: int

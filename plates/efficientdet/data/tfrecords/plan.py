@@ -1,4 +1,4 @@
-"""Which image goes into which shard: the tables as one row an image, shuffled within each split and cut."""
+"""Which image goes into which shard: the tables as one row per image, shuffled within each split and cut."""
 
 import os
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ class PlannedShard:
 def images_table(
     boxes: pa.Table | pd.DataFrame, splits: pa.Table | pd.DataFrame, label_map: dict[int, str]
 ) -> pa.Table:
-    """One row an image of `splits`, by image_id; images that `splits` leaves out, as official lists do, are left out.
+    """One row per image of `splits`, by image_id; images that `splits` leaves out, as official lists do, are left out.
 
-    Its columns are split, width, height, and the boxes' columns as lists (empty for a negative). Where
-    `boxes` has a column `crowd`, it is true of regions to ignore.
+    Its columns are split, width, height, and the boxes' columns as lists (empty for a negative). If `boxes` has a
+    column `crowd`, it is true for regions to ignore.
 
     Raises:
         UserError: `boxes` lacks an image, a size or hash is missing, a class is not in the label map, or a box is not
@@ -63,7 +63,7 @@ def images_table(
 
 
 class Photographs(Protocol):
-    """Where the JPEGs of a table are: those of a row's `path` (relative to `root`) and `sha256`."""
+    """The JPEG files of a table's rows, by `path` (relative to `root`) and `sha256`."""
 
     @property
     def root(self) -> Path: ...
@@ -77,7 +77,7 @@ def shards(images: pa.Table, photographs: Photographs, seed: int, shard_bytes: i
     """The images of each split in a seeded random order, cut into shards of about `shard_bytes` bytes.
 
     Raises:
-        UserError: files are missing or lie outside the root (through a symbolic link or `..`).
+        UserError: files are missing or outside the root (through a symbolic link or `..`).
     """
     sizes = file_sizes(images, photographs)
     planned = []
@@ -122,7 +122,7 @@ def file_sizes(images: pa.Table, photographs: Photographs) -> np.ndarray:
 
 
 def named(paths: list[str]) -> str:
-    """'3 files (a, b, c) are', with the first few of the names."""
+    """'3 files (a, b, c) are', with the first few names."""
     more = ", ..." if len(paths) > _NAMED else ""
     verb = "file ({}) is" if len(paths) == 1 else "files ({}) are"
     return f"{len(paths)} {verb.format(', '.join(paths[:_NAMED]) + more)}"
@@ -142,7 +142,7 @@ def _arrow(table: pa.Table | pd.DataFrame, columns: list[str]) -> pa.Table:
 
 
 def _check_splits(splits: pa.Table, found: np.ndarray) -> None:
-    """found: the rows of `splits` that the boxes have; of a path that occurs twice, one."""
+    """found: the rows of `splits` that the boxes have; one for a path that occurs twice."""
     unboxed = splits["path"].take(np.setdiff1d(np.arange(len(splits)), found))
     if len(unboxed):
         if twice := len(splits) - pc.count_distinct(splits["path"]).as_py():

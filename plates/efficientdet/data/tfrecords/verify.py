@@ -1,4 +1,4 @@
-"""Reading shards back and holding every example against the table it was written from."""
+"""Reads shards back and compares every example with the table it was written from."""
 
 import hashlib
 import os
@@ -43,7 +43,7 @@ class Problem:
 
 @dataclass
 class Verification:
-    """What was read: examples and boxes that could be, and every problem."""
+    """The result: examples and boxes that could be read, and every problem."""
 
     examples: int = 0
     boxes: int = 0
@@ -74,16 +74,16 @@ def verify(
 ) -> Verification:
     """Reads all shards of `folder` and compares them with the tables they came from.
 
-    Checked: each shard's size, SHA-256 and count; each example's CRCs; each image's content hash, its decoding
-    to the last coefficient, and its size; boxes, classes and corners against the table; every image in its
-    split, once.
+    Checked: each shard's size, SHA-256 and count; each example's CRCs; each image's content hash, that it decodes to
+    the last coefficient, and its size; boxes, classes and corners against the table; that every image is in its
+    split exactly once.
 
     Args:
-        workers: threads that decode; None: one a core.
-        progress: called on this thread with the examples read and the examples in all.
+        workers: decoding threads; None: one per core.
+        progress: called on this thread with the examples read and the total.
 
     Raises:
-        UserError: there is no manifest, or the tables disagree with each other; everything else is in the report.
+        UserError: there is no manifest, or the tables are inconsistent; everything else is in the report.
     """
     manifest = read_manifest(folder)
     images = plan.images_table(boxes, splits, manifest.label_map)
@@ -150,7 +150,7 @@ def _file_problems(path: Path, size: int, sha256: str) -> list[Problem]:
         if (found := path.stat().st_size) != size:
             return [Problem("shard", path.name, f"{found} bytes, the manifest says {size}")]
         if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
-            return [Problem("shard", path.name, "its SHA-256 is not the manifest's")]
+            return [Problem("shard", path.name, "its SHA-256 differs from the manifest's")]
     return []
 
 

@@ -1,8 +1,8 @@
-"""Writing shards: each one atomically into a work folder, and the whole folder in one move at the end.
+"""Writes shards: each one atomically into a work folder, and the whole folder moved at the end.
 
 A run that ends early leaves its finished shards in the work folder beside the target, named by a hash of all that goes
-into them; the next run takes those over whose SHA-256 still agrees. Processes, not threads: those wait for the GIL so
-often that two write no faster than one. The bytes do not depend on how many there are.
+into them; the next run reuses those whose SHA-256 still matches. Processes, not threads: threads wait for the GIL so
+often that two write no faster than one. The bytes do not depend on their number.
 """
 
 import errno
@@ -53,12 +53,12 @@ def write(
         splits: the columns of `splits.parquet`, which says what is written.
         photographs: gives their JPEGs.
         shard_mib: size of a shard in MiB, about.
-        workers: processes, of which only as many are started as pay for it; None: one a core.
-        progress: called after every shard with the images done and the images in all.
+        workers: most processes to start, if there is enough work for them; None: one per core.
+        progress: called after every shard with the images done and the total.
 
     Raises:
-        UserError: tables that disagree; files that are missing, changed since the scan, not a JPEG or outside their
-            root; a disk that is or gets full. `folder` is then as it was, and finished shards wait for the next run.
+        UserError: the tables are inconsistent; files are missing, changed since the scan, not JPEGs or outside their
+            root; the disk is full. `folder` is then unchanged, and finished shards are kept for the next run.
     """
     images = plan.images_table(boxes, splits, label_map)
     planned = plan.shards(images, photographs, seed, round(shard_mib * MEBI))
@@ -127,7 +127,7 @@ def _jpeg(photographs: plan.Photographs, row: dict[str, Any]) -> bytes:
     encoded = photographs.read(row["path"], row["sha256"])
     if not encoded.startswith(b"\xff\xd8\xff"):
         raise UserError(
-            f"{row['path']} is not a JPEG, whatever its name says: take it out of {photographs.root}, then "
+            f"{row['path']} is not a JPEG, despite its name: remove it from {photographs.root}, then "
             "run `plates materialize raw_images`"
         )
     return encoded
@@ -148,12 +148,12 @@ def _full(work: Path, needed: int) -> UserError:
     free = shutil.disk_usage(work).free
     return UserError(
         f"the disk of {work.parent} is full: the TFRecords need {needed / MEBI:.0f} MiB and "
-        f"{free / MEBI:.0f} MiB are free. Make room and run again; finished shards in {work} are taken over"
+        f"{free / MEBI:.0f} MiB are free. Free some space and run again; finished shards in {work} are kept"
     )
 
 
 def _place(path: Path, target: Path) -> None:
-    """Links, so that the work folder has all shards whatever ends the run here; moves where links cannot be made."""
+    """Links, so that the work folder keeps all shards if the run ends here; moves if links are not possible."""
     try:
         target.hardlink_to(path)
     except OSError as error:

@@ -134,13 +134,13 @@ def virtual(path: Path) -> str:
 def huge(path: Path) -> str:
     with layer(path) as group:
         group.create_dataset("0", (10**12,), "float32", chunks=(1024,))
-    return "layers/conv/vars/0 claims 1,000,000,000,000 numbers; no detector has so many"
+    return "layers/conv/vars/0 claims 1,000,000,000,000 numbers, more than any detector has"
 
 
 def unwritten(path: Path) -> str:
     with layer(path) as group:
         group.create_dataset("0", (1000,), "float32", chunks=(1000,))
-    return "layers/conv/vars/0 claims 1,000 numbers, and the file holds none of them"
+    return "layers/conv/vars/0 claims 1,000 numbers, but the file has none of them"
 
 
 def round_and_round(path: Path) -> str:
@@ -153,7 +153,7 @@ def missing_name(path: Path) -> str:
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = ["conv"]
         file.create_group("conv").attrs["weight_names"] = ["conv/kernel:0"]
-    return "it names conv/conv/kernel:0, which is not in it"
+    return "it refers to conv/conv/kernel:0, which it does not contain"
 
 
 @pytest.mark.parametrize("made", [external, external_link, virtual, huge, unwritten, round_and_round, missing_name])

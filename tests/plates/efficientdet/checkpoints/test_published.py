@@ -105,7 +105,7 @@ def test_truncated_files_are_said_to_be_damaged(model, folder, tmp_path):
         archive.extractall(tmp_path, filter="data")
     data = tmp_path / "tf1_ckpt" / "model.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:1_000_000])
-    with pytest.raises(UserError, match="damaged or no TensorFlow checkpoint"):
+    with pytest.raises(UserError, match="damaged or not a TensorFlow checkpoint"):
         load(model, tmp_path / "tf1_ckpt")
     with pytest.raises(UserError, match="no weights at"):
         load(model, tmp_path / "nowhere")

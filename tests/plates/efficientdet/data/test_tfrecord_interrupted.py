@@ -1,4 +1,4 @@
-"""A run that ends early, by a kill, a full disk or an error: the old folder stays, finished shards are taken over."""
+"""A run that ends early, by a kill, a full disk or an error: the old folder stays, finished shards are kept."""
 
 import errno
 import os
@@ -101,7 +101,7 @@ def test_an_error_after_the_last_shard_costs_no_shard(photographs, tmp_path, mon
     write(boxes, splits, LABELS, Photographs(root), out, seed=0, **options)
     before = contents(out)
     monkeypatch.setattr(module, function, broken)
-    with pytest.raises(error, match=r"is full: .* are taken over|Input/output"):
+    with pytest.raises(error, match=r"is full: .* are kept|Input/output"):
         write(boxes, splits, LABELS, Photographs(root), out, seed=1, **options)
     assert contents(out) == before
     monkeypatch.undo()
