@@ -20,16 +20,18 @@ from plates.settings.yaml_text import read_yaml
 
 
 class SampleParams(Section):
-    """The photographs that are generated where `data.root` is not set."""
+    """The photographs that are generated if `data.root` is not set."""
 
-    count: int = Field(720, ge=20, description="Number of scenes. 720 train the small default to an mAP50 of 0.99.")
-    seed: int = Field(0, ge=0, description="Same seed, same bytes.")
+    count: int = Field(
+        720, ge=20, description="Number of scenes. 720 are enough to train the small default to an mAP50 of 0.99."
+    )
+    seed: int = Field(0, ge=0, description="The same seed gives the same bytes.")
     bad: float = Field(
         0.0,
         ge=0,
         le=0.2,
-        description="Share of bad annotations of each kind, to see the checks find them. They stop the run; 0.01 goes "
-        "on with data.max_unparsed 0.1 and validation.max_rejected_fraction 0.3.",
+        description="Share of bad annotations of each kind, to see the checks find them. They stop the run; 0.01 "
+        "passes with data.max_unparsed 0.1 and validation.max_rejected_fraction 0.3.",
     )
     imbalance: float = Field(
         0.3, ge=0, le=1, description="Share of plates from the most frequent province; in CCPD it is 0.88."
@@ -41,7 +43,8 @@ class DataParams(Section):
 
     root: str | None = Field(
         None,
-        description="Folder of CCPD photographs: CCPD2019, CCPD2020, both, or a subset. Only read; null: a sample.",
+        description="Folder of CCPD photographs: CCPD2019, CCPD2020, both, or a subset. Never written to; null: a "
+        "generated sample.",
     )
     annotations: str | None = Field(
         None,
@@ -53,16 +56,20 @@ class DataParams(Section):
     )
     box_from: Literal["label", "corners"] = Field(
         "label",
-        description="Which box is trained and scored: the labelled one, or the tight one around the labelled corners. "
-        "corners where boxes and corners disagree (the dataset card says by how much) and tight boxes are wanted.",
+        description="Which box is trained and scored: the labelled one, or the tight one around the labelled "
+        "corners. Use corners if boxes and corners disagree (the dataset card says by how much) and you "
+        "want tight boxes.",
     )
     convert: Literal["never", "when_needed"] = Field(
         "never",
-        description="when_needed takes in PNG, WebP, BMP, TIFF and GIF, and photographs that EXIF turns, as upright "
-        "JPEGs, with their boxes; they are kept in .plates/converted. never: such photographs are set aside.",
+        description="when_needed imports PNG, WebP, BMP, TIFF, GIF and EXIF-rotated photographs as upright JPEGs, "
+        "with their boxes, and keeps them in .plates/converted. never: such photographs are set aside.",
     )
     convert_quality: int = Field(
-        95, ge=1, le=100, description="Quality of these JPEGs. Each photograph is encoded once at each quality."
+        95,
+        ge=1,
+        le=100,
+        description="JPEG quality of converted photographs. Each photograph is encoded once per quality.",
     )
     max_unparsed: float = Field(
         0.01, ge=0, le=1, description="Share of names that may fail to parse before the run stops."
@@ -71,7 +78,7 @@ class DataParams(Section):
 
 
 class ValidationParams(Section):
-    """When the annotations are too bad to go on."""
+    """When the annotations are too bad to continue."""
 
     max_rejected_fraction: float = Field(
         0.02, ge=0, le=1, description="Share of annotations that may be set aside before the run stops."
@@ -79,13 +86,14 @@ class ValidationParams(Section):
     edge_tolerance_px: float = Field(
         1.0,
         ge=0,
-        description="Pixels that a box may reach over the edge of its photograph, as rounding and counting from 1 make "
-        "it: it is cut there, and counted. Further over it is set aside.",
+        description="Pixels by which a box may extend past the edge of its photograph, as rounding and counting "
+        "from 1 can cause. It is clipped there, and counted. A box further out is set aside.",
     )
     rejected_box: Literal["set_aside", "ignore"] = Field(
         "set_aside",
-        description="What becomes of a photograph of which some boxes are set aside: set_aside, all of it; ignore, it "
-        "stays, and those boxes are regions that neither teach nor score. Photographs of many objects want ignore.",
+        description="What happens to a photograph with some boxes set aside. set_aside: the whole photograph is set "
+        "aside. ignore: it stays, and those boxes become regions that are ignored in training and "
+        "scoring. Use ignore for photographs with many objects.",
     )
     max_class_share: float = Field(
         0.8, gt=0, le=1, description="Warn when one class, province or subset has more than this share."
@@ -96,10 +104,10 @@ class ValidationParams(Section):
     max_psi: float = Field(
         0.25,
         gt=0,
-        description="Warn when a column's population stability index against the last delivery is over this.",
+        description="Warn when a column's population stability index against the last delivery exceeds this.",
     )
     max_ks: float = Field(
-        0.2, gt=0, le=1, description="Likewise for its two-sample Kolmogorov-Smirnov statistic, 0..1, if significant."
+        0.2, gt=0, le=1, description="The same for its two-sample Kolmogorov-Smirnov statistic, 0..1, if significant."
     )
 
 
@@ -108,67 +116,69 @@ class SplitParams(Section):
 
     method: Literal["auto", "official", "plate"] = Field(
         "auto",
-        description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists, if any.",
+        description="official: CCPD's own lists; plate: a seeded hash of the plate; auto: the lists if there are "
+        "any, else the hash.",
     )
-    seed: int = Field(0, ge=0, description="Another seed puts plates in other splits.")
+    seed: int = Field(0, ge=0, description="Another seed assigns plates to other splits.")
     val_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of plates for validation.")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="Share of plates for test.")
     max_psi: float = Field(
         0.25,
         gt=0,
-        description="Warn when a column's population stability index between two splits is over this; 0.25 is usual.",
+        description="Warn when a column's population stability index between two splits exceeds this; 0.25 is usual.",
     )
     max_ks: float = Field(
-        0.2, gt=0, le=1, description="Likewise for its two-sample Kolmogorov-Smirnov statistic, 0..1, if significant."
+        0.2, gt=0, le=1, description="The same for its two-sample Kolmogorov-Smirnov statistic, 0..1, if significant."
     )
 
 
 class TFRecordParams(Section):
     """How the TFRecords are written."""
 
-    shard_mib: int = Field(128, ge=1, description="Size of a shard in MiB; 100-200 reads well.")
-    seed: int = Field(0, ge=0, description="Seed of the shuffle of all TFRecords before they are cut into shards.")
+    shard_mib: int = Field(128, ge=1, description="Shard size in MiB; 100-200 reads well.")
+    seed: int = Field(0, ge=0, description="Seed for shuffling all examples before they are split into shards.")
     workers: int | None = Field(
         None,
         ge=1,
-        description="Processes that write; null: one per core. The bytes are the same for any number.",
+        description="Writer processes; null: one per core. The output is byte-identical for any number.",
     )
 
 
 class AnchorParams(Section):
     """How anchors are fitted to the training boxes."""
 
-    max_ratios: int = Field(5, ge=1, le=9, description="The most aspect ratios that the fit may choose.")
-    max_scales: int = Field(3, ge=1, le=5, description="The most octave scales that the fit may choose.")
+    max_ratios: int = Field(5, ge=1, le=9, description="Maximum number of aspect ratios in the fit.")
+    max_scales: int = Field(3, ge=1, le=5, description="Maximum number of octave scales in the fit.")
     min_recall: float = Field(
         0.95,
         ge=0,
         le=1,
-        description="The check fails when fewer training boxes than this reach IoU 0.5 with an anchor.",
+        description="The check fails if a smaller share of training boxes than this reaches IoU 0.5 with an anchor.",
     )
-    seed: int = Field(0, ge=0, description="Seed of the k-means start.")
+    seed: int = Field(0, ge=0, description="Seed of the k-means initialisation.")
 
 
 class PromiseParams(Section):
     """The recall that the threshold `promise` keeps on photographs like those of val."""
 
-    recall: float = Field(0.99, gt=0, lt=1, description="Share of the plates that are found at IoU 0.5.")
+    recall: float = Field(0.99, gt=0, lt=1, description="Share of the plates that must be found at IoU 0.5.")
     confidence: float = Field(
         0.95,
         gt=0,
         lt=1,
-        description="How sure it must be. 0.99 with 0.95 takes 299 plates on val, if none of them is missed.",
+        description="Confidence in that recall. 0.99 at 0.95 takes 299 plates in val, if none of them is missed.",
     )
 
 
 class SuspectsParams(Section):
-    """The search for labels that are wrong: `plates suspects`, never a part of `plates run`."""
+    """The search for wrong labels: `plates suspects`, never part of `plates run`."""
 
     folds: int = Field(
         0,
         ge=0,
-        description="Trainings, of 500 steps at most; each leaves out two of as many parts of the photographs, and two "
-        "judge each label. 0: off. 5 find what stands out; more learn from more, and take longer.",
+        description="Number of training runs, at most 500 steps each, and of parts the photographs are split into. "
+        "Each run leaves out two parts, so two models judge each label. 0: off. 5 finds what stands "
+        "out; more folds train on more data, and take longer.",
     )
 
     @field_validator("folds")
@@ -183,47 +193,50 @@ class EvaluationParams(Section):
     """What is scored."""
 
     split: Literal["val", "test"] = Field("test", description="The split that the reported mAP comes from.")
-    batch_size: int = Field(16, ge=1, description="Images at a time.")
+    batch_size: int = Field(16, ge=1, description="Images per batch.")
     max_detections: int = Field(
         100,
         ge=1,
-        description="Detections of each photograph and class that count, those of the highest scores; at most "
-        "nms.max_output_size. Raise both where photographs show more objects.",
+        description="Number of highest-scoring detections per photograph and class that count; at most "
+        "nms.max_output_size. Raise both if photographs show more objects.",
     )
     promise: PromiseParams = Field(default_factory=PromiseParams)
-    pictures: int = Field(12, ge=0, description="Worst detections drawn in the report.")
+    pictures: int = Field(12, ge=0, description="Number of worst detections drawn in the report.")
 
 
 class GateParams(Section):
-    """When a challenger may take the champion's place."""
+    """When a challenger may replace the champion."""
 
     metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou"] = Field(
-        "mAP", description="The figure that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
+        "mAP", description="The score that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
     )
-    min_value: float = Field(0.05, ge=0, le=1, description="Below this no model goes into service.")
+    min_value: float = Field(0.05, ge=0, le=1, description="No model below this goes into service.")
     margin: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="How much worse than the best model that was in service a challenger may be, beyond "
-        "chance. Smaller refuses more.",
+        description="How much worse than the best model ever in service a challenger may be, beyond chance. Smaller "
+        "values refuse more.",
     )
 
 
 class RetrainParams(Section):
-    """When the sensor new_photographs retrains by itself, once it is switched on in Dagster's UI."""
+    """When the sensor new_photographs starts a run, once it is switched on in Dagster's UI."""
 
-    min_new: int = Field(1, ge=1, description="Photographs that came, changed or went since the last scan, at least.")
+    min_new: int = Field(
+        1, ge=1, description="Minimum number of photographs added, changed or removed since the last scan."
+    )
     settle_minutes: float = Field(
         5,
         ge=0,
-        description="How long the folders must lie still. Raise it where copying pauses for longer.",
+        description="Minutes without a change in the folders before a run starts. Raise it if copying pauses for "
+        "longer.",
     )
-    attempts: int = Field(2, ge=1, description="Runs on the same photographs, where they fail.")
+    attempts: int = Field(2, ge=1, description="Maximum number of runs on the same photographs if they fail.")
     on_failure: str | None = Field(
         None,
-        description="Shell command for a run of Dagster's that failed: it gets the reason on its standard input. "
-        "Set it to be told: mail -s plates NAME.",
+        description="Shell command that is run after a failed Dagster run, with the reason on its standard input. "
+        "For example, to be notified: mail -s plates NAME.",
     )
 
 

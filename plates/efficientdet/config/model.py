@@ -13,12 +13,12 @@ Activation = Literal["swish", "silu", "swish_native", "hswish", "relu", "relu6",
 
 
 class ModelConfig(Section):
-    """Which EfficientDet to build. `None` is the variant's own value (`plates models` prints them)."""
+    """Which EfficientDet to build. null is the variant's own value (`plates models` prints them)."""
 
     name: str = Field(
         "efficientdet-tiny",
-        description="Variant: efficientdet-tiny, -d0 to -d7, -d7x, -lite0 to -lite4, -lite3x. A larger "
-        "one finds smaller plates and costs more time; tiny is for a dry run and for CPUs.",
+        description="Variant: efficientdet-tiny, -d0 to -d7, -d7x, -lite0 to -lite4, -lite3x. A larger one finds "
+        "smaller plates and costs more time; tiny is for dry runs and CPUs.",
     )
     backbone: str | None = Field(
         None,
@@ -27,39 +27,39 @@ class ModelConfig(Section):
     )
     pretrained: str = Field(
         "none",
-        description="Weights to start from: none, imagenet (Keras's, the backbone only), coco (the "
-        "published detector of this variant), or a path to a .weights.h5, a published archive"
-        " or a checkpoint folder (models/champion). With few images start from coco or imagenet.",
+        description="Weights to start from: none, imagenet (Keras's, backbone only), coco (the published detector "
+        "of this variant), or a path to a .weights.h5, a published archive or a checkpoint folder "
+        "(models/champion). With few images, start from coco or imagenet.",
     )
     pretrained_sha256: str | None = Field(
         None,
-        description="SHA-256 (64 hex digits) that the file of pretrained weights must have. Pin it so "
-        "that the download cannot change unnoticed; the one found is always recorded.",
+        description="SHA-256 (64 hex digits) that the pretrained weights file must have. Pin it so that the "
+        "download cannot change unnoticed; the actual hash is always recorded.",
     )
     allow_partial_backbone: bool = Field(
         False,
-        description="Accept pretrained weights that fill less than the whole backbone. Turn it on only "
-        "where you changed the backbone on purpose.",
+        description="Accept pretrained weights that do not cover the whole backbone. Turn it on only if you changed "
+        "the backbone on purpose.",
     )
     image_size: int | str | None = Field(
         None,
-        description='Network input in pixels: 640, or "640x320" as width x height. The largest knob for '
-        "small plates: cost grows with its square. Multiples of 128 fit the pyramid best.",
+        description='Network input in pixels: 640, or "640x320" as width x height. Matters most for small plates; '
+        "cost grows with its square. Multiples of 128 fit the pyramid best.",
     )
     num_classes: int | None = Field(
         None,
         ge=1,
-        description="Width of the classifier, which is the largest class id (ids start at 1). None: from "
-        "the data's label map.",
+        description="Number of classifier outputs, equal to the largest class id (ids start at 1). null: from the "
+        "data's label map.",
     )
     label_map: dict[int, str] | None = Field(
-        None, description="Name of each class id from 1 on, as {1: license_plate}. None: the data's own."
+        None, description="Class id, from 1, to name, as {1: license_plate}. null: the data's own."
     )
     heads: Annotated[list[Head], WORDS] = Field(
         ["object_detection"],
         min_length=1,
-        description="object_detection, segmentation, or both with a comma between. Segmentation learns the plate's "
-        "mask from its four corners: turn it on where the outline of a tilted plate matters.",
+        description="object_detection, segmentation, or both separated by a comma. Segmentation learns the plate's "
+        "mask from its four corners: turn it on if you need the outline of tilted plates.",
     )
     min_level: int | None = Field(
         None,
@@ -72,15 +72,15 @@ class ModelConfig(Section):
         None,
         ge=3,
         le=9,
-        description="Coarsest pyramid level. Lower it where no object is large, raise it (7, 8) where one"
-        " fills the picture.",
+        description="Coarsest pyramid level. Lower it if no object is large, raise it (7, 8) if objects can fill "
+        "the picture.",
     )
     num_scales: int | None = Field(
         None,
         ge=1,
         le=8,
-        description="Anchor sizes in each octave, 2^(i/num_scales). Raise it if anchor recall is low; "
-        "cost of the heads' last layer is proportional.",
+        description="Anchor sizes per octave, 2^(i/num_scales). Raise it if anchor recall is low; the cost of the "
+        "heads' last layer is proportional.",
     )
     aspect_ratios: Literal["auto"] | list[float] | list[tuple[float, float]] | None = Field(
         None,
@@ -89,8 +89,8 @@ class ModelConfig(Section):
     )
     anchor_scale: float | list[float] | None = Field(
         None,
-        description="Side of the smallest square anchor of a level in strides (4.0), or a list, one for "
-        "each level. Lower it for small objects.",
+        description="Side of the smallest square anchor of a level in strides (4.0), or a list with one per level. "
+        "Lower it for small objects.",
     )
     fpn_num_filters: int | None = Field(
         None,
@@ -103,38 +103,41 @@ class ModelConfig(Section):
     )
     fpn_weight_method: Fusion | None = Field(
         None,
-        description="How BiFPN weighs its inputs: fastattn (relu, normalised), attn (softmax), "
-        "channel_fastattn and channel_attn (a weight for each channel), sum (none; steadier "
-        "in 16 bit and for quantised models).",
+        description="How BiFPN weights its inputs: fastattn (relu, normalised), attn (softmax), channel_fastattn "
+        "and channel_attn (one weight per channel), sum (no weights; more stable in 16-bit and for "
+        "quantised models).",
     )
     act_type: Activation | None = Field(
-        None, description="Activation everywhere. relu6 suits integer hardware, swish is the most accurate."
+        None,
+        description="Activation function used everywhere. relu6 suits integer hardware, swish is the most accurate.",
     )
     survival_prob: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Stochastic depth in the heads: probability that the last repeat is kept. Setting it "
-        "also adds the heads' residuals. Try 0.8 on long runs that overfit. The backbone has "
-        "its own, fixed by the variant.",
+        description="Stochastic depth in the heads: survival probability of the last repeat. Setting it also adds "
+        "the heads' residual connections. Try 0.8 on long runs that overfit. The backbone has its own, "
+        "fixed by the variant.",
     )
     separable_conv: bool = Field(
         True,
-        description="Separable convolutions in BiFPN and heads. False: plain 3x3, several times the parameters.",
+        description="Separable convolutions in BiFPN and heads. false: plain 3x3, several times the parameters.",
     )
     mean_rgb: float | list[float] | None = Field(
         None,
-        description="Mean of the pixels in 0 to 255, one or three (R, G, B). Must be that of the pretrained weights.",
+        description="Mean of the pixels in 0 to 255, one value or three (R, G, B). Must match the pretrained weights.",
     )
     stddev_rgb: float | list[float] | None = Field(
-        None, description="Standard deviation of the pixels in 0 to 255, one or three (R, G, B)."
+        None, description="Standard deviation of the pixels in 0 to 255, one value or three (R, G, B)."
     )
     grad_checkpoint: bool = Field(
         False,
-        description="Recompute activations in the backward pass: about half the memory for about a third "
-        "more time. Turn it on where the batch does not fit.",
+        description="Recompute activations in the backward pass: about half the memory for about a third more time. "
+        "Turn it on if the batch does not fit.",
     )
-    seg_num_classes: int = Field(2, ge=2, description="Classes of the segmentation head, background included.")
+    seg_num_classes: int = Field(
+        2, ge=2, description="Number of classes of the segmentation head, including background."
+    )
 
     @field_validator("image_size")
     @classmethod

@@ -21,36 +21,37 @@ class NmsConfig(Section):
         None,
         gt=0,
         le=1,
-        description="hard: IoU over which a box is dropped. None: 0.5. gaussian does not use it.",
+        description="hard: IoU above which a box is dropped. null: 0.5. gaussian does not use it.",
     )
     score_thresh: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Lowest score kept. 0 (0.001 for gaussian) for mAP, which wants them all; higher is faster.",
+        description="Lowest score kept. 0 (0.001 for gaussian) for mAP, which needs all detections; higher is faster.",
     )
     sigma: float | None = Field(
         None,
         gt=0,
-        description="gaussian: width of the penalty in IoU. None: 0.5. Lower it where plates never overlap.",
+        description="gaussian: width of the penalty in IoU. null: 0.5. Lower it if plates never overlap.",
     )
     max_nms_inputs: int = Field(
         0,
         ge=0,
-        description="Best (anchor, class) pairs that enter NMS. 0: each anchor once, with its best class.",
+        description="Number of best (anchor, class) pairs that enter NMS. 0: each anchor once, with its best class.",
     )
-    max_output_size: int = Field(100, ge=1, description="Boxes an image at most.")
+    max_output_size: int = Field(100, ge=1, description="Maximum number of boxes per image.")
     per_class: bool = Field(
         False,
-        description="NMS in each class on its own. Turn it on where objects of different classes overlap.",
+        description="Run NMS separately for each class. Turn it on if objects of different classes overlap.",
     )
 
     voting: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Each box that is kept becomes the mean of the candidates of its class that overlap it by more "
-        "than this IoU, weighted by their squared scores: tighter boxes without training. null: as the reference.",
+        description="Each kept box becomes the mean of the candidates of its class that overlap it by more than "
+        "this IoU, weighted by their squared scores: tighter boxes without retraining. null: off, as in "
+        "the reference.",
     )
 
     @property
@@ -70,28 +71,28 @@ class ExportConfig(Section):
     formats: Annotated[list[Exported], WORDS] = Field(
         ["saved_model", "onnx"],
         min_length=1,
-        description="One or more with commas between: saved_model has pre- and post-processing inside; onnx and "
-        "openvino are the fastest on CPU servers and start without TensorFlow; litert is for phones. litert_float16, "
-        "litert_int8 and openvino_int8 are made of fewer bits, and kept where that pays.",
+        description="One or more, separated by commas: saved_model includes pre- and post-processing; onnx and "
+        "openvino are the fastest on CPU servers and start without TensorFlow; litert is for phones. "
+        "litert_float16, litert_int8 and openvino_int8 are quantised, and kept only if that pays off.",
     )
     max_loss: float = Field(
         0.005,
         ge=0,
         le=1,
-        description="Validation mAP that a format of fewer bits may lose. One that loses more, or is not faster here "
-        "than its float one, is left out.",
+        description="Validation mAP that a quantised format may lose. One that loses more, or is not faster on this "
+        "machine than its float version, is left out.",
     )
     nms_inside: bool = Field(
         False,
-        description="Suppress overlapping boxes inside the onnx and litert files, which then answer with detections. "
-        "Turn it on for programs that do without plates.",
+        description="Suppress overlapping boxes inside the onnx and litert files, which then return final "
+        "detections. Turn it on for programs that run without plates.",
     )
     score_threshold: float = Field(
         0.3,
         ge=0,
         le=1,
-        description="Lowest score that the exported model answers with. Lower it if a missed plate costs "
-        "more than a false one.",
+        description="Lowest score that the exported model returns. Lower it if a missed plate costs more than a "
+        "false one.",
     )
 
     @property

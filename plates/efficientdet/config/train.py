@@ -17,142 +17,147 @@ class TrainConfig(Section):
     steps: int | None = Field(
         500,
         ge=1,
-        description="Length of the run in steps (batches). None: num_epochs says it. The dry run's 500 is"
-        " a few minutes.",
+        description="Length of the run in steps (batches). null: num_epochs decides. The dry run's 500 take a few "
+        "minutes.",
     )
     num_epochs: float | None = Field(
         None,
         gt=0,
-        description="Length of the run in passes over the training images, where steps is None. The reference: 300.",
+        description="Length of the run in passes over the training images, if steps is null. The reference uses 300.",
     )
-    batch_size: int = Field(8, ge=1, description="Images in a step, over all devices. As many as memory holds.")
+    batch_size: int = Field(8, ge=1, description="Images per step, over all devices. As many as fit in memory.")
     learning_rate: float = Field(
         0.024,
         gt=0,
-        description="Peak rate for a batch of 64; scaled by batch_size / 64. The reference's 0.08 is for "
-        "sgd. Halve it if the loss jumps, double it if it creeps.",
+        description="Peak learning rate for a batch of 64; scaled by batch_size / 64. The reference's 0.08 is for "
+        "sgd. Halve it if the loss jumps, double it if the loss barely falls.",
     )
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
-        "adamw", description="sgd is the reference's, for long runs; adamw gets there sooner on short ones."
+        "adamw", description="sgd is the reference's, for long runs; adamw converges sooner in short ones."
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd, or beta_1 of adam and adamw.")
     weight_decay: float = Field(
         4e-5,
         ge=0,
-        description="L2 on kernels (decoupled in adamw). Raise it where validation falls behind training.",
+        description="L2 on kernels (decoupled in adamw). Raise it if validation falls behind training.",
     )
     lr_warmup_epoch: float = Field(
         1.0,
         ge=0,
-        description="Length of the linear warm-up in epochs, a fifth of the run at most. Lengthen it if the first "
+        description="Length of the linear warm-up in epochs, at most a fifth of the run. Increase it if the first "
         "steps diverge.",
     )
     lr_warmup_init: float | None = Field(
         None,
         ge=0,
-        description="Rate at the start of warm-up for a batch of 64, scaled as learning_rate. None: a "
+        description="Learning rate at the start of warm-up for a batch of 64, scaled like learning_rate. null: a "
         "tenth of learning_rate.",
     )
     lr_decay_method: Literal["cosine", "stepwise", "polynomial"] = Field(
-        "cosine", description="How the rate falls after warm-up. cosine needs no other knob."
+        "cosine", description="How the learning rate decays after warm-up. cosine needs no other setting."
     )
-    first_lr_drop_epoch: float = Field(200.0, ge=0, description="stepwise: epoch at which the rate falls to a tenth.")
-    second_lr_drop_epoch: float = Field(250.0, ge=0, description="stepwise: epoch at which it falls to a hundredth.")
-    poly_lr_power: float = Field(0.9, gt=0, description="polynomial: exponent of the remaining share of the run.")
+    first_lr_drop_epoch: float = Field(
+        200.0, ge=0, description="stepwise: epoch at which the learning rate drops to a tenth."
+    )
+    second_lr_drop_epoch: float = Field(250.0, ge=0, description="stepwise: epoch at which it drops to a hundredth.")
+    poly_lr_power: float = Field(0.9, gt=0, description="polynomial: exponent of the remaining fraction of the run.")
     clip_gradients_norm: float = Field(
         10.0,
         ge=0,
-        description="Largest global norm of the gradient; 0 turns clipping off. Lower it if the loss spikes.",
+        description="Maximum global norm of the gradient; 0 turns clipping off. Lower it if the loss spikes.",
     )
     moving_average_decay: float = Field(
         0.9998,
         ge=0,
         lt=1,
-        description="Decay of the weights' moving average (EMA), which is what is evaluated and exported;"
-        " starts low and rises with the steps. 0 turns it off.",
+        description="Decay of the weights' moving average (EMA), which is evaluated and exported; starts low and "
+        "rises with the steps. 0 turns it off.",
     )
     label_smoothing: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Class targets move this share of the way to 0.5. Try 0.1 with noisy labels.",
+        description="Class targets move this fraction of the way to 0.5. Try 0.1 with noisy labels.",
     )
     alpha: float = Field(0.25, ge=0, le=1, description="Focal loss: weight of positives. Raise it if recall is low.")
-    gamma: float = Field(1.5, ge=0, description="Focal loss: how much easy anchors count for less. 0 is cross-entropy.")
+    gamma: float = Field(
+        1.5, ge=0, description="Focal loss: how strongly easy anchors are down-weighted. 0 is cross-entropy."
+    )
     delta: float = Field(
-        0.1, gt=0, description="Huber loss: offset (in anchor sides) at which it turns from square to linear."
+        0.1, gt=0, description="Huber loss: offset (in anchor sides) at which it changes from quadratic to linear."
     )
     box_loss_weight: float = Field(
         50.0,
         ge=0,
-        description="Weight of the box loss beside the class loss. Raise it if boxes are found but loose.",
+        description="Weight of the box loss relative to the class loss. Raise it if plates are found but boxes are "
+        "loose.",
     )
     iou_loss_type: Literal["iou", "giou", "diou", "ciou"] | None = Field(
         None,
-        description="An IoU loss beside Huber. Turn on ciou where boxes must be tight (mAP75, CCPD's IoU 0.7).",
+        description="An IoU loss in addition to Huber. Use ciou if boxes must be tight (mAP75, CCPD's IoU 0.7).",
     )
     iou_loss_weight: float = Field(1.0, ge=0, description="Weight of the IoU loss.")
     var_freeze_expr: str | None = Field(
         None,
-        description="Regular expression, matched at the start of variable names; what matches is frozen, "
-        "its batch norm too. 'efficientnet' freezes the backbone, "
-        "'(efficientnet|fpn_cells|resample_p6)' all but the heads: for few images.",
+        description="Regular expression matched at the start of variable names; matching variables are frozen, with "
+        "their batch norm. 'efficientnet' freezes the backbone, '(efficientnet|fpn_cells|resample_p6)' "
+        "everything but the heads: for few images.",
     )
     is_training_bn: bool = Field(
         True,
-        description="Batch norm uses and updates the batch's statistics. False freezes it: for batches of"
-        " 1 to 4 from pretrained.",
+        description="Batch norm uses and updates the batch's statistics. false freezes it: for batches of 1 to 4 "
+        "from pretrained weights.",
     )
     batch_norm_momentum: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Momentum of batch norm's running statistics. None: follows the number of steps, up "
-        "to the published 0.99, which needs hundreds of steps to settle.",
+        description="Momentum of batch norm's running statistics. null: derived from the number of steps, up to the "
+        "published 0.99, which needs hundreds of steps to settle.",
     )
     mixed_precision: Literal["bfloat16", "float16"] | None = Field(
         None,
-        description="Compute in 16 bit: bfloat16, or float16 with loss scaling. Turn it on on GPUs (and "
-        "CPUs with bfloat16).",
+        description="Compute in 16-bit: bfloat16, or float16 with loss scaling. Use it on GPUs (and CPUs with "
+        "bfloat16).",
     )
     strategy: Literal["gpus", "multiworker", "tpu"] | None = Field(
         None,
-        description="Many devices: gpus of one machine, multiworker from TF_CONFIG, tpu. The batch is "
-        "divided over them.",
+        description="Multiple devices: gpus of one machine, multiworker from TF_CONFIG, tpu. The batch is split "
+        "across them.",
     )
     seed: int = Field(0, ge=0, description="Seed of initial weights, shuffling and augmentation.")
     eval_every: int | None = Field(
         None,
         ge=1,
-        description="Steps between evaluations on val, which choose the best weights. None: five in the run.",
+        description="Steps between evaluations on val, which select the best weights. null: five per run.",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Evaluations without a new best after which the run stops early. None: it goes to its end.",
+        description="Evaluations without a new best after which the run stops early. null: no early stopping.",
     )
     checkpoint_every: int | None = Field(
         None,
         ge=1,
-        description="Steps between checkpoints to resume from. None: as eval_every. Lower it where "
-        "machines are taken away.",
+        description="Steps between checkpoints to resume from. null: same as eval_every. Lower it on preemptible "
+        "machines.",
     )
     class_weights: Literal["inverse", "effective_number"] | None = Field(
         None,
-        description="Weigh classes by rarity: by inverse count, or by effective number. For unbalanced classes.",
+        description="Weight classes by rarity: by inverse count, or by effective number. For unbalanced classes.",
     )
     balanced_sampling: bool = Field(
-        False, description="Draw images so that each class is seen equally often. For unbalanced classes."
+        False, description="Sample images so that each class is seen equally often. For unbalanced classes."
     )
     deterministic: bool = Field(
         False,
-        description="Equal weights from equal runs on one machine, GPUs included; slower there. CPUs give them anyway.",
+        description="Equal runs on one machine give equal weights, on GPUs too; slower there. CPUs are "
+        "deterministic anyway.",
     )
     reference: bool = Field(
         False,
-        description="Behave as google/automl where we differ on purpose: warm-up start not scaled, cosine"
-        " that ends early, box targets of exactly 0 masked, freezing without batch norm. For "
-        "comparisons only.",
+        description="Behave like google/automl where we differ on purpose: unscaled warm-up start, cosine that ends "
+        "early, box targets of exactly 0 masked, freezing without batch norm. For comparisons only.",
     )
 
     @model_validator(mode="before")
@@ -193,11 +198,11 @@ class AugmentConfig(Section):
     jitter_min: float = Field(
         0.8,
         gt=0,
-        description="Smallest random scale factor. Under about 0.5 small plates vanish (the reference's "
-        "0.1 is for COCO).",
+        description="Smallest random scale factor. Below about 0.5 small plates vanish (the reference's 0.1 is for "
+        "COCO).",
     )
     jitter_max: float = Field(
-        1.2, gt=0, description="Largest random scale factor; over 1 crops. Raise it for plates of many sizes."
+        1.2, gt=0, description="Largest random scale factor; above 1 it crops. Raise it for plates of many sizes."
     )
     autoaugment_policy: Literal["v0", "v1", "v2", "v3", "randaug"] | None = Field(
         None,
@@ -207,12 +212,12 @@ class AugmentConfig(Section):
         0.3,
         ge=0,
         le=1,
-        description="Share of a box's area that must stay in the crop; a box with less is dropped, and counted.",
+        description="Share of a box's area that must remain in the crop; otherwise the box is dropped, and counted.",
     )
     min_box_side: float = Field(
         4.0,
         ge=0,
-        description="Pixels of network input: a box that jitter shrinks below this side is not a positive, "
+        description="Pixels of network input: a box with a side that jitter shrinks below this is not a positive, "
         "and is counted.",
     )
 
