@@ -1,5 +1,5 @@
 #!/bin/sh
-# All of CCPD on one data-centre GPU (Ampere or later): D0 from COCO weights in bfloat16, ten epochs.
+# The whole of CCPD on one data-centre GPU (Ampere or later): D0 from COCO weights in bfloat16, ten epochs.
 #
 # Run:     recipes/data-centre-gpu.sh /path/to/CCPD2019
 # Machine: one data-centre GPU

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A few hundred photographs from ImageNet weights: an EfficientNetV2-B0 backbone, whose weights Keras downloads.
+# A few hundred photographs, starting from ImageNet weights: an EfficientNetV2-B0 backbone; Keras downloads the weights.
 #
 # Run:     recipes/imagenet.sh /path/to/CCPD2019
 # Machine: 2 cores, no GPU

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Real photographs on a laptop: the small detector, from random weights, on a few hundred photographs.
+# A few hundred real photographs on a laptop: the small detector, from random weights.
 #
 # Run:     recipes/laptop.sh /path/to/CCPD2019
 # Machine: 2 cores of an AMD EPYC, no GPU

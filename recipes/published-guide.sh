@@ -1,6 +1,6 @@
 #!/bin/sh
-# The recipe of the published guide to fine-tuning EfficientDet on CCPD: D1 from COCO weights, 1024x1024, batch 2, 5,000 steps,
-# jitter 0.8 to 1.2. What the guide does not give is the reference's: SGD, 0.08 for a batch of 64, scaled to the batch.
+# The published guide to fine-tuning EfficientDet on CCPD: D1 from COCO weights, 1024x1024, batch 2, 5,000 steps,
+# jitter 0.8 to 1.2. Where the guide gives no value, the reference's is used: SGD, 0.08 for a batch of 64, scaled.
 #
 # Run:     recipes/published-guide.sh /path/to/CCPD2019
 # Machine: a GPU

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Dry run: the small default detector from random weights on 720 generated scenes. These are the values of params.yaml.
+# Dry run: the small default detector, from random weights, on 720 generated scenes. The values are those of params.yaml.
 #
 # Run:     recipes/sample.sh
 # Machine: 2 cores of an AMD EPYC, no GPU
