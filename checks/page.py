@@ -29,7 +29,7 @@ MEANINGS = {
     "image_id": "integer from 1, in path order; the id in TFRecords and COCO JSON",
     "split": "train, val or test",
     "field": "the field of the name that cannot be read",
-    "found": "what is there",
+    "found": "the value found",
     "reason": "what was expected",
 }
 """Meanings of the columns that are not in the labels table."""
@@ -191,7 +191,7 @@ def _columns(fields: Iterable[pa.Field]) -> str:
         known = (field.metadata or {}).get(b"description", b"").decode()
         if not known and field.name in LABELS_SCHEMA.names:
             known = (LABELS_SCHEMA.field(field.name).metadata or {}).get(b"description", b"").decode()
-        lines.append(f"| `{field.name}` | {field.type} | {MEANINGS.get(field.name, known) or 'as above'} |")
+        lines.append(f"| `{field.name}` | {field.type} | {known or MEANINGS.get(field.name, 'as above')} |")
     return "\n".join(lines)
 
 
