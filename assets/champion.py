@@ -113,7 +113,8 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
             detections(run.project, folder, run.params.evaluation.split, scored, progress)
         size = _json(path("models/checkpoint") / "model.json")["spec"]["image_size"]
         most = run.params.evaluation.max_detections
-        table = compare(parts(scored), parts(path("data/detections.parquet")), expected, labels, size, most)
+        old, new = parts(scored), parts(path("data/detections.parquet"))
+        table = compare(old, new, expected, labels, size, most, fewest=gate.FEWEST)
     agreement = _json(path("models/export/model") / "agreement.json")
     called = f"record {service.best[:8]}" if service else None
     return gate.decide(record.metrics, table, rule, best=called, agrees=agreement["agrees"]), scored, test_set

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,9 @@ from plates.errors import UserError
 
 UNFOLDED = 10_000
 """Width of piped output, so that no value is cut or wrapped."""
+
+SHOWN = 3
+"""Photographs that are left out, with the reason."""
 
 ELSEWHERE = {
     "train": "plates run trains and does everything after; plates materialize checkpoint only trains",
@@ -96,6 +100,19 @@ def say(line: str) -> None:
 def note(message: str) -> None:
     """Prints a note to stderr; stdout is for programs."""
     Console(stderr=True, soft_wrap=True).print(message, style="dim", markup=False, highlight=False)
+
+
+def note_left_out(reasons: Mapping[str, str], total: int) -> None:
+    """Says how many of `total` photographs are not scored, and of the first few why.
+
+    Args:
+        reasons: path to reason.
+        total: photographs, with these.
+    """
+    for path, reason in islice(reasons.items(), SHOWN):
+        note(f"left out: {reason if path in reason else f'{path}: {reason}'}")
+    if reasons:
+        note(f"{len(reasons):,} of {total:,} photographs are left out")
 
 
 def print_columns(columns: Mapping[str, Sequence[str]], spare: Collection[str]) -> list[str]:

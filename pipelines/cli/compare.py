@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines.cli.app import app, note, print_columns, say
+from pipelines.cli.app import app, note, note_left_out, print_columns, say
 from pipelines.cli.predict import Trust, locate, vouching
 from plates.errors import UserError
 from plates.photographs.content import Photographs
@@ -33,6 +33,7 @@ def compare(
 ) -> None:
     """Say how much better the second model is than the first on the same photographs, how surely, and where."""
     from plates.predict import compare as comparing
+    from plates.predict.evaluate import cautions
     from plates.predict.load import load
 
     if annotations and not on:
@@ -51,8 +52,11 @@ def compare(
             files,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    for path, reason in found.left_out.items():
-        note(f"left out: {path}: {reason}")
+    note_left_out(found.left_out, len(files))
+    both = zip((first, second), models, found.detections, strict=True)
+    said = (line for named, model, table in both for line in cautions(named, model.names, table, found.truth))
+    for line in dict.fromkeys(said):
+        note(line)
     names = without_what_they_share(first, second)
     _print(found, names)
     if page:
@@ -73,8 +77,7 @@ def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) 
         from plates.predict.evaluate import labels
 
         expected, left_out = labels(on, annotations, known)
-        for path, reason in left_out.items():
-            note(f"left out: {path}: {reason}")
+        note_left_out(left_out, expected["path"].nunique() + len(left_out))
         expected = expected.assign(image_id=expected.groupby("path", sort=True).ngroup() + 1)
         paths = expected.drop_duplicates("image_id")
         return expected, {row.image_id: on / row.path for row in paths.itertuples()}
@@ -112,7 +115,8 @@ def _print(found: "Comparison", names: tuple[str, str]) -> None:
     whole = found.figure("mAP")
     say(
         f"mAP {whole['second']:.3f} for {names[1]} against {whole['first']:.3f} for {names[0]}: "
-        f"{whole['difference']:+.3f} ({_ends(whole)}) on the same {whole['images']:,} photographs. {_verdict(whole)}"
+        f"{whole['difference']:+.3f} ({_ends(whole)}) on the same {_many(whole['images'], 'photograph')}. "
+        f"{_verdict(whole)}"
     )
     rows = [found.figure(name) for name in found.table["figure"].unique()]
     rows += [row for _, row in found.changed("mAP").iterrows()]
@@ -131,11 +135,15 @@ def _print(found: "Comparison", names: tuple[str, str]) -> None:
         ("photographs",),
     )
     first, second = (len(found.only(model)) for model in ("first", "second"))
-    say(f"Of {len(found.boxes):,} plates, only {names[0]} finds {first:,}, only {names[1]} finds {second:,}")
+    say(f"Of {_many(len(found.boxes), 'plate')}, only {names[0]} finds {first:,}, only {names[1]} finds {second:,}")
     say(
         "ms per photograph: "
         + ", ".join(f"{name} {took:.0f}" for name, took in zip(names, found.milliseconds, strict=True))
     )
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _ends(row: pd.Series) -> str:

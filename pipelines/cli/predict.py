@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines.cli.app import app, complain, console, note
+from pipelines.cli.app import app, complain, console, note, note_left_out
 from plates.errors import UserError
 from plates.files import atomic, read_json
 from plates.lineage.record import Record
@@ -100,6 +100,7 @@ def evaluate(
     trust: Trust = False,
 ) -> None:
     """Score any model on any labelled folder: every evaluation figure as JSON, and the report as a page."""
+    from plates.predict.evaluate import cautions
     from plates.predict.evaluate import evaluate as score_model
     from plates.predict.load import load
 
@@ -109,8 +110,9 @@ def evaluate(
         scores = score_model(
             detector, folder, annotations, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
-    for path, reason in scores.left_out.items():
-        note(f"left out: {path}: {reason}")
+    note_left_out(scores.left_out, scores.figures["images"] + len(scores.left_out))
+    for caution in cautions(model, detector.names, scores.detections, scores.truth):
+        note(caution)
     if report:
         scores.report(report)
         note(f"report {report}")

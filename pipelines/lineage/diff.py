@@ -48,7 +48,12 @@ def difference(root: Path, first: Record, second: Record) -> Difference:
         notes.append(f"photographs are compared by hashes only: {error}")
         data = Section("Data", differences.hashes(first, second))
     sections = [data, *_circumstances(root, first, second)]
-    if comparison is not None and len(comparison.scored):
+    if comparison is not None and comparison.scored.empty:
+        notes.append(
+            "no photograph was scored in both, so that no figure compares them. To run both models on the same ones: "
+            f"plates compare {first.short} {second.short}"
+        )
+    elif comparison is not None:
         try:
             sections.append(differences.results(comparison, _paired(cache, first, second, comparison)))
         except UserError as error:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from plates.ccpd.geometry import in_order
 from plates.ccpd.subsets import UNNAMED
 from plates.ccpd.table import LABELS_SCHEMA, SIZE_DIFFERS
-from plates.coco.file import Annotation, is_coordinate, name_of, read_coco
+from plates.coco.file import ANOTHER, Annotation, is_coordinate, name_of, read_coco
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.photographs.turn import drawn_upright, turn_labels
@@ -154,10 +154,7 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
         if annotations.empty:
             crowds = len(coco.annotations)
             said = f"; its {crowds:,} annotations are crowds (iscrowd), which are left out" if crowds else ""
-            raise UserError(
-                f"{name_of(source)} has no box for any of its {len(listed):,} images{said}. Set data.annotations to "
-                "another file."
-            )
+            raise UserError(f"{name_of(source)} has no box for any of its {len(listed):,} images{said}. {ANOTHER}")
         _require_pixels(annotations.merge(listed[["image_id", "width", "height"]], on="image_id"), name_of(source))
     labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")
     turn = labels["turn"].to_numpy(np.int64)

@@ -23,6 +23,8 @@ from plates.files import read_regular
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest coordinate that the labels table can hold."""
+ANOTHER = "Name another file: data.annotations, or --annotations where the command has it."
+"""What to do next about a file that cannot be used."""
 
 
 def is_coordinate(value: object) -> bool:
@@ -168,7 +170,7 @@ def _load(file: Path) -> Any:
         return from_json(content if encoding == "utf-8" else content.decode(encoding))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"{file} cannot be read as COCO JSON: {why}. Set data.annotations to another file.") from None
+        raise UserError(f"{file} cannot be read as COCO JSON: {why}. {ANOTHER}") from None
 
 
 def _demand_sections(content: Any, where: str) -> None:
@@ -181,7 +183,7 @@ def _demand_sections(content: Any, where: str) -> None:
     else:
         faults = [f"it is {_kind(content)}, not an object with images, annotations and categories"]
     if faults:
-        raise UserError(f"{where} is not COCO JSON: {', '.join(faults)}. Set data.annotations to another file.")
+        raise UserError(f"{where} is not COCO JSON: {', '.join(faults)}. {ANOTHER}")
 
 
 def _kind(value: object) -> str:

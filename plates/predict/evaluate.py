@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -166,8 +166,29 @@ def detections_in(
         progress(done, len(pictures))
         found.append(result.to_pandas().assign(image_id=pictures[result.source]))
     if not found:
-        raise UserError(f"none of the {len(pictures):,} pictures can be read, such as {next(iter(pictures), 'none')}")
+        raise UserError(
+            f"none of the {len(pictures):,} photographs can be read, such as {next(iter(pictures), 'none')}. Restore "
+            "them, or scan the folder again: plates run"
+        )
     return pd.concat(found, ignore_index=True)[["image_id", "class", "score", *BOX]]
+
+
+def cautions(called: str, names: Sequence[str], found: pd.DataFrame, truth: pd.DataFrame) -> Iterator[str]:
+    """Warnings that belong beside the figures of a model.
+
+    Args:
+        called: what the model is called on the command line.
+        names: of its classes.
+        found: its detections.
+        truth: the labels that it is scored on.
+    """
+    if found.empty:
+        yield (
+            f"{called} finds nothing in any of the {truth['image_id'].nunique():,} photographs, at any score. Look at "
+            f"one: plates predict PHOTO --model {called} --draw found"
+        )
+    if absent := [name for name in names if name not in set(truth["class"])]:
+        yield f"no photograph has a labelled {', '.join(absent)}: the figures are those of the other classes"
 
 
 def labels(folder: Path, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -42,8 +42,15 @@ def by_slice(tally: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(worse=np.array(falls) > rare)
 
 
-def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
+def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws, fewest: int = 1) -> pd.DataFrame:
     """What the second model gains over the first, draw by draw on the same photographs.
+
+    Args:
+        first: of the one model's detections.
+        second: of the other's, on the same photographs.
+        slices: of `plates.scoring.slices`, of the same photographs.
+        draws: of the same photographs.
+        fewest: groups of photographs; slices with fewer are left out.
 
     Returns:
         A row a slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
@@ -53,6 +60,8 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws) -> p
     rows = []
     for dimension, name, keep in _parts(slices):
         groups = len(np.unique(draws.groups[keep]))
+        if groups < fewest and dimension != WHOLE:
+            continue
         where = {"dimension": dimension, "slice": name, "images": keep.sum(), "groups": groups}
         old, new = (tally.draws(draws, keep) for tally in (first, second))
         for figure in FIGURES:

@@ -20,6 +20,7 @@ def compare(
     image_size: Sequence[int],
     max_detections: int,
     draws: int = DRAWS,
+    fewest: int = 1,
 ) -> pd.DataFrame:
     """The table of `plates.scoring.by_slice.paired`, the draws taken plate by plate.
 
@@ -31,6 +32,7 @@ def compare(
         image_size: (height, width) of the network's input, for the slices by plate height.
         max_detections: of each photograph and class so many count.
         draws: of the bootstrap.
+        fewest: plates; slices with fewer are left out.
 
     Raises:
         UserError: there is nothing to score.
@@ -39,4 +41,4 @@ def compare(
         raise UserError(f"none of the {truth['path'].nunique():,} photographs has a plate: nothing can be compared")
     old, new = (Tally.of(tables, truth, label_map, max_detections) for tables in (first, second))
     plates = real(truth)
-    return paired(old, new, slices(plates, image_size), Draws.of(groups(plates), draws))
+    return paired(old, new, slices(plates, image_size), Draws.of(groups(plates), draws), fewest)

@@ -129,7 +129,7 @@ def _answer(path: Path, adapter: Adapter, boxes: np.ndarray, scores: np.ndarray 
         if boxes.ndim != 3 or boxes.shape[2] != wide:
             raise UserError(
                 f"{path} answers with {list(boxes.shape)} in {adapter.boxes}, where {beside(path)} says [pictures, "
-                f"boxes, {wide}]: 4 numbers of a box and {wide - 4} after them for {classes} classes"
+                f"boxes, {wide}]: 4 numbers of a box and {wide - 4} after them, as its label_map and row say"
             )
         boxes, scores = boxes[..., :4], boxes[..., 4:]
     scores = scores[..., None] if scores.ndim == 2 else scores

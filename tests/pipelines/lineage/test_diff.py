@@ -42,14 +42,17 @@ def jpeg(number: int) -> bytes:
     return buffer.getvalue()
 
 
-def evaluation(project: Path, content: str, came: int, missed: set[int]) -> Record:
-    """A record of 20 test photographs, and `came` more of train; the plates of `missed` are not found."""
+def evaluation(project: Path, content: str, came: int, missed: set[int], offset: int = 0) -> Record:
+    """A record of 20 test photographs from number `offset` on, and `came` more of train.
+
+    The plates of `missed` are not found.
+    """
     numbers = pd.Series(range(20 + came))
-    paths = numbers.map("{:03d}.jpg".format)
+    paths = (numbers + offset).map("{:03d}.jpg".format)
     boxes = pd.DataFrame({"path": paths, "subset": "base", "class": "plate", "plate": paths, **PLACE})
     wrong = numbers.isin(missed)
     became = boxes[["path", "class", *BOX]].assign(
-        sha256=numbers.map(lambda number: hashlib.sha256(jpeg(number)).digest()),
+        sha256=numbers.map(lambda number: hashlib.sha256(jpeg(number + offset)).digest()),
         split=["test"] * 20 + ["train"] * came,
         rejected=None,
         iou=0.8,
@@ -105,6 +108,16 @@ def test_all_that_differs_is_said_in_its_order(project: Path, tmp_path: Path) ->
         ("turned", "000.jpg"),
     ]
     assert pd.read_csv(tmp_path / "list.csv")["after"].tolist() == ["train", "train", *["wrong"] * 5]
+
+
+def test_that_nothing_was_scored_in_both_is_said(project: Path) -> None:
+    first, second = evaluation(project, "one", 0, set()), evaluation(project, "three", 0, set(), offset=20)
+    found = difference(project, first, second)
+    assert found.notes == [
+        "no photograph was scored in both, so that no figure compares them. To run both models on the same ones: "
+        f"plates compare {first.short} {second.short}"
+    ]
+    assert not any(section.title.startswith("On the") for section in found.sections)
 
 
 def test_what_is_not_kept_is_said_and_the_rest_compared(project: Path) -> None:

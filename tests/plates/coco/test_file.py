@@ -137,7 +137,7 @@ def test_other_json_is_named(content: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "other.json"
     file.write_text(content, encoding="utf-8")
     for read in (from_coco, categories):
-        with pytest.raises(UserError, match=f"^{re.escape(str(file))} .*{said}.* Set data.annotations to another file"):
+        with pytest.raises(UserError, match=f"^{re.escape(str(file))} .*{said}.* Name another file"):
             read(file)
         with pytest.raises(UserError, match="cannot be read as COCO JSON"):
             read(tmp_path / "absent.json")
@@ -209,5 +209,5 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
 
     for place in (tmp_path / "pipe.json", tmp_path):
-        with pytest.raises(UserError, match=r"cannot be read as COCO JSON: not a regular file\. Set data\.annotations"):
+        with pytest.raises(UserError, match=r"cannot be read as COCO JSON: not a regular file\. Name another file"):
             from_coco(place)

@@ -9,7 +9,10 @@ from foreign_networks import adapter, network
 from PIL import Image
 
 from pipelines.cli.compare import compare
+from plates import load
 from plates.errors import UserError
+from plates.predict.compare import compare as compare_models
+from plates.predict.evaluate import labels
 
 SIDE, COUNT, SEEN_BY_FIRST = 128, 48, 40
 BOXES = {"first": [16, 32, 80, 64], "second": [60, 80, 110, 100]}
@@ -33,11 +36,13 @@ def labelled(tmp_path: Path) -> Path:
     return folder
 
 
-def model(folder: Path, name: str, word: str = "plate") -> str:
-    """An ONNX file of another tool that finds its box in every picture."""
-    answers = {"b": np.array([BOXES[name]], np.float32) / 2, "s": np.array([[0.9]], np.float32)}
-    file = network(folder / f"{name}.onnx", answers)
-    return str(adapter(file, boxes="b", scores="s", label_map={"1": word}))
+def model(folder: Path, name: str, *words: str, score: float = 0.9) -> str:
+    """An ONNX file of another tool that finds its box in every picture, of the first of its classes (`words`)."""
+    words = words or ("plate",)
+    scores = np.zeros((1, len(words)), np.float32)
+    scores[0, 0] = score
+    file = network(folder / f"{name}.onnx", {"b": np.array([BOXES[name]], np.float32) / 2, "s": scores})
+    return str(adapter(file, boxes="b", scores="s", label_map={str(n): word for n, word in enumerate(words, 1)}))
 
 
 def test_what_one_finds_and_the_other_misses(
@@ -49,7 +54,7 @@ def test_what_one_finds_and_the_other_misses(
     said = " ".join(capsys.readouterr().out.split())
     # One detection a photograph, all of one score, counted in the order of the photographs: the first model is right
     # up to a recall of 40/48 and never after; the second in the last 8 of 48, so at a precision of 8/48 at best.
-    assert "mAP 0.028 of second.onnx against 0.832 of first.onnx: -0.804" in said
+    assert "mAP 0.028 for second.onnx against 0.832 for first.onnx: -0.804" in said
     assert "on the same 48 photographs. That is beyond chance." in said
     assert "Of 48 plates, only first.onnx finds 40, only second.onnx finds 8" in said
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -89,7 +94,42 @@ def test_a_photograph_that_cannot_be_read_is_left_out_and_named(
     compare(model(tmp_path, "first"), model(tmp_path, "second"), on=labelled, annotations=tmp_path / "labels.json")
     said = capsys.readouterr()
     assert "03.jpg" in said.err
+    assert "1 of 48 photographs are left out" in said.err
     assert "on the same 47 photographs" in said.out
+
+
+def test_where_all_photographs_are_gone_nothing_is_compared(labelled: Path, tmp_path: Path) -> None:
+    first, second = (load(model(tmp_path, name)) for name in ("first", "second"))
+    truth, _ = labels(labelled, tmp_path / "labels.json", first.label_map)
+    truth["image_id"] = truth.groupby("path").ngroup() + 1
+    files = {row.image_id: labelled / row.path for row in truth.itertuples()}
+    for file in files.values():
+        file.unlink()
+    with pytest.raises(UserError, match=r"none of the 48 photographs can be read, such as .*01\.jpg.*plates run"):
+        compare_models(first, second, truth, files)
+
+
+def test_a_model_that_finds_nothing_and_a_class_without_labels_are_named(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = model(tmp_path, "first", "plate", "lorry"), model(tmp_path, "second", "plate", "lorry", score=0.0)
+    compare(first, second, on=labelled, annotations=tmp_path / "labels.json")
+    said = capsys.readouterr().err
+    assert f"{second} finds nothing in any of the 48 photographs, at any score" in said
+    assert f"{first} finds nothing" not in said
+    assert said.count("no photograph has a labelled lorry") == 1
+
+
+def test_one_photograph_has_figures_and_no_interval(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
+    content |= {"images": content["images"][:1], "annotations": content["annotations"][:1]}
+    (tmp_path / "labels.json").write_text(json.dumps(content), encoding="utf-8")
+    compare(model(tmp_path, "first"), model(tmp_path, "second"), on=labelled, annotations=tmp_path / "labels.json")
+    said = capsys.readouterr().out
+    assert "(too few plates) on the same 1 photograph. " in said
+    assert "Of 1 plate, " in said
 
 
 @pytest.mark.parametrize(
