@@ -22,6 +22,7 @@ from plates.photographs.content import Photographs
 from plates.photographs.convert import TAKEN_SCHEMA, as_they_are, convert_images, convertible
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import not_read, scan
+from plates.remote import Remote, read
 from stages.run import Run
 from stages.stage import asset
 from stages.tables import described
@@ -106,9 +107,9 @@ def beside(run: Run) -> dict[str, str]:
     if annotations and annotations.is_file():
         found["data.annotations"] = annotations
     return {
-        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        name: hashlib.sha256(read(file)).hexdigest()
         for name, file in sorted(found.items())
-        if os.access(file, os.R_OK)
+        if isinstance(file, Remote) or os.access(file, os.R_OK)
     }
 
 
@@ -126,7 +127,7 @@ def draw_sample(run: Run) -> None:
     from plates.ccpd.scenes import generate
 
     settings = run.params.data.sample
-    folder, note = run.project.photographs, run.project.scratch / "sample.json"
+    folder, note = run.project.sample, run.project.scratch / "sample.json"
     if folder.is_dir() and note.exists() and note.read_bytes() == f"{json.dumps(run.version)}\n".encode():
         return
     remove(folder)

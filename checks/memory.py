@@ -27,7 +27,7 @@ def folder(project: Project) -> Path:
     """Where past deliveries of the project's photographs are kept: another `data.root` is not a later delivery."""
     if project.draws_sample:
         return project.scratch / "samples"
-    return project.scratch / "deliveries" / hashlib.sha256(os.fsencode(project.photographs)).hexdigest()[:12]
+    return project.scratch / "deliveries" / hashlib.sha256(os.fsencode(str(project.photographs))).hexdigest()[:12]
 
 
 def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:

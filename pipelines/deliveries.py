@@ -8,7 +8,6 @@ from all deliveries together.
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -26,6 +25,8 @@ from plates.photographs.convert import as_they_are, convert_images
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
 from plates.photographs.watch import look
+from plates.remote import Place
+from plates.remote import folders as folders_in
 from plates.settings.project import Project
 from stages.asset import OWNER
 
@@ -194,11 +195,10 @@ def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourcePara
     )
 
 
-def folders(project: Project) -> list[Path]:
+def folders(project: Project) -> list[Place]:
     """The folders of `data.root`: its deliveries."""
     root = Project(project.root).photographs
-    found = sorted(root.iterdir()) if root.is_dir() else []
-    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]
+    return folders_in(root) if root.is_dir() else []
 
 
 def fingerprints(project: Project) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,8 @@ import psutil
 from pipelines.resources import instance_home
 from plates.errors import UserError
 from plates.lineage import git_state
+from plates.photographs.scan import require_images
+from plates.remote import Remote
 from plates.settings.project import Project
 from stages.faults import NEEDED, conflicts, in_words
 
@@ -133,7 +135,12 @@ def _settings() -> Finding:
         given = project.params.data.root is not None
     except UserError as error:
         return Finding("params.yaml", False, str(error), "fix the lines named")
-    if given and not os.access(photographs, os.R_OK | os.X_OK):
+    if isinstance(photographs, Remote):
+        try:
+            require_images(photographs)
+        except UserError as error:
+            return Finding("params.yaml", False, str(error), "plates run --set data.root=s3://BUCKET/FOLDER")
+    elif given and not os.access(photographs, os.R_OK | os.X_OK):
         return Finding(
             "params.yaml",
             False,

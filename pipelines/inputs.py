@@ -15,7 +15,7 @@ def require(project: Project, params: Params) -> None:
         UserError: one is missing or of the wrong kind, or holds no image.
     """
     if params.data.root:
-        require_images(project.resolve(params.data.root))
+        require_images(project.photographs_in(params.data.root))
     if params.data.annotations and not project.resolve(params.data.annotations).is_file():
         raise UserError(
             f"data.annotations is {project.resolve(params.data.annotations)}, which does not exist. Set it with: "

@@ -6,6 +6,7 @@ import time
 import dagster as dg
 
 from pipelines.jobs import retrain
+from plates.errors import UserError
 from plates.photographs.watch import Look, changes, look
 from plates.settings.project import Project
 
@@ -29,9 +30,12 @@ def new_photographs(
     """Requests a run if the stable photographs differ from those of the last scan, or if the run on them failed."""
     project = Project(project.root)  # as params.yaml is now
     root, settings = project.photographs, project.params.retrain
-    if not root.is_dir():
-        return dg.SkipReason(f"{root} does not exist yet")
-    found = look(root)
+    try:
+        if not root.is_dir():
+            return dg.SkipReason(f"{root} does not exist yet")
+        found = look(root)
+    except UserError as error:
+        return dg.SkipReason(str(error))
     if found.unreadable:
         return dg.SkipReason(f"{len(found.unreadable)} in {root} cannot be read: {'; '.join(found.unreadable[:3])}")
     if not len(found.photographs):

@@ -18,7 +18,15 @@ ROOT = Path(__file__).resolve().parents[1]
 """The folder that the running code was imported from."""
 
 FOLLOWED = ("assets", "checks", "plates")
-PLUMBING = ("plates.errors", "plates.files", "plates.hashes", "plates.quiet", "plates.workers", "plates.settings")
+PLUMBING = (
+    "plates.errors",
+    "plates.files",
+    "plates.hashes",
+    "plates.quiet",
+    "plates.remote",
+    "plates.workers",
+    "plates.settings",
+)
 PICTURES = ("plates.card", "plates.pages", "plates.efficientdet.evaluation.report", "plates.lineage.timeline")
 PUBLIC_API = ROOT / "plates" / "__init__.py"
 TEMPLATE = ".j2"

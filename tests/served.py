@@ -19,9 +19,7 @@ def served(project: Path, *words: str | Path, home: Path | None = None) -> Itera
 
     Dagster's instance is the project's own, or that in `home`.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"} | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(project),
@@ -40,6 +38,12 @@ def served(project: Path, *words: str | Path, home: Path | None = None) -> Itera
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(PATIENCE_S)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _listening(port: int) -> bool:

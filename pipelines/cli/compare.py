@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import pandas as pd
 import typer
@@ -13,6 +13,7 @@ from pipelines.cli.app import app, note, note_left_out, print_columns, say
 from pipelines.cli.predict import Trust, locate, vouching
 from plates.errors import UserError
 from plates.photographs.content import Photographs
+from plates.remote import Remote
 from plates.scoring.truth import truth as truth_of
 from plates.settings.project import Project
 
@@ -85,9 +86,14 @@ def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) 
     if not project.path("data/splits.parquet").exists():
         raise UserError(f"{project.root} has no test split yet: plates run, or name photographs with --on FOLDER")
     expected = truth_of(project, project.params.evaluation.split, with_regions=True)
+    if isinstance(project.photographs, Remote):
+        raise UserError(
+            f"the photographs are in a store, {project.photographs}: copy some, and name them by --on FOLDER"
+        )
     photographs = Photographs(project.photographs, project.converted)
     paths = expected.drop_duplicates("image_id")
-    return expected, {row.image_id: photographs.file(row.path, row.sha256) for row in paths.itertuples()}
+    files = {row.image_id: photographs.file(row.path, row.sha256) for row in paths.itertuples()}
+    return expected, cast(dict[int, Path], files)
 
 
 def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) -> tuple[pd.DataFrame, dict[int, Path]]:

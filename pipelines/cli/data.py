@@ -9,6 +9,7 @@ from rich.progress import Progress
 from pipelines.cli.app import app, console
 from plates.errors import UserError
 from plates.files import atomic, write_json
+from plates.remote import Place
 from plates.settings.params import SampleParams
 from plates.settings.project import Project
 
@@ -82,7 +83,7 @@ def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]
     console.print(f"{len(content['annotations']):,} boxes on {len(content['images']):,} images in {target}")
 
 
-def _photographs() -> Path | None:
+def _photographs() -> Place | None:
     """The folder of the project's photographs; None outside a project: only pictures of a table need it."""
     try:
         return Project.find().photographs

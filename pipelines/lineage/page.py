@@ -90,7 +90,7 @@ def _groups(project: Project, first: Record, second: Record, found: Difference) 
 def _photographs(project: Project, record: Record) -> Photographs:
     """The photographs of a record's delivery."""
     root = record.params.get("data", {}).get("root")
-    return Photographs(project.resolve(root) if root else project.root / "data/sample", project.converted)
+    return Photographs(project.photographs_in(root), project.converted)
 
 
 def _picture(

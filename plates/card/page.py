@@ -13,6 +13,7 @@ from plates.card.pictures import from_rows
 from plates.columns import SPLITS
 from plates.pages import page
 from plates.pages.pictures import Picture
+from plates.remote import Place
 
 SHOWN = 18
 PER_REASON = 3
@@ -21,7 +22,7 @@ PER_REASON = 3
 def write(
     path: Path,
     *,
-    root: Path,
+    root: Place,
     boxes: pd.DataFrame,
     rejected: pd.DataFrame,
     splits: pd.DataFrame | None = None,
@@ -61,7 +62,7 @@ def write(
     )
 
 
-def accepted(boxes: pd.DataFrame, root: Path, seed: int = 0, count: int = SHOWN) -> list[Picture]:
+def accepted(boxes: pd.DataFrame, root: Place, seed: int = 0, count: int = SHOWN) -> list[Picture]:
     """`count` random accepted rows, as evenly over the subsets as possible."""
     shuffled = boxes.iloc[np.random.default_rng(seed).permutation(len(boxes))].drop_duplicates("path")
     turn = shuffled.groupby("subset", dropna=False).cumcount()
@@ -71,7 +72,7 @@ def accepted(boxes: pd.DataFrame, root: Path, seed: int = 0, count: int = SHOWN)
     return from_rows(rows, root, [f"{subset}, {text}" for subset, text in zip(rows["subset"], said, strict=True)])
 
 
-def set_aside(rejected: pd.DataFrame, root: Path, per_reason: int = PER_REASON) -> list[Picture]:
+def set_aside(rejected: pd.DataFrame, root: Place, per_reason: int = PER_REASON) -> list[Picture]:
     """The first rejected rows of each combination of broken expectations, with their names as the caption."""
     if rejected.empty:
         return []

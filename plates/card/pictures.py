@@ -1,7 +1,6 @@
 """Pictures of the rows of a labels table, with their boxes and corners drawn in."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from plates.columns import BOX, CORNERS
 from plates.pages.drawing import GREEN, ORANGE, Marks
 from plates.pages.pictures import Picture, from_file
 from plates.pages.sheets import markdown
+from plates.remote import Place
 
 
 def marks(row: pd.Series) -> list[Marks]:
@@ -18,7 +18,7 @@ def marks(row: pd.Series) -> list[Marks]:
     return [Marks(corners.reshape(1, 4, 2), ORANGE), Marks(box[None], GREEN)]
 
 
-def from_rows(rows: pd.DataFrame, root: Path, captions: Sequence[str]) -> list[Picture]:
+def from_rows(rows: pd.DataFrame, root: Place, captions: Sequence[str]) -> list[Picture]:
     """Pictures of rows of a labels table, read from `root`, one caption each."""
     return [
         from_file(root / str(row["path"]), marks(row), caption)
@@ -26,12 +26,12 @@ def from_rows(rows: pd.DataFrame, root: Path, captions: Sequence[str]) -> list[P
     ]
 
 
-def of_files(paths: Sequence[str], root: Path, captions: Sequence[str]) -> list[Picture]:
+def of_files(paths: Sequence[str], root: Place, captions: Sequence[str]) -> list[Picture]:
     """Pictures of files under `root` as they are, without boxes."""
     return [from_file(root / path, caption=caption) for path, caption in zip(paths, captions, strict=True)]
 
 
-def side_by_side(pairs: pd.DataFrame, root: Path, count: int = 6) -> str:
+def side_by_side(pairs: pd.DataFrame, root: Place, count: int = 6) -> str:
     """The first `count` pairs of near-duplicates as Markdown, each pair in a row.
 
     `pairs` has the columns `photograph`, `looks like` and `bits`.

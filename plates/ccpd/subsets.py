@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
 from plates.columns import SPLITS
 from plates.errors import UserError
+from plates.remote import Place, Remote, folders
 
 NEGATIVE = "np"  # photographs of cars without a plate
 TRAINING = ("base", "weather", NEGATIVE)  # divided into train and val by lists; the rest of CCPD2019 is for testing
@@ -53,19 +55,15 @@ class OfficialLists:
     divided: tuple[str, ...] = ()
 
 
-def find_lists(root: Path) -> dict[str, list[Path]]:
+def find_lists(root: Place) -> dict[str, list[Any]]:
     """The list files of a root, by split: `split/*.txt` in it, or in one of its folders (CCPD2019/split).
 
     A list named after a test subset (`ccpd_db.txt`) gives the split 'test'. Lists with other names are not part of
     the data set and are left out.
     """
-    found: dict[str, list[Path]] = {}
-    folders = [
-        at / name
-        for at in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink())]
-        for name in LIST_FOLDERS
-    ]
-    for file in (file for folder in folders if os.path.isdir(folder) for file in sorted(folder.glob("*.txt"))):
+    found: dict[str, list[Any]] = {}
+    places = [at / name for at in [root, *folders(root)] for name in LIST_FOLDERS]
+    for file in (file for place in places for file in _texts(place)):
         if file.stem in SPLITS:
             found.setdefault(file.stem, []).append(file)
         elif file.stem.removeprefix("ccpd_") in TESTING:
@@ -73,7 +71,13 @@ def find_lists(root: Path) -> dict[str, list[Path]]:
     return found
 
 
-def official_lists(root: Path, images: pa.Table) -> OfficialLists:
+def _texts(folder: Place) -> list[Any]:
+    if isinstance(folder, Remote):
+        return [file for file in folder.files() if file.suffix == ".txt"]
+    return sorted(folder.glob("*.txt")) if os.path.isdir(folder) else []
+
+
+def official_lists(root: Place, images: pa.Table) -> OfficialLists:
     """Reads the lists under `root`, with CCPD2020's folders as lists, and compares them with the photographs there.
 
     A line is `ccpd_base/NAME.jpg`, relative to the folder that holds `split`. A photograph on two lists keeps the
@@ -116,7 +120,7 @@ def official_lists(root: Path, images: pa.Table) -> OfficialLists:
     return OfficialLists(splits, missing, unlisted, tuple(sorted(divided & {*TRAINING} if lists else divided)))
 
 
-def has_official_splits(root: Path, images: pa.Table) -> bool:
+def has_official_splits(root: Place, images: pa.Table) -> bool:
     """Whether a delivery comes with splits: by lists, or, if it is only CCPD2020, by folders."""
     if find_lists(root):
         return True
@@ -124,12 +128,12 @@ def has_official_splits(root: Path, images: pa.Table) -> bool:
     return all(subset == GREEN and PurePosixPath(path).parent.name in SPLITS for path, subset in places)
 
 
-def uses_lists(method: str, root: Path, images: pa.Table) -> bool:
+def uses_lists(method: str, root: Place, images: pa.Table) -> bool:
     """Whether `split.method` (auto, official, plate) uses the authors' splits for a delivery."""
     return method == "official" or (method == "auto" and has_official_splits(root, images))
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(file: Place) -> list[str]:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:

@@ -4,14 +4,13 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageOps
 
-from plates.files import read_regular
 from plates.pages.drawing import Marks, draw
 from plates.pages.uris import image_uri
+from plates.remote import Place, read
 
 HEIGHT = 320
 """Pixels of a picture on a page."""
@@ -47,13 +46,13 @@ def from_array(pixels: np.ndarray, marks: Sequence[Marks] = (), caption: str = "
     return Picture(draw(Image.fromarray(pixels), marks, height), caption)
 
 
-def from_file(file: Path | bytes, marks: Sequence[Marks] = (), caption: str = "", height: int = HEIGHT) -> Picture:
+def from_file(file: Place | bytes, marks: Sequence[Marks] = (), caption: str = "", height: int = HEIGHT) -> Picture:
     """A picture of a photograph, of its file or its bytes; `marks` are in pixels of it as it is seen (EXIF).
 
     What does not decode becomes a grey picture with the reason.
     """
     try:
-        content = file if isinstance(file, bytes) else read_regular(file)
+        content = file if isinstance(file, bytes) else read(file)
         with Image.open(io.BytesIO(content)) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
             width = image.height if turned else image.width

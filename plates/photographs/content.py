@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plates.errors import UserError
-from plates.files import atomic, read_regular
+from plates.files import atomic
+from plates.remote import Place, Remote, read
 
 SCAN_AGAIN = "run `plates materialize raw_images`"
 
@@ -19,16 +20,16 @@ class Photographs:
     """The photographs of a project.
 
     Attributes:
-        root: `data.root`, which paths are relative to.
+        root: `data.root`, on this disk or in a store, which paths are relative to.
         converted: folder of what `plates.photographs.convert` made of some of them; None: of none.
         scan_cache: what the last scan knows without reading, which is dropped where a photograph belies it.
     """
 
-    root: Path
+    root: Place
     converted: Path | None = None
     scan_cache: Path | None = None
 
-    def file(self, path: str, sha256: str) -> Path:
+    def file(self, path: str, sha256: str) -> Place:
         """The file that holds the content `sha256` of the photograph at `path`."""
         return kept_at(self.converted, sha256) if self.converted and self.has_converted(sha256) else self.root / path
 
@@ -51,7 +52,8 @@ class Photographs:
             ChangedSinceScanError: it cannot be read, is no regular file, or has another SHA-256.
         """
         try:
-            content = read_regular(self.file(path, sha256))
+            file = self.file(path, sha256)
+            content = file.read(sha256) if isinstance(file, Remote) else read(file)
         except OSError as error:
             raise ChangedSinceScanError(
                 f"{path} cannot be read ({error.strerror}), and could at the scan: {SCAN_AGAIN}"

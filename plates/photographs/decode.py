@@ -20,6 +20,7 @@ from plates.files import read_cache, write_parquet
 from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
+from plates.remote import Remote, readers
 from plates.workers import threads
 
 DECODED_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("dhash", pa.uint64()))
@@ -52,7 +53,7 @@ def decode_images(
         images: a scan's table.
         photographs: where they are read.
         cache: Parquet of what is known by content; brought up to date every `KEPT_AFTER` photographs.
-        workers: threads (None: one a core).
+        workers: threads (None: one a core, more for a store).
         progress: called with photographs done and to do.
 
     Returns:
@@ -96,7 +97,9 @@ def _looks(
     photographs: Photographs, jobs: list[tuple[str, str]], workers: int | None
 ) -> Iterator[list[tuple[str | None, int | None]]]:
     """`look` at each photograph (path and SHA-256), in order, some at a time."""
-    with threads(workers or os.cpu_count() or 1, needs=photographs.root) as each:
+    root = photographs.root
+    workers = workers or readers(root, os.cpu_count() or 1)
+    with threads(workers, needs=None if isinstance(root, Remote) else root) as each:
         yield from each(
             partial(_several, photographs), [jobs[start : start + AT_ONCE] for start in range(0, len(jobs), AT_ONCE)]
         )

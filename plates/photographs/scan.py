@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from plates.ccpd.subsets import SUBSETS, subset_of
 from plates.errors import UserError
-from plates.files import read_cache, read_regular, write_parquet
+from plates.files import read_cache, write_parquet
 from plates.photographs.header import read_header
+from plates.remote import Place, Remote, Status, read, readers
 from plates.workers import threads
 
 RAW_IMAGES_SCHEMA = pa.schema(
@@ -70,7 +71,7 @@ class Scan:
 
 
 def scan(
-    root: Path, cache_path: Path, workers: int | None = None, progress: Callable[[int], None] | None = None
+    root: Place, cache_path: Path, workers: int | None = None, progress: Callable[[int], None] | None = None
 ) -> Scan:
     """Lists the images under a folder, and reads those that are new once, for their hash and header.
 
@@ -80,16 +81,17 @@ def scan(
     noted under `problem` and not read.
 
     Args:
-        root: the folder.
+        root: the folder, on this disk or in a store.
         cache_path: Parquet, outside the root, written at the end.
-        workers: threads that read (None: one more than cores); while one reads or hashes, another has Python's lock.
+        workers: threads that read (None: one more than cores; while one reads or hashes, another has Python's lock;
+            more for a store, which they wait for).
         progress: called with the number of images done since the last call.
 
     Raises:
-        UserError: the root is missing, not a folder, unreadable, or without any image.
+        UserError: the root is missing, not a folder, unreadable, or without any image; a store does not answer.
     """
     _require_folder(root)
-    if cache_path.resolve().is_relative_to(root.resolve()):
+    if isinstance(root, Path) and cache_path.resolve().is_relative_to(root.resolve()):
         raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
     result = Scan(RAW_IMAGES_SCHEMA.empty_table())
     found = listing(root, result)
@@ -108,7 +110,7 @@ def scan(
     return result
 
 
-def require_images(root: Path) -> None:
+def require_images(root: Place) -> None:
     """`UserError` where the root is missing, not a folder, unreadable, or holds no image: what `scan` would say."""
     _require_folder(root)
     result = Scan(RAW_IMAGES_SCHEMA.empty_table())
@@ -116,7 +118,13 @@ def require_images(root: Path) -> None:
         raise _without_images(root, result)
 
 
-def _require_folder(root: Path) -> None:
+def _require_folder(root: Place) -> None:
+    if isinstance(root, Remote):
+        if not root.is_dir():
+            raise UserError(
+                f"data.root is {root}, and nothing lies there. Look for a slip in it, or copy photographs there"
+            )
+        return
     if not root.exists():
         raise UserError(f"data.root is {root}, which does not exist. Set it with: plates run --set data.root=PATH")
     if not root.is_dir():
@@ -136,7 +144,7 @@ def not_read(foreign: Counter[str]) -> str:
     return kinds and f"photographs of kinds that are not read, left out: {kinds}. Save them as JPEG or PNG"
 
 
-def _without_images(root: Path, result: Scan) -> UserError:
+def _without_images(root: Place, result: Scan) -> UserError:
     if result.foreign:
         return UserError(f"no image under {root} that can be read; {not_read(result.foreign)}, then: plates run")
     return UserError(
@@ -146,7 +154,7 @@ def _without_images(root: Path, result: Scan) -> UserError:
     )
 
 
-def listing(root: Path, result: Scan) -> pa.Table:
+def listing(root: Place, result: Scan) -> pa.Table:
     """`LISTING_SCHEMA` of every image under the root."""
     parts = [LISTING_SCHEMA.empty_table()]
     files = _files(root, "", result)
@@ -163,7 +171,10 @@ def listing(root: Path, result: Scan) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat_result]]:
+def _files(root: Place, folder: str, result: Scan) -> Iterator[tuple[str, os.stat_result | Status]]:
+    if isinstance(root, Remote):
+        yield from _objects(root, result)
+        return
     try:
         entries = sorted(os.scandir(os.path.join(root, folder)), key=lambda entry: entry.name)
     except OSError as error:
@@ -181,13 +192,25 @@ def _files(root: Path, folder: str, result: Scan) -> Iterator[tuple[str, os.stat
             except OSError as error:
                 result.unreadable.append(f"{path}: {error.strerror}")
         else:
-            result.other_files += 1
-            if (suffix := os.path.splitext(entry.name)[1].lower()) in UNREAD:
-                result.foreign[suffix] += 1
+            _left_out(entry.name, result)
+
+
+def _objects(root: Remote, result: Scan) -> Iterator[tuple[str, Status]]:
+    for path, status in root.walk():
+        if path.lower().endswith(SUFFIXES):
+            yield path, status
+        else:
+            _left_out(path, result)
+
+
+def _left_out(path: str, result: Scan) -> None:
+    result.other_files += 1
+    if (suffix := os.path.splitext(path)[1].lower()) in UNREAD:
+        result.foreign[suffix] += 1
 
 
 @cache
-def _subset(root: Path, folder: str) -> str:
+def _subset(root: Place, folder: str) -> str:
     """The subset of the files in `folder`; where the root itself is a subset's folder or in one, that."""
     if not any(part.lower().startswith("ccpd_") for part in folder.split("/")):
         for above in (root.resolve(), root.resolve().parent):
@@ -216,13 +239,15 @@ def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
 
 
 def _read_all(
-    root: Path, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
+    root: Place, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
 ) -> Iterator[pa.Table]:
     """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
     batches = [files.slice(start, READ_AT_ONCE) for start in range(0, len(files), READ_AT_ONCE)]
     readable = files.filter(pc.is_null(files["problem"]))
-    one = root / readable["path"][0].as_py() if len(readable) else root
-    with threads(workers or 1 + (os.cpu_count() or 1), needs=one) as each:
+    one = None
+    if isinstance(root, Path):
+        one = root / readable["path"][0].as_py() if len(readable) else root
+    with threads(workers or readers(root, 1 + (os.cpu_count() or 1)), needs=one) as each:
         for batch in each(partial(_read_batch, root), batches):
             problems = batch.select(["path", "problem"]).filter(pc.starts_with(batch["problem"], "unreadable"))
             result.unreadable += [f"{row['path']}: {row['problem']}" for row in problems.to_pylist()]
@@ -231,14 +256,14 @@ def _read_all(
             yield batch
 
 
-def _read_batch(root: Path, batch: pa.Table) -> pa.Table:
+def _read_batch(root: Place, batch: pa.Table) -> pa.Table:
     """A table of `LISTING_SCHEMA` as one of `CACHE_SCHEMA`."""
     jobs = zip(*(batch[name].to_pylist() for name in ("path", "bytes", "problem")), strict=True)
     content = dict(zip(READ, zip(*(_read(root, job) for job in jobs), strict=True), strict=True))
     return pa.table({**{name: batch[name] for name in batch.column_names}, **content}, schema=CACHE_SCHEMA)
 
 
-def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int | None, int | None, str | None]:
+def _read(root: Place, job: tuple[str, int, str | None]) -> tuple[str | None, int | None, int | None, str | None]:
     """Hash, width, height and problem of one file."""
     path, size, problem = job
     if problem is not None:
@@ -246,7 +271,7 @@ def _read(root: Path, job: tuple[str, int, str | None]) -> tuple[str | None, int
     if size > LARGEST:
         return None, None, None, f"larger than {LARGEST >> 20} MiB: not read"
     try:
-        content = read_regular(os.path.join(root, path))
+        content = read(root / path)
     except OSError as error:
         return None, None, None, f"unreadable: {error.strerror}"
     header = read_header(content)

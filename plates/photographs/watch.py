@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from plates.photographs.scan import RAW_IMAGES_SCHEMA, Scan, listing
+from plates.remote import Place
 
 TOLD_BY = ("bytes", "mtime_ns")
 """What tells a changed photograph from one whose folder was only moved or had its permissions set."""
@@ -40,17 +41,18 @@ class Changes(NamedTuple):
         return f"{self.came:,} came, {self.changed:,} changed, {self.gone:,} went"
 
 
-def look(root: Path) -> Look:
+def look(root: Place) -> Look:
     """Looks at every folder and photograph under `root`, and opens none.
 
-    The times of change are among what is looked at: `cp -a` and `tar -p` keep the others, and nobody can set these.
+    The times of change are among what is looked at: `cp -a` and `tar -p` keep the others, and nobody can set these. A
+    store has no folders to look at, and makes an object whole or not at all.
     """
     found = Scan(RAW_IMAGES_SCHEMA.empty_table())
     photographs = listing(root, found)
     digest = hashlib.sha256()
     for batch in photographs.to_batches():
         digest.update(batch.serialize())
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root) if isinstance(root, Path) else ():
         folders.sort()
         status = os.stat(folder)
         seen = (os.fsencode(folder), status.st_mtime_ns, status.st_ctime_ns, len(folders) + len(files))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from plates.efficientdet.evaluation.report import pictures
 from plates.efficientdet.evaluation.thresholds import Ranked
 from plates.pages.pictures import Picture
+from plates.remote import Place
 from plates.scoring.scores import Boxes
 from plates.scoring.truth import real
 
@@ -36,7 +36,7 @@ def worst(
     boxes: Boxes | None,
     truth: pd.DataFrame,
     found: Callable[[list[int]], pd.DataFrame],
-    file: Callable[[str, str], Path],
+    file: Callable[[str, str], Place],
     count: int,
 ) -> list[Picture]:
     """The worst photographs, with truth and detection.

@@ -15,6 +15,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from plates.errors import UserError
 from plates.files import atomic
+from plates.remote import is_url
 from plates.settings.params import Params, knobs, nearest, read_text
 from plates.settings.params import parse as check
 from plates.settings.project import Project
@@ -121,7 +122,7 @@ def _instead(key: str, text: str) -> str:
 def _from_root(given: str) -> str:
     """A path given in the working folder, as the project takes it: from its root where it lies inside, else whole."""
     folder = Path.cwd()
-    if Path(given).is_absolute() or given.startswith("~") or (root := Project.find().root) == folder:
+    if is_url(given) or Path(given).is_absolute() or given.startswith("~") or (root := Project.find().root) == folder:
         return given
     path = Path(os.path.abspath(folder / given))
     return str(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -16,6 +16,7 @@ from plates.efficientdet.config.base import Section
 from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.efficientdet.model.family import variant
 from plates.errors import UserError
+from plates.remote import is_url
 from plates.settings.yaml_text import read_yaml
 
 
@@ -44,7 +45,13 @@ class DataParams(Section):
     root: str | None = Field(
         None,
         description="Folder of CCPD photographs: CCPD2019, CCPD2020, both, or a subset. Never written to; null: a "
-        "generated sample.",
+        "generated sample. s3://BUCKET/FOLDER: in an object store (docs/many-machines.md).",
+    )
+    cache_gib: float = Field(
+        20,
+        ge=0,
+        description="GiB of what was read from an object store that stay on this disk, in .plates/remote. A run reads "
+        "each photograph three times; with room for all of them, once from the store.",
     )
     annotations: str | None = Field(
         None,
@@ -75,6 +82,15 @@ class DataParams(Section):
         0.01, ge=0, le=1, description="Share of names that may fail to parse before the run stops."
     )
     sample: SampleParams = Field(default_factory=SampleParams)
+
+    @field_validator("root")
+    @classmethod
+    def _a_store_that_is_known(cls, root: str | None) -> str | None:
+        try:
+            is_url(root or "")
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return root
 
 
 class ValidationParams(Section):

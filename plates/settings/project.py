@@ -6,7 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from plates.errors import UserError
+from plates.remote import Place, Remote, is_url
 from plates.settings.params import Params, load
+from plates.workers import SCHEDULER
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,24 @@ class Project:
         return self.all_params.data.root is None
 
     @property
-    def photographs(self) -> Path:
+    def photographs(self) -> Place:
         """The folder of photographs: `data.root`, or the generated sample's."""
-        root = self.all_params.data.root
-        return (self.root / Path(os.path.expanduser(root))).resolve() if root else self.root / "data" / "sample"
+        return self.photographs_in(self.all_params.data.root)
+
+    def photographs_in(self, root: str | None) -> Place:
+        """The folder that a value of `data.root` names, on this disk or in a store."""
+        if root is None:
+            return self.sample
+        if is_url(root):
+            # Dask's workers read from the store: SQLite, which the cache is kept by, does not bear a shared disk.
+            limit = 0 if os.environ.get(SCHEDULER) else round(self.all_params.data.cache_gib * 2**30)
+            return Remote(root.rstrip("/"), self.scratch / "remote", limit)
+        return self.resolve(root)
+
+    @property
+    def sample(self) -> Path:
+        """The folder of the generated sample."""
+        return self.root / "data" / "sample"
 
     @property
     def annotations(self) -> Path | None:

@@ -13,6 +13,7 @@ from plates.efficientdet.evaluation.report import pictures
 from plates.pages import page
 from plates.pages.drawing import GREEN, ORANGE, Marks
 from plates.pages.pictures import Picture
+from plates.remote import Place
 from plates.suspects.decisions import FILE, FIX
 from plates.suspects.ranking import FOUND, KINDS
 
@@ -24,7 +25,7 @@ def write(
     path: Path,
     suspects: pd.DataFrame,
     truth: pd.DataFrame,
-    file: Callable[[str, str], Path],
+    file: Callable[[str, str], Place],
     folds: int,
     decided: int,
 ) -> list[Picture]:
@@ -80,7 +81,7 @@ def _quoted(path: str) -> str:
     return '"' + path.replace('"', '""') + '"' if set(path) & set(',"\n') else path
 
 
-def _crop(row: pd.Series, truth: pd.DataFrame, file: Callable[[str, str], Path]) -> Picture:
+def _crop(row: pd.Series, truth: pd.DataFrame, file: Callable[[str, str], Place]) -> Picture:
     sha256 = truth.loc[truth["image_id"] == row["image_id"], "sha256"].iloc[0]
     label, plate = (np.array([row[names]], float) for names in (BOX, FOUND))
     marks = [Marks(plate, ORANGE, [f"{row['doubt']:.2f}"])]

@@ -4,7 +4,6 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import dagster as dg
 import pytest
 from clones import clone
 from dagster._core.instance.ref import InstanceRef
-from served import PATIENCE_S, served
+from served import PATIENCE_S, free_port, served
 
 import assets
 from plates.settings import edit
@@ -28,12 +27,6 @@ from stages.asset import definition
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SAMPLE = {"data.sample.count": 20}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

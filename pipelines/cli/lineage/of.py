@@ -57,9 +57,9 @@ def _name(project: Project, file: Path) -> str | None:
     """A photograph's name in the tables; None if it is outside `data.root`."""
     if not file.exists():
         return file.as_posix()
-    resolved = file.resolve()
-    if resolved.is_relative_to(project.photographs):
-        return resolved.relative_to(project.photographs).as_posix()
+    resolved, photographs = file.resolve(), project.photographs
+    if isinstance(photographs, Path) and resolved.is_relative_to(photographs):
+        return resolved.relative_to(photographs).as_posix()
     return None
 
 

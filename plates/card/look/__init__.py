@@ -8,9 +8,10 @@ from pathlib import Path
 from plates.card.look import photographs, shards, tables
 from plates.card.look.inspection import Inspection
 from plates.errors import UserError
+from plates.remote import Place
 
 
-def look(path: Path, root: Path | None = None, count: int = 24) -> Inspection:
+def look(path: Path, root: Place | None = None, count: int = 24) -> Inspection:
     """Looks at a file or a folder.
 
     Args:

@@ -9,6 +9,7 @@ from plates.card.pictures import from_rows, of_files
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.pages.sheets import contact_sheet
+from plates.remote import Place
 
 SAID = ("subset", "split", "problem", "field", "reason")
 MOST_VALUES = 10
@@ -16,7 +17,7 @@ NO_ROOT = "no pictures: the folder of the photographs is not known"
 LABELS = ("path", "class", "subset", "plate", "width", "height", *BOX, *CORNERS)
 
 
-def table(path: Path, root: Path | None, count: int) -> Inspection:
+def table(path: Path, root: Place | None, count: int) -> Inspection:
     """A Parquet file with a row for each label or photograph; `root` is where the photographs are."""
     try:
         rows = pd.read_parquet(path)
@@ -29,7 +30,7 @@ def table(path: Path, root: Path | None, count: int) -> Inspection:
     return inspection if root else Inspection([*inspection.lines, NO_ROOT], inspection.draw)
 
 
-def _labels(path: Path, labels: pd.DataFrame, root: Path | None, chosen: pd.DataFrame) -> Inspection:
+def _labels(path: Path, labels: pd.DataFrame, root: Place | None, chosen: pd.DataFrame) -> Inspection:
     lines = [f"{len(labels):,} rows in {path}", *figures(labels)]
     texts = captions(chosen)
     if "broken" in labels:
@@ -39,7 +40,7 @@ def _labels(path: Path, labels: pd.DataFrame, root: Path | None, chosen: pd.Data
     return Inspection(lines, lambda: sheet(labels, [] if root is None else from_rows(chosen, root, texts)))
 
 
-def _photographs(path: Path, table: pd.DataFrame, root: Path | None, chosen: pd.DataFrame) -> Inspection:
+def _photographs(path: Path, table: pd.DataFrame, root: Place | None, chosen: pd.DataFrame) -> Inspection:
     """A table such as raw_images, unparsed or splits."""
     lines = [f"{len(table):,} rows in {path}: {', '.join(table.columns)}"]
     said = [column for column in SAID if column in table]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from plates.columns import BOX, CORNERS, SPLITS
 from plates.efficientdet.data.tfrecords.paths import Paths
 from plates.errors import UserError
+from plates.remote import Place, Remote
 
 BOX_COLUMNS = ["path", "sha256", "width", "height", "class", *BOX, *CORNERS]
 SPLIT_COLUMNS = ["image_id", "path", "split"]
@@ -66,9 +67,9 @@ class Photographs(Protocol):
     """The JPEG files of a table's rows, by `path` (relative to `root`) and `sha256`."""
 
     @property
-    def root(self) -> Path: ...
+    def root(self) -> Place: ...
 
-    def file(self, path: str, sha256: str) -> Path: ...
+    def file(self, path: str, sha256: str) -> Place: ...
 
     def read(self, path: str, sha256: str) -> bytes: ...
 
@@ -95,7 +96,9 @@ def shards(images: pa.Table, photographs: Photographs, seed: int, shard_bytes: i
 
 def file_sizes(images: pa.Table, photographs: Photographs) -> np.ndarray:
     """Bytes of each image's file, int64. Raises as `shards`."""
-    root, real_root = photographs.root, photographs.root.resolve()
+    root = photographs.root
+    listed = _listed(images, root) if isinstance(root, Remote) else None
+    real_root = Path() if isinstance(root, Remote) else root.resolve()
 
     @cache
     def inside(folder: str) -> bool:
@@ -107,6 +110,12 @@ def file_sizes(images: pa.Table, photographs: Photographs) -> np.ndarray:
     batches = (keys.slice(start, _BATCH).to_pydict().values() for start in range(0, len(keys), _BATCH))
     for index, (path, sha256) in enumerate(chain.from_iterable(zip(*batch, strict=True) for batch in batches)):
         file = photographs.file(path, sha256)
+        if isinstance(file, Remote):
+            assert listed is not None
+            sizes[index] = listed[index]
+            if listed[index] < 0:
+                missing.append(path)
+            continue
         try:
             if file == root / path and not (inside(os.path.dirname(path)) and (not file.is_symlink() or inside(path))):
                 outside.append(path)
@@ -119,6 +128,13 @@ def file_sizes(images: pa.Table, photographs: Photographs) -> np.ndarray:
     if missing:
         raise UserError(f"{named(missing)} gone from {root} since the scan: run `plates materialize raw_images`")
     return sizes
+
+
+def _listed(images: pa.Table, root: Remote) -> np.ndarray:
+    """Bytes of each image in a store, -1 where it is gone, int64."""
+    found = root.sizes()
+    at = pc.index_in(images["path"], found["path"])
+    return np.asarray(pc.fill_null(pc.take(found["bytes"], at), -1))
 
 
 def named(paths: list[str]) -> str:

@@ -2,16 +2,15 @@
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
 from plates.columns import BOX
-from plates.files import read_regular
 from plates.pages.drawing import GREEN, ORANGE, Marks
 from plates.pages.pictures import UNREADABLE, Picture, from_array, from_file
+from plates.remote import Place, read
 
 HEIGHT = 360
 PLAIN = 200
@@ -26,7 +25,7 @@ def worst(outcomes: pd.DataFrame, count: int) -> pd.DataFrame:
     return outcomes.sort_values(["iou", "score"], ascending=[True, False], kind="stable").head(count)
 
 
-def draw(photograph: Path, truth: pd.DataFrame, found: pd.DataFrame, caption: str) -> Picture:
+def draw(photograph: Place, truth: pd.DataFrame, found: pd.DataFrame, caption: str) -> Picture:
     """Draws `truth` in green and `found` (with `score`) in orange, from near where the plate is small.
 
     Boxes are in pixels of the original image; `truth` also has its width and height.
@@ -39,10 +38,10 @@ def draw(photograph: Path, truth: pd.DataFrame, found: pd.DataFrame, caption: st
     return near(photograph, marks, f"{caption}, from near")
 
 
-def near(photograph: Path, marks: Sequence[Marks], caption: str) -> Picture:
+def near(photograph: Place, marks: Sequence[Marks], caption: str) -> Picture:
     """Draws boxes and what is around them; the whole photograph, with the reason, where it does not decode."""
     try:
-        with Image.open(io.BytesIO(read_regular(photograph))) as image:
+        with Image.open(io.BytesIO(read(photograph))) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
     except UNREADABLE:
         return from_file(photograph, marks, caption, HEIGHT)
