@@ -34,13 +34,13 @@ run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCP
 test: $(READY) ## run the tests, in two processes
 	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-test-long: $(READY) ## run the tests that guard rare things: the UI in a browser, kills, segmentation, many devices (about 30 minutes)
+test-long: $(READY) ## run the tests of rare cases: the UI in a browser, kills, segmentation, many devices (about 30 minutes)
 	@$(BIN)/pytest -m long
 
-test-real: $(READY) ## train on the real photographs in ../shared and hold the scores to what they must be (about 15 minutes)
+test-real: $(READY) ## train on the real photographs in ../shared and check the scores (about 15 minutes)
 	@$(BIN)/pytest tests/real -m real -s
 
-faults: $(READY) ## inject every known fault into small projects and hold what plates why says against it (an hour)
+faults: $(READY) ## inject every known fault into small projects and check what plates why says (an hour)
 	@$(BIN)/python tests/faults
 
 ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000; PORT=3001 for another port
@@ -58,7 +58,7 @@ lint: $(READY) ## check formatting, lint and types
 bench: $(READY) ## measure speed and memory; tables on the screen, JSON in benchmarks/results
 	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-docs: $(READY) ## write dvc.yaml and the pages of docs/ that come from the code
+docs: $(READY) ## write dvc.yaml and the generated pages of docs/
 	@$(BIN)/python -m plates.settings.page
 	@$(BIN)/python -m checks.page
 	@$(BIN)/python -m pipelines.dvc_yaml

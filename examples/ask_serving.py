@@ -1,4 +1,4 @@
-"""Plates in a photograph, asked of TensorFlow Serving.
+"""Finds the plates in a photograph with TensorFlow Serving.
 
 python ask_serving.py http://HOST:8501/v1/models/plates PHOTO
 """

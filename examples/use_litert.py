@@ -1,4 +1,4 @@
-"""Plates in a photograph, by LiteRT with NMS inside (`export.nms_inside: true`).
+"""Finds the plates in a photograph with LiteRT and NMS inside (`export.nms_inside: true`).
 
 pip install ai-edge-litert pillow; python use_litert.py model.tflite PHOTO
 """

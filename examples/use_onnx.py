@@ -1,4 +1,4 @@
-"""Plates in a photograph, by ONNX with NMS inside (`export.nms_inside: true`).
+"""Finds the plates in a photograph with ONNX and NMS inside (`export.nms_inside: true`).
 
 pip install onnxruntime pillow; python use_onnx.py model.onnx PHOTO
 """
