@@ -1,5 +1,5 @@
 class UserError(Exception):
-    """Something that the user can fix. The message says what, where, how many, and what to run next.
+    """An error the user can fix. The message says what, where, how many, and what to run next.
 
     The command line prints it without a traceback and exits 1; an asset turns it into a `dagster.Failure` that is not
     retried.

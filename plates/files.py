@@ -1,4 +1,4 @@
-"""Writing files so that a kill or a power cut leaves the old file or the new one, never a half."""
+"""Writes files so that a kill or a power cut leaves the old file or the new one, never a partial one."""
 
 import errno
 import json
@@ -66,7 +66,7 @@ def _sync(path: Path) -> None:
 
 
 def put_back(target: Path) -> Path:
-    """Undoes a replacing of `target` that was killed half-way; returns where the old one waits meanwhile."""
+    """Undoes a replacement of `target` that was killed half-way; returns where the old content is kept meanwhile."""
     old = target.with_name(f".{target.name}.old")
     if old.exists() and not target.exists():
         old.rename(target)
@@ -74,7 +74,7 @@ def put_back(target: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder; nothing where there is none."""
+    """Removes a file or a folder, if there is one."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -82,10 +82,10 @@ def remove(path: Path) -> None:
 
 
 def read_regular(file: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file; a pipe, socket or device in its place is not opened, which could wait for ever.
+    """The bytes of a regular file; a pipe, socket or device in its place is not opened, as that could block forever.
 
     Raises:
-        OSError: it is no regular file, or cannot be read.
+        OSError: it is not a regular file, or cannot be read.
     """
     if not stat.S_ISREG(os.stat(file).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(file))
@@ -105,8 +105,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
-            f"{path} is damaged ({error}). Bring it back: git checkout -- {path}, or where Git does not have it delete "
-            "it, and plates run"
+            f"{path} is damaged ({error}). Restore it: git checkout -- {path}, or if Git does not have it, delete it; "
+            "then: plates run"
         ) from None
 
 
@@ -118,7 +118,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_cache(path: Path, schema: pa.Schema, **options: Any) -> pa.Table | None:
-    """A Parquet file that only saves work; None where there is none, it is of another schema, or it is damaged.
+    """A Parquet file that only saves work; None if it is missing, damaged or has another schema.
 
     Args:
         path: the file.
@@ -132,7 +132,7 @@ def read_cache(path: Path, schema: pa.Schema, **options: Any) -> pa.Table | None
 
 
 def damage(path: Path) -> str | None:
-    """Why a table or a JSON file cannot be read; None where it can be, or is of another kind."""
+    """Why a table or a JSON file cannot be read; None if it can be, or is of another kind."""
     try:
         if path.suffix == ".parquet":
             pq.read_schema(path)

@@ -9,7 +9,7 @@ def content_hash(path: Path) -> str:
     """The MD5 that `dvc.lock` records for `path`.
 
     A file's is the MD5 of its bytes; a folder's is the MD5 of the JSON list of its files' hashes and relative paths,
-    followed by `.dir` (DVC's `dvc_data.hashfile.tree`). A test holds it against DVC.
+    followed by `.dir` (DVC's `dvc_data.hashfile.tree`). A test compares it with DVC's.
     """
     if path.is_dir():
         entries = [

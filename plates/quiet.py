@@ -1,4 +1,4 @@
-"""Starting TensorFlow without the page about drivers and processor flags that its libraries write."""
+"""Starts TensorFlow without the page about drivers and processor flags that its libraries log."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
-"""Work divided over this machine's processes or threads, or over the workers of a Dask cluster.
+"""Divides work over this machine's processes or threads, or over the workers of a Dask cluster.
 
-Dask's own variable `DASK_SCHEDULER_ADDRESS` chooses the cluster. It is no setting of the project: the results are the
-same bytes wherever they are made, so nothing is stale by it and no record depends on it.
+Dask's own variable `DASK_SCHEDULER_ADDRESS` chooses the cluster. It is not a project setting: the results are the same
+bytes wherever they are made, so it makes nothing stale and no record depends on it.
 """
 
 import hashlib
@@ -73,7 +73,7 @@ def _cluster(chunksize: int, needs: Path | None) -> Iterator[Mapping]:
     try:
         from distributed import Client
     except ImportError:
-        raise UserError(f"{SCHEDULER} is set, and Dask is not installed: pip install -e '.[dask]'") from None
+        raise UserError(f"{SCHEDULER} is set, but Dask is not installed: pip install -e '.[dask]'") from None
     try:
         client = Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -100,7 +100,7 @@ def _cluster(chunksize: int, needs: Path | None) -> Iterator[Mapping]:
 def _chunk(function: Callable[[Any], Any], code: str, needs: Path | None, items: list[Any]) -> list[Any]:
     """On a worker of the cluster: the results, if it has this project's code and sees its files."""
     if code != _code():
-        raise UserError(f"the Dask worker on {socket.gethostname()} has other code of plates: bring it to this commit")
+        raise UserError(f"the Dask worker on {socket.gethostname()} has other code of plates: update it to this commit")
     if needs is not None and not os.path.lexists(needs):
         raise UserError(f"the Dask worker on {socket.gethostname()} does not see {needs}: mount it there at this path")
     return [function(item) for item in items]

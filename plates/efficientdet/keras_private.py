@@ -1,6 +1,6 @@
-"""What this project takes of Keras that Keras does not promise to keep: each with the reason why no public way does it.
+"""The parts of Keras's private API that this project uses, each with the reason why no public way works.
 
-Keras is pinned to 3.15 in pyproject.toml; look here first when it is raised.
+Keras is pinned to 3.15 in pyproject.toml; look here first when upgrading it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
 
 
 def set_trainable_variables(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
-    """Makes an optimizer that was built on other variables answer for these.
+    """Makes an optimizer that was built on other variables report these.
 
     JAX's training step (`stateless_apply`) gives values to the optimizer's variables, which are otherwise those that it
     was built on.
@@ -39,7 +39,7 @@ def set_trainable_variables(optimizer: keras.optimizers.Optimizer, variables: Se
 
 
 def trainable_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """The variables that an optimizer answers for, which `Optimizer.variables` leaves out."""
+    """The trainable variables of an optimizer, which `Optimizer.variables` leaves out."""
     return optimizer._trainable_variables
 
 

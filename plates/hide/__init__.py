@@ -1,4 +1,4 @@
-"""Making the plates in photographs and videos unreadable, and saying what was hidden and what was doubtful.
+"""Makes the plates in photographs and videos unreadable, and reports what was hidden and what was doubtful.
 
-Finding them is `plates.predict`'s.
+Finding them is the job of `plates.predict`.
 """

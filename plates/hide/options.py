@@ -16,10 +16,10 @@ class Options:
 
     Attributes:
         style: blur, pixelate or fill.
-        margin: shares of a box's sides that it is grown by on each side.
-        score: least score hidden, or the name of a threshold of the model; None: its `promise` where it carries one,
-            else its own.
-        metadata: what is kept of EXIF blocks and of what a video says of itself: all, all but the place, or nothing.
+        margin: how much a box is grown on each side, as a share of its sides.
+        score: minimum score hidden, or the name of a threshold of the model; None: its `promise` if it has one, else
+        its own.
+        metadata: what is kept of EXIF blocks and a video's metadata: all, all but the location, or nothing.
     """
 
     style: Style = "blur"

@@ -19,7 +19,7 @@ from plates.predict.result import Result
 GPS = 0x8825
 WEBP_QUALITY = 90
 DOUBTFUL = 0.5
-"""Share of the threshold over which a detection that is not hidden is worth a look."""
+"""Share of the threshold above which a detection that is not hidden should be checked."""
 
 
 def hide_photograph(model: Model, source: Path, target: Path, options: Options) -> Hidden:
@@ -39,7 +39,7 @@ def hide_photograph(model: Model, source: Path, target: Path, options: Options) 
     report.doubts = weak(result.xyxy, result.scores, least, shown.xyxy)
     report.pictures = [doubt.picture(picture.pixels) for doubt in chosen(report.doubts)]
     if picture.opened.format == "MPO":
-        report.left_out = ["the pictures behind the first"]
+        report.left_out = ["the pictures after the first"]
     return report
 
 

@@ -1,4 +1,4 @@
-"""Which files are hidden, and where each goes."""
+"""Which files are processed, and where each goes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def plan(given: Iterable[str], to: Path | None) -> dict[Path, Path]:
         to: the folder to write into; None: each takes the place of its source.
 
     Raises:
-        UserError: a folder has no photograph and no video, two would be the same file, one is there already, or `to`
-            is inside of a folder that is given.
+        UserError: a folder has no photograph and no video, two would be the same file, one already exists, or `to` is
+            inside a given folder.
     """
     targets: dict[Path, Path] = {}
     for name in given:
         folder = Path(os.path.expanduser(name))
         found = files(folder, PICTURES + VIDEOS) if folder.is_dir() else paths(name)
         if folder.is_dir() and not found:
-            raise UserError(f"no photograph and no video anywhere in {folder}")
+            raise UserError(f"there is no photograph or video anywhere in {folder}")
         if to and folder.is_dir() and to.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"{to} is inside of {folder}, whose files are hidden. Name a folder elsewhere: --to FOLDER")
+            raise UserError(f"{to} is inside {folder}, the folder to be hidden. Name one elsewhere: --to FOLDER")
         for source in found:
             inside = source.relative_to(folder) if folder.is_dir() else Path(source.name)
             targets[source] = to / inside if to else source
@@ -44,6 +44,6 @@ def _require_free(targets: dict[Path, Path]) -> None:
         raise UserError(f"two of the files would both be {twice}. Name the folder around them, or hide one at a time")
     if there := [place for place in places if place.exists()]:
         raise UserError(
-            f"{len(there):,} of {len(places):,} files are there already, such as {there[0]}. Name an empty folder: "
+            f"{len(there):,} of {len(places):,} files already exist, such as {there[0]}. Name an empty folder: "
             "--to FOLDER"
         )

@@ -1,4 +1,4 @@
-"""What was hidden, and what a person should look at."""
+"""What was hidden, and what a person should check."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Doubt:
-    """A place to look at.
+    """A place to check.
 
     Attributes:
         frame: from 1; 0: of a photograph.
@@ -53,7 +53,7 @@ class Doubt:
 def weak(
     xyxy: np.ndarray, scores: np.ndarray, least: float, hidden: np.ndarray, frame: int = 0, seconds: float = 0.0
 ) -> list[Doubt]:
-    """The detections under the threshold of which less than `COVERED` lies under a hidden box."""
+    """The detections below the threshold that are covered by hidden boxes to less than `COVERED`."""
     return [
         Doubt(frame, seconds, tuple(box.tolist()), f"a plate with a score of {score:.2f} was not hidden")
         for box, score in zip(xyxy, scores, strict=True)
@@ -69,16 +69,16 @@ def covered(box: np.ndarray, others: np.ndarray) -> float:
 
 @dataclass
 class Hidden:
-    """What became of one photograph or video.
+    """The result for one photograph or video.
 
     Attributes:
         source: it.
         target: what was written.
         plates: boxes hidden in a photograph, tracks in a video.
         frames: of a video; 0: a photograph.
-        filled: boxes hidden in frames in which the plate was not found, but before and after.
-        left_out: what `source` has and `target` has not.
-        doubts: to look at.
+        filled: boxes hidden in frames where the plate was not found, but was found before and after.
+        left_out: what `source` has and `target` does not.
+        doubts: places to check.
         pictures: of at most `SHOWN` of them.
     """
 
@@ -109,5 +109,5 @@ def chosen(doubts: Sequence[Doubt]) -> list[Doubt]:
 
 
 def write_page(path: Path, hidden: Iterable[Hidden]) -> None:
-    """Writes the page of what is doubtful, one HTML file. It shows plates: it is for whoever may see them."""
-    page.write(path, "plates.hide", "doubts.html.j2", title="Plates to look at", hidden=list(hidden))
+    """Writes the page of doubtful places, one HTML file. It shows plates: only for people who may see them."""
+    page.write(path, "plates.hide", "doubts.html.j2", title="Plates to check", hidden=list(hidden))

@@ -1,4 +1,4 @@
-"""Plates over the frames of a video: what is hidden in a frame in which the detector missed it."""
+"""Tracks plates over the frames of a video, to hide them in frames where the detector missed them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hiding the plates of one video: once through it to find and follow them, once more to write it."""
+"""Hides the plates of one video: a first pass to find and track them, a second to write it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hide_video(
     Args:
         model: finds the plates.
         source: the video.
-        target: where to; in the place of what is there, once all is written.
+        target: where to write; replaces an existing file once everything is written.
         options: how.
         progress: called with frames done, of both times through the video, and the estimated number of all.
 
@@ -85,7 +85,7 @@ def _doubts(seen: list[Seen], hidden: list[list[Place]], least: float) -> list[D
         boxes = np.array([place.box for place in covered]).reshape(-1, 4)
         found += weak(frame.xyxy, frame.scores, least, boxes, number, frame.seconds)
         found += [
-            Doubt(number, frame.seconds, tuple(place.box.tolist()), "not found here, hidden from the frames around it")
+            Doubt(number, frame.seconds, tuple(place.box.tolist()), "not found here; hidden by the frames around it")
             for place in covered
             if place.filled
         ]
@@ -128,7 +128,7 @@ def _write(
             for frame in packet.decode():
                 picture = FramePicture(frame, str(source), number + 1)
                 if number >= len(hidden):
-                    raise UserError(f"{source} has more frames than when it was read first")
+                    raise UserError(f"{source} has more frames than in the first pass")
                 look(number + 1, picture)
                 covered = _covered(picture, hidden[number], options.style, options.margin)
                 output.mux(encoder.encode(covered))
@@ -136,7 +136,7 @@ def _write(
                 progress(len(hidden) + number, 2 * len(hidden))
         output.mux(encoder.encode(None))
         if number != len(hidden):
-            raise UserError(f"{source} had {len(hidden):,} frames when it was read first, and {number:,} now")
+            raise UserError(f"{source} had {len(hidden):,} frames in the first pass and has {number:,} now")
         return [f"{stream.type} stream" for stream in container.streams if stream.index not in out]
 
 

@@ -1,4 +1,4 @@
-"""How much of a change comes from each cause, and how much chance alone moves it.
+"""How much of a change comes from each cause, and how much from chance.
 
 Every combination of the causes is measured, each with several seeds. A cause's share is what adding it changes,
 averaged over the orders in which the causes can be added: the Shapley value (L. S. Shapley, A Value for n-Person Games,
@@ -53,12 +53,12 @@ def attribute(figures: Mapping[Cell, Sequence[float]], causes: Sequence[str]) ->
         causes: their names.
 
     Raises:
-        ValueError: no cell has two seeds, so that nothing says what chance does.
+        ValueError: no cell has two seeds, so chance cannot be measured.
     """
     means = {cell: float(np.mean(values)) for cell, values in figures.items()}
     freedom = sum(len(values) - 1 for values in figures.values())
     if freedom == 0:
-        raise ValueError("two seeds at least say what chance does")
+        raise ValueError("measuring chance takes at least two seeds")
     squares = sum(float(np.sum((np.array(values) - means[cell]) ** 2)) for cell, values in figures.items())
     seed = float(np.sqrt(squares / freedom))
     from scipy import stats

@@ -1,7 +1,7 @@
 """Files by the MD5 of their content, as DVC keeps them: in its cache, and in remotes that are folders.
 
-An object lies at `files/md5/AB/CDEF…`; a folder is an object of its own, `….dir`, the JSON list of its files. That
-layout is all that is needed to bring a record back, with DVC or without it.
+An object is at `files/md5/AB/CDEF…`; a folder is an object too, `….dir`, the JSON list of its files. This layout is all
+that is needed to restore a record, with DVC or without it.
 """
 
 import configparser
@@ -27,7 +27,7 @@ class Cache:
 
     @classmethod
     def of(cls, root: Path) -> "Cache":
-        """Where the project in `root` keeps its files, as DVC's configuration says."""
+        """Where the project in `root` keeps its files, according to DVC's configuration."""
         folder, urls = ".dvc/cache", {}
         for file in _configurations(root):
             parser = configparser.ConfigParser(interpolation=None, strict=False)
@@ -35,7 +35,7 @@ class Cache:
                 parser.read(file, encoding="utf-8")
             except (configparser.Error, ValueError) as error:
                 first = str(error).splitlines()[0]
-                raise UserError(f"{file} is not a configuration of DVC's ({first}). Fix it, or delete it") from None
+                raise UserError(f"{file} is not a DVC configuration ({first}). Fix it, or delete it") from None
             for section in parser.sections():
                 values, name = parser[section], section.strip("'")
                 base = file.parent
@@ -48,7 +48,7 @@ class Cache:
         return cls([root / folder, *here], [url for url in urls.values() if _elsewhere(url)])
 
     def find(self, md5: str) -> Path | None:
-        """The object with this hash; None where no folder holds it."""
+        """The object with this hash; None if no folder has it."""
         for folder in self.folders:
             path = folder / "files" / "md5" / md5[:2] / md5[2:]
             if path.is_file():
@@ -71,7 +71,7 @@ class Cache:
             yield entry["relpath"], entry["md5"]
 
     def missing(self, md5: str) -> list[str]:
-        """What of an output is not here: its file, the list of its folder, or files of it."""
+        """The missing parts of an output: its file, its folder's list, or some of its files."""
         try:
             return [name for _, name in self.files(md5) if self.find(name) is None]
         except KeyError:
@@ -81,7 +81,7 @@ class Cache:
         """Writes an output to `target`, atomically, as hard links where the file system allows them, as DVC does.
 
         Raises:
-            UserError: something of it is not here, or is not what its name says.
+            UserError: a part is missing, or does not match its hash.
         """
         if absent := self.missing(md5):
             raise UserError(f"{target}: {len(absent)} of the files of {md5} are not in {self.folders[0]}")
@@ -93,11 +93,11 @@ class Cache:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _link(cast(Path, self.find(name)), place)
             if content_hash(temporary) != md5:
-                raise UserError(f"{target}: what is kept as {md5} has another hash: it is damaged")
+                raise UserError(f"{target}: the content stored as {md5} has another hash: it is damaged")
 
 
 def _configurations(root: Path) -> list[Path]:
-    """DVC's files of settings; the last that says something wins."""
+    """DVC's configuration files; later ones take precedence."""
     at_home = Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser()
     return [Path("/etc/xdg/dvc/config"), at_home / "dvc/config", root / ".dvc/config", root / ".dvc/config.local"]
 
@@ -109,6 +109,6 @@ def _elsewhere(url: str) -> bool:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-        target.chmod(0o444)  # shared with the cache: whoever writes here writes a new file
+        target.chmod(0o444)  # shared with the cache: read-only, so that nobody edits it in place
     except OSError:
         shutil.copyfile(source, target)

@@ -1,9 +1,9 @@
-"""The model in service: one folder that says whose it is, and the decisions that put it there.
+"""The model in service: one folder that names its record, and the decisions that put it there.
 
 `models/champion` holds `model` (the export), `checkpoint`, and in `best` the checkpoint and the detections of the best
-model that was ever in service, which challengers are compared with. Its `champion.json` names their records. The folder
-is replaced in one step and is the truth; `models/champion.json` and the newest file of `lineage/decisions` follow from
-it and are written again where a kill kept them from being written.
+model ever in service, which challengers are compared with. Its `champion.json` names their records. The folder is
+replaced in one step and is authoritative; `models/champion.json` and the newest file of `lineage/decisions` follow from
+it and are written again if a kill prevented that.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ class Verdict(BaseModel):
 
 
 class InService(BaseModel):
-    """What the folder says of itself: the records of the model in service and of the best one; its test set."""
+    """The folder's own description: the records of the model in service and of the best one; its test set."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +69,7 @@ class InService(BaseModel):
 
 
 def decisions(root: Path) -> list[Verdict]:
-    """Every decision, the newest last, in the order in which they followed each other, whatever the clocks said.
+    """Every decision, the newest last, in the order they were made, whatever the clocks said.
 
     Raises:
         UserError: a file is not a decision, or was edited.
@@ -86,7 +86,7 @@ def decisions(root: Path) -> list[Verdict]:
 
 
 def settled(root: Path) -> InService | None:
-    """The model in service, after its folder was compared with its record; None where none is.
+    """The model in service, after comparing its folder with its record; None if there is none.
 
     Raises:
         UserError: the folder is gone, or is not what its record made.
@@ -97,13 +97,13 @@ def settled(root: Path) -> InService | None:
     if not (root / FOLDER / _NAME).is_file():
         if expected is None:
             return None
-        raise UserError(f"{FOLDER} is gone, and record {expected[:8]} is in service. Bring it back: {REPAIR}")
+        raise UserError(f"{FOLDER} is missing, but record {expected[:8]} is in service. Restore it: {REPAIR}")
     try:
         service = InService.model_validate_json((root / FOLDER / _NAME).read_text(encoding="utf-8"))
     except ValidationError as error:
         raise UserError(f"{FOLDER}/{_NAME} does not say what is in service: {error}. Repair it: {REPAIR}") from None
     if wrong := _unlike(root, service):
-        raise UserError(f"{FOLDER} is not what record {service.record[:8]} made: {', '.join(wrong)}. {REPAIR}")
+        raise UserError(f"{FOLDER} is not what record {service.record[:8]} made: {', '.join(wrong)}. Repair: {REPAIR}")
     if service.verdict.id not in {verdict.id for verdict in known}:
         _keep(root, service.verdict)
     point(root, service, decisions(root)[-1])
@@ -118,7 +118,7 @@ def put_in_service(
     scored: Path | None = None,
     test_set: str | None = None,
 ) -> None:
-    """Makes the folder anew, in one step, and keeps the decision.
+    """Replaces the folder in one step, and saves the decision.
 
     Args:
         root: the project's folder.
@@ -146,7 +146,7 @@ def put_in_service(
 
 
 def keep_in_service(root: Path, service: InService | None, verdict: Verdict) -> None:
-    """Keeps a decision that changes nothing."""
+    """Saves a decision that changes nothing."""
     _keep(root, verdict)
     point(root, service, verdict)
 
@@ -182,7 +182,7 @@ def repair(root: Path) -> str:
 
 
 def rollback(root: Path, target: str | None, because: str | None) -> Verdict:
-    """Puts an earlier champion in service again: `target` by the beginning of its id, else the one before.
+    """Puts an earlier champion back in service: `target` by the first characters of its id, else the previous one.
 
     Raises:
         UserError: there is no earlier champion, or `target` never was one.
@@ -204,7 +204,7 @@ def rollback(root: Path, target: str | None, because: str | None) -> Verdict:
 
 
 def promote(root: Path, target: str, because: str) -> Verdict:
-    """Puts a record's model in service without asking the gate. The bar for later challengers does not sink by it."""
+    """Puts a record's model in service without asking the gate. This does not lower the bar for later challengers."""
     service, record = settled(root), records.find(root, target)
     said = verdict(root, "promote", record.id, service, promoted=True, reason="by name", because=because)
     put_in_service(root, record, said, best=service.best if service else None)
@@ -228,16 +228,14 @@ def _read(file: Path) -> Verdict:
         found = Verdict.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError, OSError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UserError(f"{file} is not a decision: {why}. Bring it back: git checkout -- {file}") from None
+        raise UserError(f"{file} is not a decision: {why}. Restore it: git checkout -- {file}") from None
     if found.sealed().id != found.id:
-        raise UserError(
-            f"{file} was edited: its id is not the hash of its content. Bring it back: git checkout -- {file}"
-        )
+        raise UserError(f"{file} was edited: its id is not the hash of its content. Restore it: git checkout -- {file}")
     return found
 
 
 def _unlike(root: Path, service: InService) -> list[str]:
-    """Which parts of the folder are not those of the records that it names."""
+    """Which parts of the folder do not match the records it names."""
     expected = {name: (service.record, path) for name, path in PARTS.items()}
     expected["best/checkpoint"] = (service.best, CHECKPOINT)
     wrong = []

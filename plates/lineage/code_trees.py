@@ -49,14 +49,14 @@ class CodeTrees:
         """
         commit, diff = record.code["commit"], record.code.get("diff")
         if commit is None:
-            raise UserError(f"record {record.short} was written outside Git: its code is known by its hash only")
+            raise UserError(f"record {record.short} was written outside Git: only the hash of its code is known")
         if diff is None and record.code["changed"]:
             files = ", ".join(record.code["changed"])
             raise UserError(f"record {record.short} was written with edits that it does not keep, in {files}")
         prefix = (git(self._root, "rev-parse", "--show-prefix") or "").strip()
         if self._git("read-tree", f"{commit}:{prefix}", ok=(0, 128)) is None:
             raise UserError(
-                f"commit {commit[:8]} of record {record.short} is not in this repository. Where a remote has it: "
+                f"commit {commit[:8]} of record {record.short} is not in this repository. If a remote has it: "
                 "git fetch --all"
             )
         if diff:
@@ -111,10 +111,10 @@ def code_trees(root: Path) -> Iterator[CodeTrees]:
 
 
 def export_code(root: Path, record: Record, folder: Path) -> None:
-    """Writes the code of a record into a folder: that which lies in `root`, where it is the same, else Git's.
+    """Writes the code of a record into a folder: from `root` if it is the same, else from Git.
 
     Raises:
-        UserError: it cannot be had, or is not what the record's hash says.
+        UserError: it is not available, or does not match the record's hash.
     """
     if record.code.get("tree") == tree_hash(root):
         for file in (*files(root), *(root / name for name in SETTINGS if (root / name).is_file())):
@@ -128,7 +128,7 @@ def export_code(root: Path, record: Record, folder: Path) -> None:
     if expected and tree_hash(folder) != expected:
         raise UserError(
             f"the code of record {record.short}, made from its commit and its patch, has hash {tree_hash(folder)}, "
-            f"the record says {expected}"
+            f"but the record says {expected}"
         )
 
 

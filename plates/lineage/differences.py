@@ -1,4 +1,4 @@
-"""What differs between two evaluations, in words, the most telling first."""
+"""What differs between two evaluations, in words, the most informative first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def parameters(first: Record, second: Record, meanings: Mapping[str, str]) -> Se
 
 
 def code(root: Path, first: Record, second: Record) -> Section:
-    """The files of the code that differ, with lines added and removed, and the stages that each is part of."""
+    """The code files that differ, with lines added and removed, and the stages that each is part of."""
     trees = first.code.get("tree"), second.code.get("tree")
     if None not in trees and trees[0] == trees[1]:
         return Section("Code", [])
@@ -83,7 +83,7 @@ def hashes(first: Record, second: Record) -> list[str]:
 
 
 def results(comparison: Comparison, paired: pd.DataFrame | None) -> Section:
-    """What became of the photographs that both scored with the same labels.
+    """The results on the photographs that both scored with the same labels.
 
     Args:
         comparison: of the two evaluations.

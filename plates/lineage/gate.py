@@ -1,4 +1,4 @@
-"""The gate between a freshly scored model and service: refused is what is worse than the best by more than chance."""
+"""The gate between a newly scored model and service: a model worse than the best by more than chance is refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from plates.metrics import measured
 WHOLE = "all"
 CONFIDENCE = 0.95
 FEWEST = 100
-"""Groups of photographs (plates) from which on a slice is judged."""
+"""Groups of photographs (plates) needed to judge a slice."""
 _SHOWN = 3
 
 
@@ -31,7 +31,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Rule:
-    """What the gate goes by.
+    """The gate's criteria.
 
     Attributes:
         metric: the figure that decides, larger is better.
@@ -79,7 +79,7 @@ def decide(
     if lost.empty:
         return Decision(True, against, _records(rows))
     where = "; ".join(
-        f"over all by at least {-row['least_loss']:.3f}"
+        f"overall by at least {-row['least_loss']:.3f}"
         if row["dimension"] == WHOLE
         else f"where {row['dimension']} is {row['slice']} by at least {-row['least_loss']:.3f} "
         f"({row['second']:.3f} against {row['first']:.3f}, {row['images']:,} photographs)"
@@ -127,11 +127,11 @@ def _short(challenger: Mapping[str, Any], rule: Rule) -> Decision | None:
 
 
 def figure(metrics: Mapping[str, Any], metric: str) -> float:
-    """The figure that decides; `UserError` where the model was not measured by it."""
+    """The figure that decides; raises `UserError` if the model was not measured by it."""
     if metrics.get(metric) is None:
         raise UserError(
-            f"gate.metric is {metric}, and the model was measured by {', '.join(measured(metrics)) or 'nothing'}. "
-            "Set gate.metric to a figure that it has: plates run --set gate.metric=NAME"
+            f"gate.metric is {metric}, but the model was measured by {', '.join(measured(metrics)) or 'nothing'}. "
+            "Set gate.metric to a figure it has: plates run --set gate.metric=NAME"
         )
     return float(metrics[metric])
 

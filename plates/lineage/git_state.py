@@ -1,4 +1,4 @@
-"""Whether Git can say which commit lies in a folder: a record without one does not lead back to the code."""
+"""Whether Git knows the commit in a folder: a record without one does not lead back to the code."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 def trouble(root: Path) -> str | None:
     """Why Git names no commit for `root`, and what to do about it; None where it names one."""
     if shutil.which("git") is None:
-        return "there is no git here, so records name no commit. Install it: apt-get install git"
+        return "git is not installed, so records name no commit. Install it: apt-get install git"
     done = subprocess.run(
         ["git", "rev-parse", "--verify", "HEAD"],
         cwd=root,
@@ -37,5 +37,5 @@ def trouble(root: Path) -> str | None:
 
 
 def in_repository(root: Path) -> bool:
-    """Whether `root` lies in a Git repository, whatever Git says of it."""
+    """Whether `root` is in a Git repository, whatever Git says."""
     return any((folder / ".git").exists() for folder in (root, *root.parents))

@@ -1,4 +1,4 @@
-"""What became of one photograph in every evaluation: its names, its label, its split, whether its plates were found."""
+"""One photograph's history over all evaluations: its names, label, split, and whether its plates were found."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class Seen:
     Attributes:
         record: of the evaluation.
         delivery: the first eight characters of the version of `data/raw_images.parquet`.
-        rows: of the outcomes: one a plate, under every name that the content had. Empty where it was not there.
+        rows: of the outcomes: one per plate, under every name that the content had. Empty if it was not there.
     """
 
     record: Record
@@ -79,7 +79,7 @@ def label(rows: Sequence[dict]) -> str:
 
 
 def outcome(rows: Sequence[dict]) -> str:
-    """What became of a photograph: why it was set aside, or what of it was found."""
+    """A photograph's outcome: why it was set aside, or which plates were found."""
     if rows[0]["rejected"] is not None:
         return f"set aside: {rows[0]['rejected']}"
     scored = [row for row in rows if row["found"] is not None]

@@ -9,7 +9,7 @@ from plates.lineage.record import Record
 
 
 def parents(checkpoint: Path, records: Sequence[Record]) -> dict[str, Any]:
-    """What the run of a checkpoint started from, as the run wrote it down; empty where that was random weights.
+    """What the run of a checkpoint started from, as the run recorded it; empty for random weights.
 
     `pretrained` is `model.pretrained`, `content` the hash of the checkpoint that it named, `sha256` that of the file
     that was loaded, `record` the id of the record that the checkpoint is of. Each only where it is known.

@@ -65,7 +65,7 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class Unfit:
-    """A file among the records that is not to be believed, and why."""
+    """A file among the records that cannot be trusted, and why."""
 
     path: Path
     why: str
@@ -81,7 +81,7 @@ def write(
     door: str | None = None,
     runs: Mapping[str, str] | None = None,
 ) -> Record:
-    """Writes the record of the evaluation that lies in `root` now, and returns it.
+    """Writes the record of the current evaluation in `root`, and returns it.
 
     Its name is the hash of what was evaluated and how: an evaluation repeated to the same figures from the same data,
     parameters, code and packages is the same record, and keeps its first time, machine and commit.
@@ -162,7 +162,7 @@ def read(path: Path) -> Record:
     Raises:
         UserError: the file is not a record, or was changed after it was written.
     """
-    again = f"Bring it back: git checkout -- {path}"
+    again = f"Restore it: git checkout -- {path}"
     try:
         record = Record.model_validate_json(path.read_text(encoding="utf-8"))
         if record.version > 1 and "tree" not in record.code:
@@ -174,12 +174,12 @@ def read(path: Path) -> Record:
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not a record: {error}. {again}") from None
     if not record.id == path.stem == identity(record) or (record.version > 1 and record.seal != seal(record)):
-        raise UserError(f"{path} was changed after it was written: its content does not give its id. {again}")
+        raise UserError(f"{path} was changed after it was written: its id is not the hash of its content. {again}")
     return record
 
 
 def read_all(root: Path) -> list[Record]:
-    """Every record of the project that is to be believed, oldest first; `unfit` names the others.
+    """Every trustworthy record of the project, oldest first; `unfit` names the others.
 
     A record comes after the one that was there when it was written, whatever the clock said.
     """
@@ -196,12 +196,12 @@ def find(root: Path, prefix: str) -> Record:
     """The record whose id begins with `prefix`.
 
     Raises:
-        UserError: there is none, more than one, or it is not to be believed.
+        UserError: there is none, more than one, or it cannot be trusted.
     """
     paths = [path for path in _files(root) if path.stem.startswith(prefix)]
     if len(paths) != 1:
         what = "no record" if not paths else f"{len(paths)} records"
-        again = "" if paths else f"; bring back what was deleted: git checkout -- {FOLDER}"
+        again = "" if paths else f"; restore deleted ones: git checkout -- {FOLDER}"
         raise UserError(f"{what} with an id that begins with {prefix!r}. List them: plates lineage{again}")
     return read(paths[0])
 

@@ -1,4 +1,4 @@
-"""Bringing back the data, parameters and model of a record, from the record and the cache's files alone."""
+"""Restores the data, parameters and model of a record, using only the record and the cache's files."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Fetch = Callable[[Sequence[str]], None]
 
 @dataclass
 class Restored:
-    """What was brought back, what was as it should be already, and what is kept nowhere: figures and pages of a run.
+    """What was restored, what was already correct, and what is not kept anywhere: figures and pages of a run.
 
     `kept` is the folder that has what was here before; None where the record has a folder of its own.
     """
@@ -35,8 +35,8 @@ class Restored:
 def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
     """Puts the data, models, parameters and `dvc.lock` of a record in place.
 
-    The code stays as it is, and so does what came after the record (its card, the champion). What lies here and is not
-    in the cache is moved aside, never overwritten.
+    The code stays unchanged, and so does what came after the record (its card, the champion). Content that is not in
+    the cache is moved aside, never overwritten.
 
     Args:
         root: the project's folder.
@@ -44,7 +44,7 @@ def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
         fetch: asked for the hashes that the cache lacks, where a remote may have them.
 
     Raises:
-        UserError: something is nowhere to be had. Nothing was changed then.
+        UserError: something is not available anywhere. Nothing is changed then.
     """
     cache = Cache.of(root)
     wanted = _wanted(root, record, cache, fetch)
@@ -61,7 +61,7 @@ def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
 
 
 def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = None, code: bool = True) -> Restored:
-    """Makes a folder of its own of a record: its code, parameters, data and models, ready to run.
+    """Restores a record into a separate folder: its code, parameters, data and models, ready to run.
 
     DVC works in it, without Git, on the cache of the project in `root`.
 
@@ -73,7 +73,7 @@ def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = N
         code: whether to write the record's code; else the folder has what the caller put into it.
 
     Raises:
-        UserError: something is nowhere to be had, or the folder is not empty.
+        UserError: something is not available anywhere, or the folder is not empty.
     """
     if code and folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty. Name a new folder")
@@ -114,8 +114,8 @@ def _wanted(root: Path, record: Record, cache: Cache, fetch: Fetch | None) -> di
             + "\n".join(lines)
             + f"\nLooked in {places}{f' and asked {remotes}' if remotes and fetch else ''}. "
             + (f"A remote may have them: install DVC and run this again ({remotes}). " if remotes and not fetch else "")
-            + "Another clone may have them: dvc push there, then this again. "
-            + "Or make them anew: put the record's params_yaml into params.yaml and `plates run`."
+            + "Another clone may have them: dvc push there, then run this again. "
+            + "Or make them again: put the record's params_yaml into params.yaml and `plates run`."
         )
     return wanted
 
@@ -165,7 +165,7 @@ def _uncached(root: Path) -> set[str]:
     try:
         stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
     except (ValueError, yaml.YAMLError, KeyError, TypeError):
-        raise UserError(f"{path} is damaged. Bring it back: git checkout -- dvc.yaml") from None
+        raise UserError(f"{path} is damaged. Restore it: git checkout -- dvc.yaml") from None
     outs = [out for stage in stages.values() for key in ("outs", "metrics", "plots") for out in stage.get(key, [])]
     return {
         path for out in outs if isinstance(out, dict) for path, options in out.items() if not options.get("cache", True)

@@ -1,4 +1,4 @@
-"""Which records vouch for a model: those of the evaluations that scored this very content."""
+"""Which records vouch for a model: those of evaluations that scored exactly this content."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The code that ran: a hash of every file of it, and what of it Git does not have yet."""
+"""The code that ran: a hash of all its files, and the parts that Git does not have yet."""
 
 import hashlib
 import subprocess

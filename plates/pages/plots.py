@@ -19,7 +19,7 @@ COLOURS = ("#3b82f6", "#f59e0b", "#059669", "#a855f7")
 
 GRID = "#80808040"
 INK = "#010203"
-"""Stands in an SVG for the colour of the page's text, which is another in the dark."""
+"""Placeholder in an SVG for the colour of the page's text, which differs in dark mode."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The bytes of a photograph that the pipeline takes in: those of its file, or of the JPEG that it was converted to."""
+"""The bytes of a photograph that the pipeline uses: its file, or the JPEG it was converted to."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Photographs:
     Attributes:
         root: `data.root`, on this disk or in a store, which paths are relative to.
         converted: folder of what `plates.photographs.convert` made of some of them; None: of none.
-        scan_cache: what the last scan knows without reading, which is dropped where a photograph belies it.
+        scan_cache: the last scan's cache, dropped if a photograph contradicts it.
     """
 
     root: Place
@@ -49,15 +49,13 @@ class Photographs:
         """The content.
 
         Raises:
-            ChangedSinceScanError: it cannot be read, is no regular file, or has another SHA-256.
+            ChangedSinceScanError: it cannot be read, is not a regular file, or has another SHA-256.
         """
         try:
             file = self.file(path, sha256)
             content = file.read(sha256) if isinstance(file, Remote) else read(file)
         except OSError as error:
-            raise ChangedSinceScanError(
-                f"{path} cannot be read ({error.strerror}), and could at the scan: {SCAN_AGAIN}"
-            ) from error
+            raise ChangedSinceScanError(f"{path} cannot be read any more ({error.strerror}): {SCAN_AGAIN}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             if self.scan_cache:
                 self.scan_cache.unlink(missing_ok=True)

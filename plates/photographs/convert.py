@@ -1,4 +1,4 @@
-"""Photographs of other kinds, and JPEGs that lie on their side, as upright JPEGs: encoded once, kept by content.
+"""Converts photographs of other kinds and turned JPEGs to upright JPEGs: encoded once, kept by content.
 
 Transparent pixels become white, 16 bits a channel the upper eight. What is kept is named by its own SHA-256 and found
 by that of its source, so that a photograph that moves is not encoded again.
@@ -30,15 +30,15 @@ KINDS = ("PNG", "WebP", "BMP", "TIFF", "GIF")
 CONVERTED_SCHEMA = pa.schema(
     [
         *RAW_IMAGES_SCHEMA,
-        pa.field("source", pa.string(), metadata={"description": "what the file is; null: its own bytes are taken in"}),
-        pa.field("source_sha256", pa.string(), metadata={"description": "of the file, where another JPEG is taken in"}),
+        pa.field("source", pa.string(), metadata={"description": "what the file is; null: its own bytes are used"}),
+        pa.field("source_sha256", pa.string(), metadata={"description": "hash of the file, if another JPEG is used"}),
         pa.field(
             "orientation", pa.int8(), metadata={"description": "EXIF orientation that it was turned by; null: none"}
         ),
     ]
 )
 TAKEN_SCHEMA = CONVERTED_SCHEMA.append(DECODED_SCHEMA.field("dhash"))
-"""Of `data/raw_images.parquet`: what is taken in, and what decoding told."""
+"""Schema of `data/raw_images.parquet`: the images, and what decoding found."""
 MADE = ("sha256", "width", "height", "problem", "source", "orientation")
 CACHE_SCHEMA = pa.schema(
     [("source_sha256", pa.string()), ("quality", pa.int16())] + [CONVERTED_SCHEMA.field(name) for name in MADE],
@@ -109,7 +109,7 @@ def _replaced(images: pa.Table, made: pa.Table, at: pa.ChunkedArray) -> pa.Table
 
 
 def _known(cache: Path, quality: int, photographs: Photographs) -> pa.Table:
-    """What was made before at this quality and is still there."""
+    """What was made earlier at this quality and still exists."""
     known = read_cache(cache, CACHE_SCHEMA, filters=[("quality", "=", quality)])
     if known is None:
         return CACHE_SCHEMA.empty_table()
@@ -147,7 +147,7 @@ def upright_jpeg(content: bytes, quality: int) -> tuple[bytes, tuple[int, int], 
     """An upright JPEG of a picture, its size (width, height), what it was, and the EXIF orientation it was turned by.
 
     Raises:
-        ValueError: not all of it decodes, it is an animation, it has over `MOST_MEGAPIXELS`, or its pixels are no
+        ValueError: it does not decode completely, is an animation, has over `MOST_MEGAPIXELS`, or its pixels are not
             colours (32-bit numbers).
     """
     if content.startswith(b"\xff\xd8"):
@@ -177,7 +177,7 @@ def plain(image: Image.Image) -> Image.Image:
     """The picture in RGB or grey, eight bits a channel.
 
     Raises:
-        ValueError: its pixels are 32-bit numbers, which say nothing of black and white.
+        ValueError: its pixels are 32-bit numbers without a defined black and white.
     """
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image.convert("I")) >> 8).astype(np.uint8))

@@ -1,6 +1,6 @@
-"""What only the pixels of a photograph tell: whether all of it decodes, and a perceptual hash.
+"""Checks that need a photograph's pixels: whether it decodes completely, and a perceptual hash.
 
-libjpeg paints what a damaged file lacks in grey and calls that a warning; here it is the error that it is. The hash is
+libjpeg fills the missing parts of a damaged file with grey and only warns; here that is an error. The hash is
 dHash: the picture at 9x8 grey pixels, one bit for each pixel that is brighter than its right neighbour.
 """
 
@@ -30,7 +30,7 @@ CACHE_SCHEMA = pa.schema(
 )
 
 MOST_MEGAPIXELS = 170
-"""A larger image is not decoded: Pillow takes one over 179 for an attack on the memory."""
+"""A larger image is not decoded: Pillow treats one over 179 as a decompression bomb."""
 
 SMALLER = 8  # times, which spares most of the inverse transform; every coefficient is decoded all the same
 AT_ONCE = 64  # photographs of one thread
@@ -84,7 +84,7 @@ def decode_images(
 
 
 def look(content: bytes) -> tuple[str | None, int | None]:
-    """What is wrong with a JPEG (None: all of it decodes), and its dHash (None: it does not)."""
+    """What is wrong with a JPEG (None: it decodes completely), and its dHash (None: it does not)."""
     try:
         _, _, colours, _ = simplejpeg.decode_jpeg_header(content)
         pixels = simplejpeg.decode_jpeg(content, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=SMALLER)

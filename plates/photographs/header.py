@@ -29,7 +29,7 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class Header:
-    """What a file's header says.
+    """The contents of a file's header.
 
     Attributes:
         width: pixels as stored; None: no frame header was found.
@@ -45,9 +45,9 @@ class Header:
 def read_header(content: bytes | memoryview) -> Header:
     """Reads the header of a whole file.
 
-    Problems that make the file unusable: `zero bytes`, `not a JPEG: ...`, `damaged: ...`, `truncated: ...`. One
-    that a reader must know of: `EXIF orientation N` (the label's pixels may be those of the stored or of the turned
-    picture). Greyscale, CMYK and progressive JPEGs are read by every decoder used here and are fine.
+    Problems that make the file unusable: `zero bytes`, `not a JPEG: ...`, `damaged: ...`, `truncated: ...`. One that a
+    reader must know about: `EXIF orientation N` (the label's pixels may be those of the stored or of the turned
+    picture). Greyscale, CMYK and progressive JPEGs are fine: every decoder used here reads them.
     """
     content = memoryview(content)
     if not content:

@@ -1,4 +1,4 @@
-"""How bright, contrasted and sharp photographs are, measured on their pixels: for data whose labels do not say it."""
+"""Brightness, contrast and sharpness of photographs, measured on their pixels, for data whose labels lack them."""
 
 import io
 import os

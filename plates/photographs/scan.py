@@ -34,8 +34,8 @@ RAW_IMAGES_SCHEMA = pa.schema(
 READERS = (Path(__file__), Path(__file__).with_name("header.py"))  # another code may find other problems
 CODE = hashlib.sha256(b"".join(file.read_bytes() for file in READERS)).hexdigest()
 STATUS = {"bytes": "st_size", "mtime_ns": "st_mtime_ns", "ctime_ns": "st_ctime_ns", "inode": "st_ino"}
-"""What tells that a file is the one that was read. Whoever replaces it can set its size and its time of modification;
-the system sets the time of change and the inode (which may be over 2^63, and is kept as its remainder).
+"""What identifies a file as the one that was read. Size and modification time can be set by whoever replaces it; the
+system sets the change time and the inode (which may be over 2^63, and is kept as its remainder).
 """
 CACHE_SCHEMA = pa.schema(
     [*RAW_IMAGES_SCHEMA, *(pa.field(name, pa.int64()) for name in STATUS if name != "bytes")], metadata={"code": CODE}
@@ -92,7 +92,7 @@ def scan(
     """
     _require_folder(root)
     if isinstance(root, Path) and cache_path.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"the scan's cache {cache_path} would lie in data.root, {root}, which is never written.")
+        raise UserError(f"the scan's cache {cache_path} would be in data.root, {root}, which is never written.")
     result = Scan(RAW_IMAGES_SCHEMA.empty_table())
     found = listing(root, result)
     if not len(found):
@@ -134,19 +134,19 @@ def _require_folder(root: Place) -> None:
         os.stat(os.path.join(root, "."))
     except PermissionError:
         raise UserError(
-            f"data.root is {root}, and this user may not read it. Fix it with: chmod -R u+rX {root}"
+            f"data.root is {root}, which this user may not read. Fix it with: chmod -R u+rX {root}"
         ) from None
 
 
 def not_read(foreign: Counter[str]) -> str:
-    """The photographs of kinds that are not read, in a sentence with what to do; empty where there are none."""
+    """A sentence on photographs in unsupported formats and what to do; empty if there are none."""
     kinds = ", ".join(f"{suffix} {number:,}" for suffix, number in sorted(foreign.items()))
-    return kinds and f"photographs of kinds that are not read, left out: {kinds}. Save them as JPEG or PNG"
+    return kinds and f"photographs in unsupported formats, left out: {kinds}. Save them as JPEG or PNG"
 
 
 def _without_images(root: Place, result: Scan) -> UserError:
     if result.foreign:
-        return UserError(f"no image under {root} that can be read; {not_read(result.foreign)}, then: plates run")
+        return UserError(f"no readable image under {root}; {not_read(result.foreign)}, then: plates run")
     return UserError(
         f"no image under {root}: {result.other_files} other files, {result.links} links (not followed), "
         f"{len(result.unreadable)} unreadable. "

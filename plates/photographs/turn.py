@@ -1,4 +1,4 @@
-"""What an EXIF orientation does to a picture and to points in it (CIPA DC-008, table 6)."""
+"""Applies an EXIF orientation to a picture and to points in it (CIPA DC-008, table 6)."""
 
 import numpy as np
 import pandas as pd
@@ -56,8 +56,8 @@ def turned(points: np.ndarray, size: np.ndarray, orientation: int) -> np.ndarray
 def drawn_upright(said: np.ndarray, size: np.ndarray, orientation: np.ndarray) -> np.ndarray:
     """Whether [N] the boxes of turned photographs were drawn on the picture as displayed, not as it is stored.
 
-    The size that an annotation says tells, where turning changes it. Where it does not, the others of the delivery
-    decide if they agree on the picture as displayed; else the stored one is meant.
+    The size in the annotation decides, if turning changes it. If not, the delivery's other annotations decide if they
+    agree on the picture as displayed; otherwise the stored one is meant.
 
     Args:
         said: [N, 2], width and height that the annotation says; NaN where it says none.

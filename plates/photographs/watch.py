@@ -1,4 +1,4 @@
-"""Whether the photographs of a folder are at rest, and how they differ from those of the last scan."""
+"""Whether the photographs of a folder are stable, and how they differ from those of the last scan."""
 
 import hashlib
 import os
@@ -31,14 +31,14 @@ class Look(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Numbers of photographs that came, changed and went."""
+    """Numbers of photographs that were added, changed and removed."""
 
     came: int
     changed: int
     gone: int
 
     def __str__(self) -> str:
-        return f"{self.came:,} came, {self.changed:,} changed, {self.gone:,} went"
+        return f"{self.came:,} added, {self.changed:,} changed, {self.gone:,} removed"
 
 
 def look(root: Place) -> Look:

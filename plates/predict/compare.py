@@ -31,7 +31,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it.
+    """The result of a comparison.
 
     Attributes:
         table: `plates.scoring.by_slice.paired`.
@@ -89,7 +89,7 @@ def compare(
     """
     ids = _same_classes(first, second)
     if truth["class"].isna().all():
-        raise UserError(f"none of the {truth['image_id'].nunique():,} photographs has a labelled box: nothing compares")
+        raise UserError(f"none of the {truth['image_id'].nunique():,} photographs has a labelled box to compare on")
     left_out: dict[str, str] = {}
     found, milliseconds = [], []
     for number, model in enumerate((first, second)):
@@ -129,9 +129,7 @@ def trained_on(root: Path, record: Record) -> set[str]:
 def write(target: Path, found: Comparison, names: tuple[str, str], files: Mapping[int, Path]) -> None:
     """Writes the comparison as a page, with the photographs that one finds and the other misses side by side."""
     groups = {
-        f"Found by {name} alone": [
-            _pair(found, names, files, row) for row in found.only(model).head(SHOWN).itertuples()
-        ]
+        f"Found only by {name}": [_pair(found, names, files, row) for row in found.only(model).head(SHOWN).itertuples()]
         for name, model in zip(names, ("first", "second"), strict=True)
     }
     page.write(
@@ -172,9 +170,9 @@ def _same_classes(first: Model, second: Model) -> dict[int, int]:
     ours, theirs = first.label_map, second.label_map
     if set(ours.values()) != set(theirs.values()):
         raise UserError(
-            f"{first.path} finds {', '.join(first.names)}, and {second.path} {', '.join(second.names)}: no figure "
-            "compares them. Where these are two words for one thing: for an ONNX of another tool, change label_map in "
-            "its description"
+            f"{first.path} finds {', '.join(first.names)}, but {second.path} finds {', '.join(second.names)}: no "
+            "figure compares them. If these are two names for one class of another tool's ONNX, change label_map "
+            "in its description"
         )
     ids = {name: key for key, name in ours.items()}
     return {key: ids[name] for key, name in theirs.items()}

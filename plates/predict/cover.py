@@ -1,4 +1,4 @@
-"""Making parts of a picture unreadable."""
+"""Makes parts of a picture unreadable."""
 
 from __future__ import annotations
 

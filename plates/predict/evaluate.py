@@ -1,4 +1,4 @@
-"""Scoring any model on any labelled folder."""
+"""Scores any model on any labelled folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from plates.settings.params import EvaluationParams
 
 MOST_DETECTIONS = EvaluationParams().max_detections
 READ_ANYWAY = (NOT_JPEG, TURNED)
-"""How a scan's problems begin that a model does not mind: it reads such pictures, or says that it cannot."""
+"""Prefixes of scan problems that do not concern a model: it reads such pictures, or says that it cannot."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def evaluate(
         progress: called with pictures done and to do.
 
     Raises:
-        UserError: nothing there is labelled, or the labels have classes that the model does not know.
+        UserError: nothing is labelled, or the labels have classes that the model does not know.
 
     Example:
         >>> scores = plates.evaluate(folder, labelled, annotations)
@@ -211,7 +211,8 @@ def labels(folder: Path, annotations: Path | None, known: dict[int, str]) -> tup
             f": {len(left_out):,} cannot be used, such as {', '.join(next(iter(left_out.items())))}" if left_out else ""
         )
         raise UserError(
-            f"no picture in {folder} has a labelled box{gone}. Labels are CCPD's names, or COCO's by --annotations"
+            f"no picture in {folder} has a labelled box{gone}. Labels come from CCPD names, or from COCO JSON with "
+            "--annotations"
         )
     if strange := sorted(set(table["class"].dropna()) - set(known.values())):
         raise UserError(

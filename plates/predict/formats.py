@@ -89,7 +89,7 @@ def yolo(results: Iterable[Result], folder: Path, label_map: dict[int, str]) -> 
 
 
 class Names:
-    """Files of a folder named after pictures: none twice in a run, and never one of the pictures themselves."""
+    """Files in a folder named after pictures: each name only once per run, and never one of the pictures."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -112,5 +112,5 @@ class Names:
         self._given.add(chosen.casefold())
         target = self.folder / chosen
         if target.exists() and Path(source).exists() and target.samefile(source):
-            raise UserError(f"{source} is where its own picture was to be written. Name another folder than its own")
+            raise UserError(f"the output for {source} would overwrite it. Name another folder")
         return target

@@ -1,4 +1,4 @@
-"""Opening a model by whatever names it."""
+"""Opens a model, given any name for it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _recorded(prefix: str) -> Path:
                 cache.put(md5, folder)
             return folder
     raise UserError(
-        f"the model of record {record.id} is neither in this project's models nor in DVC's cache. Bring it back: "
+        f"the model of record {record.id} is neither in this project's models nor in DVC's cache. Restore it: "
         f"plates lineage restore {record.id}"
     )
 

@@ -78,10 +78,10 @@ class Model:
             raise UserError(f"the model has no threshold {score!r}; it has {', '.join(known)}, or give a number")
         value = known[score or "default"] if score is None or isinstance(score, str) else float(score)
         if not 0 <= value <= 1:
-            raise UserError(f"a score is between 0 and 1; this one is {value:g}")
+            raise UserError(f"a score must be between 0 and 1; this one is {value:g}")
         if value < self.lowest:
             raise UserError(
-                f"the NMS inside of {self.path} answers from {self.lowest:g} on, and {value:g} is asked for: lower "
+                f"the NMS inside {self.path} returns scores from {self.lowest:g} up, but {value:g} is asked for: lower "
                 "export.score_threshold and export again, or load another format"
             )
         return value

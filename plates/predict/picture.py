@@ -1,4 +1,4 @@
-"""One picture from whatever people hand over: upright, RGB, eight bits, and decoded no further than needed."""
+"""One picture from any kind of input: upright, RGB, eight bits, and decoded no further than needed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Picture:
         if self.width * self.height > MOST_MEGAPIXELS * 10**6:
             raise UserError(
                 f"{source} has {self.width:,} x {self.height:,} pixels, more than {MOST_MEGAPIXELS} million. Scale it "
-                "down, or cut it up"
+                "down, or split it"
             )
 
     @classmethod
@@ -108,7 +108,7 @@ def _opened(content: Any, source: str) -> tuple[Image.Image, int, Image.Transpos
         orientation = image.getexif().get(ORIENTATION, 1)
     except Image.DecompressionBombError:
         raise UserError(
-            f"{source} has more than {MOST_MEGAPIXELS} million pixels. Scale it down, or cut it up"
+            f"{source} has more than {MOST_MEGAPIXELS} million pixels. Scale it down, or split it"
         ) from None
     except UnidentifiedImageError:
         raise UserError(f"{source} is not a picture that can be opened") from None

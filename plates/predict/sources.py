@@ -25,7 +25,7 @@ CAMERA = "/dev/video"
 
 MOST_BYTES = 3 * MOST_MEGAPIXELS * 10**6
 SECONDS = 10
-"""That an address may take to answer."""
+"""Seconds that an address may take to answer."""
 
 OnError = Callable[[str, UserError], None]
 
@@ -110,12 +110,12 @@ def paths(given: str) -> list[Path]:
     if path.is_dir():
         found = files(path)
         if not found:
-            raise UserError(f"no picture ({', '.join(PICTURES)}) anywhere in {path}")
+            raise UserError(f"there is no picture ({', '.join(PICTURES)}) anywhere in {path}")
         return found
     if not path.exists() and glob.has_magic(given):
         found = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
         if not found:
-            raise UserError(f"no file is named like {given}")
+            raise UserError(f"no file matches {given}")
         return found
     return [path]
 
@@ -128,7 +128,7 @@ def _frames(source: str) -> Iterable[Picture]:
 
 def _fetched(address: str, urls: bool) -> Iterable[Picture]:
     if not urls:
-        raise UserError(f"{address} is fetched only where you say so: urls=True, or plates predict --urls")
+        raise UserError(f"{address} is fetched only if you allow it: urls=True, or plates predict --urls")
     if address.startswith("rtsp://") or Path(address.partition("?")[0]).suffix.lower() in VIDEOS:
         return _frames(address)
     try:

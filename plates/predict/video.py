@@ -77,13 +77,13 @@ def frames(source: str) -> Iterator[FramePicture]:
                 yield picture
         except (av.FFmpegError, OSError) as error:
             raise UserError(
-                f"{source} is damaged, was cut off or went away after frame {number:,} ({error.strerror or error})"
+                f"{source} is damaged, was cut off or disconnected after frame {number:,} ({error.strerror or error})"
             ) from None
         announced = _announced(stream)
     if number == 0:
         raise UserError(f"{source} has no frame that can be decoded")
     if announced - end > MISSING + gap:
-        raise UserError(f"{source} was cut off: {end:.1f} of {announced:.1f} seconds are there, {number:,} frames")
+        raise UserError(f"{source} was cut off: it has {end:.1f} of {announced:.1f} seconds, {number:,} frames")
 
 
 def _announced(stream: Any) -> float:

@@ -1,4 +1,4 @@
-"""Slice by slice: where a model is worse than over all, and how two models differ on the same photographs."""
+"""Slice by slice: where a model is worse than overall, and how two models differ on the same photographs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def worst(table: pd.DataFrame) -> str:
     row = worse.sort_values("mAP", kind="stable").iloc[0]
     return (
         f"Worst where {row['dimension']} is {row['slice']}: mAP {row['mAP']:.3f} ({row['low']:.3f} to "
-        f"{row['high']:.3f}) on {row['images']:,} photographs, against {whole['mAP']:.3f} over all."
+        f"{row['high']:.3f}) on {row['images']:,} photographs, against {whole['mAP']:.3f} overall."
     )
 
 

@@ -38,7 +38,7 @@ def compare(
         UserError: there is nothing to score.
     """
     if truth["class"].notna().sum() == 0:
-        raise UserError(f"none of the {truth['path'].nunique():,} photographs has a plate: nothing can be compared")
+        raise UserError(f"none of the {truth['path'].nunique():,} photographs has a plate to compare on")
     old, new = (Tally.of(tables, truth, label_map, max_detections) for tables in (first, second))
     plates = real(truth)
     return paired(old, new, slices(plates, image_size), Draws.of(groups(plates), draws), fewest)

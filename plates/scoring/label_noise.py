@@ -1,4 +1,4 @@
-"""How far labels disagree with themselves: the labelled box and the box around the labelled corners of one plate."""
+"""How far labels are inconsistent: the labelled box against the box around the labelled corners of the same plate."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class LabelNoise:
 
     @property
     def sentence(self) -> str:
-        """What a reader of a score has to know of it."""
+        """What a reader of a score must know about it."""
         if self.ceiling == 1:
-            return f"Every one of {self.boxes:,} boxes is the one around its corners."
+            return f"All {self.boxes:,} boxes are the ones around their corners."
         return (
             f"The boxes around the labels' own corners, as a detector, would score an mAP of {self.ceiling:.3f} "
-            f"(median IoU {self.median_iou:.2f} on {self.boxes:,} plates): what is above that fits how boxes were "
+            f"(median IoU {self.median_iou:.2f} on {self.boxes:,} plates): anything above that fits how boxes were "
             "drawn, not where plates are. data.box_from: corners trains and scores on the corners."
         )
 

@@ -1,7 +1,7 @@
-"""What became of every photograph of a delivery in one evaluation: its split, its boxes, and which plates were found.
+"""The outcome of every photograph of a delivery in one evaluation: its split, its boxes, and which plates were found.
 
-One row an annotation, and one with a null `class` for a photograph without any: small enough to keep for every
-evaluation, and all that comparing two of them needs.
+One row per annotation, and one with a null `class` for a photograph without any: small enough to keep for every
+evaluation, and all that is needed to compare two of them.
 """
 
 from collections.abc import Mapping

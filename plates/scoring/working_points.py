@@ -73,7 +73,7 @@ def _points(val: Matches, scored: Matches, promised: PromiseParams, name: str | 
     on_val, on_scored = Ranked.of(val, classes), Ranked.of(scored, classes)
     best, kept = best_f1(on_val), promise(on_val, promised.recall, promised.confidence)
     points = {
-        BEST_F1: (best, "the best F1 on val" if best is not None else "nothing on val is right at any score"),
+        BEST_F1: (best, "the best F1 on val" if best is not None else "no detection on val is right at any score"),
         PROMISE: (kept.threshold, kept.why),
     }
     return {

@@ -41,7 +41,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Busy(Exception):
-    """As many photographs wait as may wait."""
+    """The queue of photographs is full."""
 
 
 def create(
@@ -57,7 +57,7 @@ def create(
         source: of the model, asked again every `LOOK` seconds.
         options: limits and key.
         about: gives what `/metadata` says besides: the lineage of the model in service.
-        learnt: gives JPEGs that the model in service learnt from, to hold against what the service sees.
+        learnt: gives training JPEGs of the model in service, to compare with what the service sees.
         scratch: the folder where what was seen is written, for the check on the champion.
 
     Raises:
@@ -96,7 +96,7 @@ def create(
             raise HTTPException(401, "Authorization: Bearer KEY is missing or wrong", {"WWW-Authenticate": "Bearer"})
 
     app = FastAPI(title="plates", lifespan=life, docs_url=None, redoc_url=None)
-    if not options.key:  # a page elsewhere cannot call the service by a name of its own
+    if not options.key:  # so that another page cannot reach the service through its own host name
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=HERE)
 
     @app.middleware("http")
@@ -120,7 +120,7 @@ def create(
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Exception) -> Response:
         return JSONResponse(
-            {"detail": f"{options.waiting:,} photographs wait already: try again"}, 503, {"Retry-After": "1"}
+            {"detail": f"{options.waiting:,} photographs are already waiting: try again"}, 503, {"Retry-After": "1"}
         )
 
     async def found(batches: Batches, picture: Picture, least: float) -> Result:
@@ -168,7 +168,7 @@ def create(
     ) -> Response:
         given = await pictures(request, options)
         if len(given) > 1:
-            raise HTTPException(422, "one photograph at a time is hidden")
+            raise HTTPException(422, "send one photograph at a time to hide")
         if isinstance(given[0], UserError):
             raise given[0]
         with service.current() as batches:

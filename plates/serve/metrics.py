@@ -25,7 +25,7 @@ class Metrics:
         )
         self.found = Counter("plates_found", "Plates found.", registry=self.registry)
         self.images = Counter("plates_images", "Photographs answered.", registry=self.registry)
-        self.waiting = Gauge("plates_waiting", "Photographs that wait for an answer.", registry=self.registry)
+        self.waiting = Gauge("plates_waiting", "Photographs waiting for an answer.", registry=self.registry)
         self.swaps = Counter("plates_model_changes", "New models taken into service.", registry=self.registry)
 
     def text(self) -> bytes:

@@ -32,11 +32,11 @@ async def pictures(request: Request, options: Options) -> list[Picture | UserErr
     elif kind == "application/json":
         contents = _from_json(body)
     else:
-        raise HTTPException(415, f"{kind or 'a request without a type'} is not understood. {SEND}")
+        raise HTTPException(415, f"{kind or 'a request without a type'} is not supported. {SEND}")
     if not contents:
         raise HTTPException(422, f"there is no photograph in the request. {SEND}")
     if len(contents) > options.images:
-        raise HTTPException(413, f"{len(contents):,} photographs; a request may have {options.images:,}")
+        raise HTTPException(413, f"{len(contents):,} photographs; a request may have at most {options.images:,}")
     return [_opened(name, content, options) for name, content in contents]
 
 
@@ -77,6 +77,6 @@ def _opened(name: str, content: bytes, options: Options) -> Picture | UserError:
     if picture.width * picture.height > options.megapixels * 10**6:
         raise HTTPException(
             413,
-            f"{name} has {picture.width * picture.height / 10**6:.1f} megapixels; it may have {options.megapixels:g}",
+            f"{name} has {picture.width * picture.height / 10**6:.1f} megapixels, over {options.megapixels:g}",
         )
     return picture

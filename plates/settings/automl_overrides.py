@@ -81,8 +81,8 @@ def read(path: Path) -> Overrides:
             (`!!python/tuple`) are taken; no other YAML tag is run. `nms_configs` becomes `nms`.
 
     Raises:
-        UserError: a missing file, no YAML, a key that neither the reference nor this project has (with the nearest
-            that it has), a value of the reference that is not done here, classes that count the background.
+        UserError: a missing file, invalid YAML, a key that neither the reference nor this project has (with the nearest
+            one), a value of the reference that is not supported, classes that count the background.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def read(path: Path) -> Overrides:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UserError(
             f"--hparams {path}: {reason}. It takes a file of overrides in google/automl's YAML, such as "
-            "`image_size: 1024x1024`. One setting alone: plates run --set KEY=VALUE"
+            "`image_size: 1024x1024`. For a single setting: plates run --set KEY=VALUE"
         ) from None
     content = read_yaml(text, f"--hparams {path}", tuples=True)
     if not isinstance(content, dict):
@@ -105,7 +105,7 @@ def read(path: Path) -> Overrides:
             unchanged.append(key)
         elif key in DEFAULTS:
             refused.append(
-                f"{key}: {short(value)} is not done here, only {DEFAULTS[key][0]!r}, the reference's default"
+                f"{key}: {short(value)} is not supported, only {DEFAULTS[key][0]!r}, the reference's default"
             )
         elif key not in settings:
             hint = nearest(str(key))
@@ -114,7 +114,7 @@ def read(path: Path) -> Overrides:
             changes[settings[key]] = _value(key, value, refused)
     if refused:
         lines = "\n".join(f"  {line}" for line in refused)
-        raise UserError(f"--hparams {path}: take out or change:\n{lines}\nAll settings: plates params")
+        raise UserError(f"--hparams {path}: remove or change:\n{lines}\nAll settings: plates params")
     if changes.get("train.num_epochs") is not None:
         changes.setdefault("train.steps", None)
     known = VARIANTS.get(changes.get("model.name", ""))
@@ -153,7 +153,7 @@ def _of_classes(content: Mapping[Any, Any]) -> list[str]:
     count, names = content.get("num_classes"), content.get("label_map")
     if isinstance(names, str):
         return [
-            f"label_map: {names} is a list of names elsewhere. Leave label_map and num_classes out: the classes are "
+            f"label_map: {names} names a list kept elsewhere. Leave label_map and num_classes out: the classes are "
             "the data's own (data.class_by, or the categories of data.annotations)"
         ]
     if not isinstance(names, dict) or not names:
@@ -161,7 +161,7 @@ def _of_classes(content: Mapping[Any, Any]) -> list[str]:
     real = {key: name for key, name in names.items() if key != 0}
     if 0 in names or (count == len(real) + 1 and count not in real and set(real) == set(range(1, count))):
         return [
-            f"num_classes: {count}, label_map: {short(names)} counts the background, which is no class here: write "
+            f"num_classes: {count}, label_map: {short(names)} counts the background, which is not a class here: write "
             f"num_classes: {len(real)}, label_map: {short(real)}, or leave both out"
         ]
     return []

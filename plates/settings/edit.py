@@ -1,4 +1,4 @@
-"""Changing `params.yaml` from the command line: only the lines of the settings named change."""
+"""Changes `params.yaml` from the command line: only the lines of the named settings change."""
 
 import os
 import shlex
@@ -83,10 +83,10 @@ def unknown(key: str) -> str:
     """Why `key` is no setting, with the nearest that is one."""
     if members := [known for known, _ in knobs() if known.startswith(f"{key}.")]:
         return (
-            f"{key} is a section. Set one of its settings, such as {members[0]}=VALUE; all of them: plates params {key}"
+            f"{key} is a section. Set one of its settings, such as {members[0]}=VALUE; all of it: plates params {key}"
         )
     hint = nearest(key)
-    return "no such setting" + (f"; did you mean {hint}?" if hint else ". All of them: plates params")
+    return "no such setting" + (f"; did you mean {hint}?" if hint else ". All settings: plates params")
 
 
 def refused(key: str, value: Any) -> list[str]:
@@ -116,11 +116,11 @@ def _instead(key: str, text: str) -> str:
                 return f"Write --set {shlex.quote(f'{key}={form}')}"
         except UserError:
             continue
-    return f"What it takes: plates params {key}"
+    return f"Allowed values: plates params {key}"
 
 
 def _from_root(given: str) -> str:
-    """A path given in the working folder, as the project takes it: from its root where it lies inside, else whole."""
+    """A path given in the working folder, as the project stores it: relative to its root, else absolute."""
     folder = Path.cwd()
     if is_url(given) or Path(given).is_absolute() or given.startswith("~") or (root := Project.find().root) == folder:
         return given

@@ -26,7 +26,7 @@ class Project:
             if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
                 return cls(folder)
             if (folder / "dvc.yaml").is_file() and (folder / "dagster.yaml").is_file():
-                raise UserError(f"{folder} has no file params.yaml. Bring it back: git checkout params.yaml")
+                raise UserError(f"{folder} has no file params.yaml. Restore it: git checkout params.yaml")
         raise UserError(f"{here} is not inside a plates project: no params.yaml with a dvc.yaml. cd into your clone.")
 
     @cached_property
@@ -36,7 +36,7 @@ class Project:
 
     @property
     def params(self) -> Params:
-        """The parameters that whoever holds this project may read: all of them."""
+        """The parameters that a holder of this project may read: all of them."""
         return self.all_params
 
     @property

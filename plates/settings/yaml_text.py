@@ -1,4 +1,4 @@
-"""YAML that someone wrote, as plain values: nothing in it is run, and whatever is wrong with it is said in words."""
+"""Reads user-written YAML as plain values: nothing in it is run, and whatever is wrong is reported."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def read_yaml(text: str, source: str, tuples: bool = False) -> Any:
         value = waiting.pop()
         count += 1
         if count + len(waiting) > MOST:
-            raise UserError(f"{source} is not a file of settings: it holds over {MOST:,} values.")
+            raise UserError(f"{source} is not a settings file: it has over {MOST:,} values.")
         waiting += [*value.keys(), *value.values()] if isinstance(value, dict) else []
         waiting += value if isinstance(value, list | tuple | set) else []
     return content
@@ -54,20 +54,20 @@ def _plain(text: str, source: str, tuples: bool) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             deepest = max(deepest, depth)
             if deepest > DEEPEST:
-                raise UserError(f"{source} is not a file of settings: it is over {DEEPEST} levels deep.")
+                raise UserError(f"{source} is not a settings file: it is over {DEEPEST} levels deep.")
         loader = (_Loader if tuples else yaml.SafeLoader)(text)
         node = loader.get_single_node()
         if twice := _twice(node):
-            raise UserError(f"{source} is not a file of settings: {twice}. Keep one of them.")
+            raise UserError(f"{source} is not a settings file: {twice}. Keep one of them.")
         return None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         raise UserError(f"{source} is not YAML: {error}") from None
     except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:  # the constructors' own
-        raise UserError(f"{source} has a value that is not what its tag or form says: {error}") from None
+        raise UserError(f"{source} has a value that does not match its tag or format: {error}") from None
 
 
 def _twice(node: yaml.Node | None) -> str | None:
-    """A key that is twice in one section, and in which lines: YAML would take the last in silence."""
+    """A key that occurs twice in one section, and its lines: YAML would silently take the last."""
     waiting, seen = [node], set()
     while waiting:
         one = waiting.pop()
@@ -81,6 +81,6 @@ def _twice(node: yaml.Node | None) -> str | None:
             if isinstance(key, yaml.ScalarNode):
                 name, line = (key.tag, key.value), key.start_mark.line + 1
                 if name in lines:
-                    return f"{key.value} is there twice, in lines {lines[name]} and {line}"
+                    return f"{key.value} occurs twice, in lines {lines[name]} and {line}"
                 lines[name] = line
     return None

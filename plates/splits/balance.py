@@ -1,4 +1,4 @@
-"""How unequal the classes, provinces, subsets, sizes and brightnesses are.
+"""How balanced the classes, provinces, subsets, sizes and brightnesses are.
 
 What the trainer does about it is `plates.efficientdet.training.class_weights` and `plates.efficientdet.data.sampling`.
 """

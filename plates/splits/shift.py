@@ -1,4 +1,4 @@
-"""Whether two tables look alike, column by column: two splits, or this delivery and the last.
+"""Whether two tables look alike, column by column: two splits, or this delivery and the last one.
 
 The population stability index sums (q - p) ln(q / p) over bins of the baseline; 0.1 is usually called a
 small shift and 0.25 a large one. On n and m rows it is about (1/n + 1/m) times a chi-squared of bins - 1

@@ -1,4 +1,4 @@
-"""Who learns from which photograph: train, val and test, so that no plate is in two splits."""
+"""Divides photographs into train, val and test, so that no plate is in two splits."""
 
 import hashlib
 from dataclasses import dataclass
@@ -228,5 +228,5 @@ def _check_fractions(val_fraction: float, test_fraction: float) -> None:
     if val_fraction < 0 or test_fraction < 0 or val_fraction + test_fraction >= 1:
         raise UserError(
             f"split.val_fraction is {val_fraction} and split.test_fraction {test_fraction}: "
-            f"both must be 0 or more and leave something of 1 to {SPLITS[0]}."
+            f"both must be 0 or more and sum to less than 1, which leaves the rest to {SPLITS[0]}."
         )

@@ -1,4 +1,4 @@
-"""Labels that are likely wrong: what trainings that did not see them say, and what people decided about each.
+"""Labels that are likely wrong: what trainings that did not see them find, and people's decisions about each.
 
-Only what judges labels belongs here; what a label must be to be accepted at all is asked in `checks`.
+Only judging labels belongs here; what a label must be to be accepted is checked in `checks`.
 """

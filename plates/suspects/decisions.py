@@ -1,4 +1,4 @@
-"""What people decided about labels: `label_decisions.csv`, which Git keeps, a line for each photograph.
+"""People's decisions about labels: `label_decisions.csv`, which Git keeps, one line per photograph.
 
 path,decision,xmin,ymin,xmax,ymax
 ccpd_base/01-90_86-….jpg,fix,154,383,386,473
@@ -22,7 +22,7 @@ FILE = "label_decisions.csv"
 
 KEEP, FIX, DROP = "keep", "fix", "drop"
 MEANINGS = {
-    KEEP: "the label is right, and is no suspect any more",
+    KEEP: "the label is right and no longer a suspect",
     FIX: "the plate's box is the one given, in pixels of the photograph",
     DROP: "the photograph is set aside",
 }
@@ -111,7 +111,7 @@ def _wrong(
         if row["decision"] not in MEANINGS:
             yield line, f"{path}: the decision is {row['decision']!r}; it can be {', '.join(MEANINGS)}"
         elif path in first:
-            yield line, f"{path} is decided in line {first[path]} already"
+            yield line, f"{path} is already decided in line {first[path]}"
         elif path not in photographs.index:
             yield line, f"{path}: no photograph of this path has a label or is a negative"
         elif row["decision"] != FIX and has.any():
@@ -132,11 +132,11 @@ def _wrong_box(box: np.ndarray, width: float, height: float) -> str | None:
         return f"fix needs four numbers: {', '.join(BOX)}"
     said = ", ".join(f"{edge:g}" for edge in box)
     if not (box[:2] < box[2:]).all():
-        return f"the box {said} has no inside"
+        return f"the box {said} is empty"
     if (box[:2] < 0).any() or (box[2:] > [width, height]).any():
-        return f"the box {said} is outside of the photograph, which is {width:g} x {height:g}"
+        return f"the box {said} is outside the photograph, which is {width:g} x {height:g}"
     return None
 
 
 def _again(file: Path) -> str:
-    return f"Bring it back: git checkout -- {file.name}"
+    return f"Restore it: git checkout -- {file.name}"

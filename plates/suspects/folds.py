@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: two detectors look at each photograph that were trained without it and its plate."""
+"""Out-of-fold predictions: each photograph is judged by two detectors that were trained without it and its plate."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which labels are likely wrong: those against which two trainings that did not see them agree.
+"""Which labels are likely wrong: those that two trainings that did not see them both contradict.
 
-One training's box is too unsure to judge a label by: of two hundred right labels a few are off by more than the faults
-that are looked for. Two trainings seldom err in the same way. (Confident learning, Northcutt et al. 2021, counts
-classes; here boxes are held against each other.)
+One training's box is too uncertain to judge a label by: of two hundred right labels, a few are off by more than the
+faults looked for. Two trainings seldom err in the same way. (Confident learning, Northcutt et al. 2021, counts
+classes; here boxes are compared.)
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ MISSED, MOVED, SWAPPED = "missed", "moved", "swapped"
 KINDS = {
     MISSED: "a plate is found where nothing is labelled",
     MOVED: "both edges of the box are off to the same side",
-    SWAPPED: "nothing is found in the labelled box, and a plate is found elsewhere",
+    SWAPPED: "nothing is found in the labelled box, but a plate is found elsewhere",
 }
 FOUND = [f"found_{edge}" for edge in BOX]
 COLUMNS = ["image_id", "path", "kind", "doubt", *BOX, *FOUND]
 
 LISTED = 0.5
-"""The doubt from which on a label is a suspect."""
+"""The doubt from which a label is a suspect."""
 AGREE = 0.5
 """IoU from which on two trainings have found the same thing."""
 APART = 0.5

@@ -102,7 +102,7 @@ def test_ctrl_c_says_what_is_kept_and_the_next_run_goes_on(finished: tuple[Path,
     first = interrupted(root, after="step 20/400")
     assert "checkpoint: interrupted. Kept: the training up to its last saved step" in first
     assert "Traceback" not in first
-    assert "Going on after step" in interrupted(root, after="Going on after step")
+    assert "Resuming after step" in interrupted(root, after="Resuming after step")
     (root / "params.yaml").write_text(params, encoding="utf-8")
 
 

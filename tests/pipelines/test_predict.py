@@ -74,12 +74,12 @@ def test_names_come_from_standard_input_and_pictures_are_drawn_and_cut(
     ("words", "said"),
     [
         (["nowhere"], "nowhere cannot be read: No such file"),
-        (["street/none*"], "no file is named like street/none*"),
-        (["https://example.com/a.jpg"], "is fetched only where you say so"),
+        (["street/none*"], "no file matches street/none*"),
+        (["https://example.com/a.jpg"], "is fetched only if you allow it"),
         (["street/notes.txt"], "notes.txt is not a picture that can be opened"),
         (["street", "--score", "best"], "the model has no threshold 'best'; it has default, promise"),
         (["street", "--format", "yolo"], "yolo is a folder of files"),
-        (["street", "--draw", "street"], "is where its own picture was to be written"),
+        (["street", "--draw", "street"], "would overwrite it"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -126,7 +126,7 @@ def test_hide_writes_beside_the_originals_and_says_what_it_hid(street: Path, exp
     assert all(file.read_bytes() == content for file, content in before.items())
     for words, problem in (
         (["street"], "--to FOLDER, or --in-place"),
-        (["street", "--to", "hidden"], "are there already"),
+        (["street", "--to", "hidden"], "already exist"),
         (["nowhere.jpg", "--to", "new"], "nowhere.jpg cannot be read"),
     ):
         code, _, err = plates("hide", *words, "--model", str(exported))

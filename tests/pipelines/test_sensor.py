@@ -185,7 +185,7 @@ def test_too_few_photographs_wait_for_more(world: World) -> None:
     world.settings(min_new=3)
     world.photograph("one/new.jpg")
     (world.photographs / "one/3.jpg").unlink()
-    said = "since the last scan 1 came, 0 changed, 1 went: fewer than retrain.min_new, 3"
+    said = "since the last scan 1 added, 0 changed, 1 removed: fewer than retrain.min_new, 3"
     assert world.settled() == said
     world.photograph("one/newer.jpg")
     assert isinstance(world.settled(), dg.RunRequest)

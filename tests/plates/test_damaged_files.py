@@ -33,7 +33,7 @@ def test_the_evaluation(tmp_path, content):
 def test_the_configuration_of_dvc(tmp_path, content):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_bytes(content)
-    with pytest.raises(UserError, match="is not a configuration of DVC's"):
+    with pytest.raises(UserError, match="is not a DVC configuration"):
         Cache.of(tmp_path)
 
 

@@ -81,7 +81,10 @@ def test_work_of_a_killed_worker_is_done_by_another(cluster: None, tmp_path: Pat
 
 def test_a_worker_of_other_code_is_refused(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_code", lambda: "another commit")
-    with pytest.raises(UserError, match=r"other code of plates: bring it to this commit"), workers.processes(2) as each:
+    with (
+        pytest.raises(UserError, match=r"other code of plates: update it to this commit"),
+        workers.processes(2) as each,
+    ):
         list(each(abs, [1]))
 
 

@@ -1,4 +1,4 @@
-"""Figures of detections against ground truth, and the report that shows them.
+"""Metrics of detections against ground truth, and the report that shows them.
 
-Here: tables in, figures out. Not here: running a network (`inference`), and how training goes (`training`).
+Here: tables in, figures out. Not here: running a network (`inference`) and training it (`training`).
 """

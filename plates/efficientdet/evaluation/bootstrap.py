@@ -32,7 +32,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """What holds the figure of all such photographs with 95% confidence."""
+    """The 95% confidence interval of a figure over all such photographs."""
 
     low: float
     high: float
@@ -146,7 +146,7 @@ class _Counts:
 
 
 def interval(values: np.ndarray, groups: int, photographs: int | None = None) -> Interval | None:
-    """What a figure is between on all such photographs; None where it is unknown, or over a twentieth of its draws are.
+    """The interval of a figure on all such photographs; None if it, or over a twentieth of its draws, is unknown.
 
     The percentiles of the draws, with three corrections that matter where photographs are few:
 
@@ -176,7 +176,7 @@ def interval(values: np.ndarray, groups: int, photographs: int | None = None) ->
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Over the first axis, of what is known; NaN where nothing is."""
+    """Mean over the first axis of the known values; NaN if none is known."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     return np.divide(np.where(known, values, 0).sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)

@@ -1,4 +1,4 @@
-"""The kinds of errors a detector makes, and what fixing each would give: TIDE (Bolya et al., ECCV 2020), by hotcoco."""
+"""The kinds of errors a detector makes, and the gain from fixing each: TIDE (Bolya et al., ECCV 2020), by hotcoco."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def errors(
     max_detections: int,
     threshold: float,
 ) -> list[Error]:
-    """Every kind of error, the costliest first; wrong classes only where there are several.
+    """Every kind of error, the costliest first; wrong classes only if there are several classes.
 
     Args:
         detections, truth, label_map, max_detections: as `matching.match` takes them, in one table each.

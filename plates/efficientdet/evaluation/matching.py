@@ -1,12 +1,12 @@
-"""Which detections are right, at every IoU threshold and in every range of sizes: what all figures are counted from.
+"""Which detections are correct, at every IoU threshold and size range: all figures are counted from this.
 
-Matched as COCO does (pycocotools' `COCOeval.evaluateImg`): in each photograph and class the detections take their turn
-by score, and each takes the free box that it overlaps most, if by the threshold or more. What overlaps a crowd, or a
-box of another size than asked for, counts neither for nor against, and nor does what overlaps nothing and is of
-another size itself.
+Matching is COCO's (pycocotools' `COCOeval.evaluateImg`): in each photograph and class, detections in the order of their
+scores each take the free box that they overlap most, if the IoU reaches the threshold. A detection that overlaps a
+crowd, or a box outside the size range, counts neither for nor against; nor does one that overlaps nothing and is itself
+outside the range.
 
-hotcoco does the same in Rust, and gives no detection's outcome without building Python lists of all of them (30 s a
-million detections). Here a detection takes 25 bytes, so that 14 million fit where slices and intervals count them anew.
+hotcoco does the same in Rust, but returns outcomes only by building Python lists of all of them (30 s per million
+detections). Here a detection takes 25 bytes, so that 14 million fit in memory while slices and intervals recount them.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def match(
             ids = table["image_id"].to_numpy()[strangers]
             raise UserError(
                 f"{len(np.unique(ids))} images with detections are not in the ground truth (such as {ids.min()}): "
-                "the detections are of other data. Detect again: `plates materialize evaluation`."
+                "the detections belong to other data. Detect again: `plates materialize evaluation`."
             )
         ids = class_ids(table["class"], label_map)
         for number in label_map:

@@ -1,7 +1,7 @@
 """COCO's figures of detections against ground truth, tables in pixels of the original image.
 
-A score of 0 means that the detector found nothing right. Where nothing could be scored, because there is no
-ground truth, there is no number: `evaluate` raises.
+A score of 0 means that no detection was correct. If nothing could be scored, because there is no ground truth, there
+is no number: `evaluate` raises.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def summarize(matches: Matches) -> Evaluation:
-    """The figures of what was matched; `UserError` where there is no box to find."""
+    """The figures of the matches; raises `UserError` if there is no box to find."""
     boxes = sum(int(matched.boxes[0].sum()) for matched in matches.classes.values())
     if not boxes:
         raise UserError(
@@ -112,7 +112,7 @@ def mask_iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def plate_iou(iou: np.ndarray) -> float | None:
-    """Mean of `mask_iou` over the classes but the background, which fills most pictures; None where there are none."""
+    """Mean of `mask_iou` over the classes without the background, which fills most pictures; None if there are none."""
     known = iou[1:][np.isfinite(iou[1:])]
     return float(known.mean()) if known.size else None
 

@@ -1,4 +1,4 @@
-"""The scorers that others wrote, fed with our tables: pycocotools, COCO's own, and hotcoco, the same in Rust.
+"""Third-party scorers, fed with our tables: pycocotools, COCO's own, and hotcoco, the same in Rust.
 
 pycocotools is the judge: its figures and ours must be equal to the last digit. hotcoco brings what COCO's does not
 have, such as types of errors.

@@ -1,6 +1,6 @@
-"""Which score to act on: the threshold of the best F1, the one that holds a promise of recall, and what each costs.
+"""Which score to act on: the threshold of the best F1, the one that keeps a promised recall, and what each costs.
 
-Right is a detection that has a box at IoU 0.5.
+A detection is right if it has a box at IoU 0.5.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Ranked:
         return pd.DataFrame(columns)
 
     def at(self, threshold: float) -> Working:
-        """What comes of acting on every score from `threshold` on."""
+        """The result of acting on every score from `threshold` up."""
         count = int(np.searchsorted(-self.scores, -threshold, side="right"))
         found = int(self.right[:count].sum())
         return Working(found, count - found, self.boxes, self.photographs)
@@ -103,7 +103,7 @@ class Promise:
 
 
 def best_f1(ranked: Ranked) -> float | None:
-    """The threshold of the best F1, the highest of several; None where nothing is right."""
+    """The threshold of the best F1, the highest of several; None if nothing is right."""
     if not ranked.right.any():
         return None
     found = np.cumsum(ranked.right)
@@ -126,7 +126,7 @@ def promise(ranked: Ranked, recall: float, confidence: float) -> Promise:
         most = f"{np.floor(1000 * (1 - confidence) ** (1 / ranked.boxes)) / 1000:.3f}" if ranked.boxes else "nothing"
         return Promise(
             None,
-            f"{ranked.boxes:,} boxes on val cannot promise {asked}, even all found: "
+            f"{ranked.boxes:,} boxes on val cannot promise {asked}, even if all are found: "
             + (f"that takes {needed:,}. " if needed else "no number can. ")
             + f"The most that they can promise is {most}: evaluation.promise.recall",
         )
@@ -137,7 +137,7 @@ def promise(ranked: Ranked, recall: float, confidence: float) -> Promise:
     if missed > misses:
         return Promise(
             None,
-            f"{missed:,} of {ranked.boxes:,} boxes on val are found at no score, and {asked} allows {misses:,} misses: "
+            f"{missed:,} of {ranked.boxes:,} boxes on val are found at no score, but {asked} allows {misses:,} misses: "
             "train longer, or promise less (evaluation.promise)",
         )
     found = ranked.scores[ranked.right]

@@ -16,9 +16,8 @@ from plates.efficientdet.inference.runtimes import FILES, Arrays, Format, open_n
 from plates.errors import UserError
 
 LIMITS = {"boxes": 0.5, "scores": 1e-3, "masks": 1e-3}
-"""Largest difference that is no other answer: pixels, scores, and the probability of a mask's class (SavedModel from
-files: share of cells). Other kernels differ by 1e-4 px and 1e-6; other weights or another pre-processing by more than
-these."""
+"""Largest difference that counts as agreement: pixels, scores, and the probability of a mask's class (SavedModel from
+files: share of cells). Other kernels differ by 1e-4 px and 1e-6; other weights or pre-processing by more than these."""
 
 
 def agreement(
@@ -29,7 +28,7 @@ def agreement(
     Prepared pictures go into each; into the SavedModel also the files themselves, as `saved_model from files`.
 
     Raises:
-        UserError: a format holds numbers that are not finite, or finds another number of objects.
+        UserError: a format returns values that are not finite, or finds another number of objects.
     """
     description = Description.read(folder)
     predictor = Predictor(detector.network, detector.spec, description.at_threshold())
@@ -54,7 +53,7 @@ def agreement(
 def _compare(name: str, expected: Arrays, found: Arrays) -> dict[str, float]:
     broken = [key for key, value in found.items() if not np.isfinite(value).all()]
     if broken:
-        raise UserError(f"The exported {name} answers with values that are not numbers ({', '.join(broken)}).")
+        raise UserError(f"The exported {name} returns values that are not numbers ({', '.join(broken)}).")
     if "classes" in expected and not np.array_equal(expected["classes"], found["classes"]):
         here, there = ((classes > 0).sum(axis=1).tolist() for classes in (found["classes"], expected["classes"]))
         raise UserError(f"The exported {name} finds {here} objects where the checkpoint finds {there}.")

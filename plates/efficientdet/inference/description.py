@@ -1,4 +1,4 @@
-"""What an exported model says of itself: in `export.json` beside it, and again inside each file that leaves alone.
+"""The description of an exported model: in `export.json` beside it, and inside each file that is used alone.
 
 ONNX has it as metadata (each field's JSON under the field's name), LiteRT as the file `export.json` in the ZIP archive
 that its format allows at the end of a model, OpenVINO as runtime information under `plates`.
@@ -20,7 +20,7 @@ DESCRIPTION = "export.json"
 
 
 class Description(BaseModel):
-    """All that it takes to use an exported network.
+    """Everything needed to use an exported network.
 
     network: the variant. label_map: class id, from 1, to name. image_size: (height, width) of the network's input in
     px. mean_rgb: what fills the rest of that input, 0 to 255. score_threshold: least score that is answered.
@@ -57,7 +57,7 @@ class Description(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Description:
-        """Reads `export.json`; `UserError` where there is none, or it is not one."""
+        """Reads `export.json`; raises `UserError` if it is missing or invalid."""
         file = folder / DESCRIPTION
         try:
             return cls.parse(file.read_text(encoding="utf-8"), str(file))
@@ -73,7 +73,7 @@ class Description(BaseModel):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise UserError(
-                f"{source} does not describe a model as this version exports them ({where}: {first['msg']}). "
+                f"{source} does not describe a model in this version's format ({where}: {first['msg']}). "
                 "Export it again: plates materialize exported_model"
             ) from None
 

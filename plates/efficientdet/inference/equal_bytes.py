@@ -1,4 +1,4 @@
-"""Exported files whose bytes follow from what they compute, so that equal models have equal hashes.
+"""Makes the bytes of exported files depend only on what they compute, so that equal models have equal hashes.
 
 TensorFlow numbers functions by a counter of the process, writes that process's settings into every call and a random id
 beside the graph; tf2onnx names and orders what it makes by hashes of strings, which every process seeds anew.

@@ -1,4 +1,4 @@
-"""The model to take away: the network in the formats asked for, each of which says what it detects and how to use it.
+"""The exported model: the network in the formats asked for, each of which says what it detects and how to use it.
 
 saved_model/1  signature `serving_default`: `images` string [B] (JPEG files) to what `Predictor.from_jpegs` returns;
                `single`: `image` string [], one file, to the same without the batch dimension; `pixels`: prepared
@@ -6,7 +6,7 @@ saved_model/1  signature `serving_default`: `images` string [B] (JPEG files) to 
 model.onnx, model.tflite, openvino/model.xml
                prepared pictures to all anchors, or to detections (`plates.efficientdet.inference.runtimes`)
 export.json    `plates.efficientdet.inference.description`
-hashes.json    content hash of each format: what was changed afterwards is not loaded
+hashes.json    content hash of each format: a format that was changed afterwards is not loaded
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def describe(
     thresholds: Mapping[str, float] | None = None,
     checkpoint: str | None = None,
 ) -> Description:
-    """What the exports of a checkpoint say of themselves.
+    """The description of a checkpoint's exports.
 
     Args:
         detector: the checkpoint.
@@ -84,7 +84,7 @@ def export(detector: SavedDetector, description: Description, formats: Iterable[
 
 def decoded(network: keras.Model, spec: Spec) -> keras.Model:
     """The network with `boxes` [B, A, 4] yxyx in pixels of its input and `scores` [B, A, C] as outputs, masks too."""
-    # Keras's Normalization holds its numbers outside of the graph, where the ONNX converter makes them inputs.
+    # Keras's Normalization keeps its numbers outside the graph, where the ONNX converter makes them inputs.
     bare = networks.build(spec, normalized_input=True)
     bare.set_weights(network.get_weights())
     images = keras.Input((*spec.image_size, 3), name="images")

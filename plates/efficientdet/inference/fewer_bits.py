@@ -1,4 +1,4 @@
-"""Formats of fewer bits: made, scored and timed beside their float one, and kept only where that pays.
+"""Formats of fewer bits: made, scored and timed against their float format, and kept only if that pays.
 
 LiteRT by TensorFlow's converter, float16 weights or int8 calibrated on photographs of train; OpenVINO's int8 by NNCF's
 post-training quantization. Naive int8 costs detectors of this family 2 to 4 points of mAP, and can be slower.
@@ -38,7 +38,7 @@ ANSWERS = 20
 
 
 class Outcome(NamedTuple):
-    """What fewer bits cost and bring: mAP lost on validation, and milliseconds a picture beside the float one's."""
+    """The cost and gain of fewer bits: mAP lost on validation, and ms per picture against the float format."""
 
     loss: float
     ms: float
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
         return self.loss <= max_loss and self.ms < self.float_ms
 
     def __str__(self) -> str:
-        return f"{self.loss:.4f} mAP lost on validation, {self.ms:.2f} ms a picture, {self.float_ms:.2f} in float"
+        return f"{self.loss:.4f} mAP lost on validation, {self.ms:.2f} ms per picture, {self.float_ms:.2f} in float"
 
 
 def add(
@@ -61,7 +61,7 @@ def add(
     validation: Sequence[Example],
     max_loss: float,
 ) -> dict[FewerBits, Outcome]:
-    """Adds to an exported folder what pays of `wanted`; returns what each of them came to.
+    """Adds those formats of `wanted` that pay to an exported folder; returns the outcome of each.
 
     NMS is not inside any of them.
 
@@ -78,7 +78,7 @@ def add(
         UserError: the network finds no boxes, or a package is not installed.
     """
     if "object_detection" not in detector.spec.heads:
-        raise UserError(f"{', '.join(wanted)}: fewer bits are judged by mAP, and this network finds no boxes")
+        raise UserError(f"{', '.join(wanted)}: fewer bits are judged by mAP, but this network finds no boxes")
     description = description.model_copy(update={"nms_inside": False})
     predictor = Predictor(detector.network, detector.spec, description.nms)
     pixels = [predictor.load(example.encoded)[0].numpy().astype(np.float32) for example in train]
@@ -152,7 +152,7 @@ def _score(network: Network, predictor: Predictor, examples: Sequence[Example]) 
 
 
 def _beside(*networks: Network) -> tuple[float, ...]:
-    """The median time of an answer for one picture, ms, of networks that answer in turn."""
+    """Median milliseconds per picture of networks that are run in turn."""
     height, width = networks[0].description.image_size
     pixels = np.full((1, height, width, 3), 127, np.float32)
     times: list[list[float]] = [[] for _ in networks]

@@ -1,4 +1,4 @@
-"""An ONNX file of another tool, run as ours are: the file NAME.json beside NAME.onnx says how to use it.
+"""Runs another tool's ONNX file like our own: NAME.json beside NAME.onnx says how to use it.
 
 `docs/compare.md` shows one for each common form. Pictures come as for our own networks, scaled into the top left of the
 input; post-processing is ours too, with hard NMS at `nms`.
@@ -19,13 +19,13 @@ from plates.errors import UserError
 
 FORMS = {"xyxy": (1, 0, 3, 2), "yxyx": (0, 1, 2, 3)}
 LEAST = 1e-4
-"""Score of what other tools fill up their answers with, at most."""
+"""Highest score of the rows with which other tools pad their output."""
 
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 class Adapter(BaseModel):
-    """What NAME.json says."""
+    """The content of NAME.json."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +61,7 @@ def open_foreign(path: Path, session: Any) -> tuple[Description, Run]:
         session: of onnxruntime.
 
     Raises:
-        UserError: the adapter is not one, or names outputs that the network lacks; when run: other shapes come out.
+        UserError: the adapter is invalid or names outputs that the network lacks; when run: the outputs' shapes differ.
     """
     file = beside(path)
     try:
@@ -109,7 +109,7 @@ def open_foreign(path: Path, session: Any) -> tuple[Description, Run]:
 def _layout(path: Path, shape: list[Any], adapter: Adapter) -> tuple[bool, tuple[int, int], bool]:
     """Whether channels come first, (height, width), and whether the network takes one picture at a time."""
     if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-        raise UserError(f"{path} takes {shape}, where a detector takes [pictures, 3, height, width], or 3 at the end")
+        raise UserError(f"{path} takes {shape}, but a detector takes [pictures, 3, height, width], or 3 at the end")
     first = shape[1] == 3
     height, width = (shape[2], shape[3]) if first else (shape[1], shape[2])
     if isinstance(height, int) and isinstance(width, int):
@@ -128,7 +128,7 @@ def _answer(path: Path, adapter: Adapter, boxes: np.ndarray, scores: np.ndarray 
             boxes = boxes.transpose(0, 2, 1)
         if boxes.ndim != 3 or boxes.shape[2] != wide:
             raise UserError(
-                f"{path} answers with {list(boxes.shape)} in {adapter.boxes}, where {beside(path)} says [pictures, "
+                f"{path} returns {list(boxes.shape)} in {adapter.boxes}, but {beside(path)} says [pictures, "
                 f"boxes, {wide}]: 4 numbers of a box and {wide - 4} after them, as its label_map and row say"
             )
         boxes, scores = boxes[..., :4], boxes[..., 4:]
@@ -137,7 +137,7 @@ def _answer(path: Path, adapter: Adapter, boxes: np.ndarray, scores: np.ndarray 
         scores = scores[..., :1] * (scores[..., 1:].round() == np.arange(classes))
     if boxes.shape != (*scores.shape[:2], 4) or scores.shape[2] != classes:
         raise UserError(
-            f"{path} answers with boxes {list(boxes.shape)} and scores {list(scores.shape)}, where {beside(path)} says "
+            f"{path} returns boxes {list(boxes.shape)} and scores {list(scores.shape)}, but {beside(path)} says "
             f"[pictures, boxes, 4] and [pictures, boxes, {classes}]"
         )
     return [boxes.astype(np.float32), scores.astype(np.float32)]

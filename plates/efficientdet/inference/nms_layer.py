@@ -1,6 +1,6 @@
 """NMS inside an exported network: a loop of plain operations that ONNX, LiteRT and OpenVINO all have.
 
-Their own NMS operations know no soft NMS. A test holds this one against `postprocess.detect`.
+Their own NMS operations have no soft NMS. A test compares this one with `postprocess.detect`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from plates.efficientdet.inference.suppress import VOTERS
 from plates.efficientdet.model.boxes import Tensor, clip
 
 GONE = -1.0
-"""What stands for the score of a box that was taken or dropped."""
+"""Score that marks a box as taken or dropped."""
 
 
 class NonMaxSuppression(keras.Layer):

@@ -1,7 +1,7 @@
-"""From raw outputs to detections: decode, suppress what overlaps, scale to the original image.
+"""From raw outputs to detections: decode, suppress overlaps, scale to the original image.
 
-The only one there is: evaluation and the exported model share it. TensorFlow, and it can be traced into a SavedModel;
-with the JAX backend call it eagerly.
+Evaluation and the exported model share it. It is TensorFlow and can be traced into a SavedModel; with the JAX backend,
+call it eagerly.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Predictor(tf.Module):
         if keras.backend.backend() != "tensorflow":
             raise UserError("Predicting from files and exporting need the TensorFlow backend: unset KERAS_BACKEND.")
         self.network = network
-        # TensorFlow finds no variables in Keras's lists of lists of layers by itself, and a SavedModel needs them all.
+        # TensorFlow finds no variables in Keras's nested lists of layers by itself, and a SavedModel needs them all.
         self.all_variables = [variable.value for variable in network.variables]
         self.spec = spec
         self.nms = nms
@@ -96,7 +96,7 @@ def detect(predictor: Predictor, examples: Iterable[Example], batch_size: int = 
             found = predictor.on_jpegs(tf.constant([example.encoded for example in batch]))
         except tf.errors.InvalidArgumentError as error:
             names = ", ".join(example.path for example in batch)
-            raise UserError(f"A picture among {names} is not a JPEG ({error.message.splitlines()[0]}).") from error
+            raise UserError(f"One of {names} is not a JPEG ({error.message.splitlines()[0]}).") from error
         ids = np.array([int(example.image_id) for example in batch])
         rows = table(ids, {name: value.numpy() for name, value in found.items()})
         paths = {int(example.image_id): example.path for example in batch}

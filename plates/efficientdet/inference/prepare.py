@@ -1,7 +1,7 @@
 """From pixels to the network's picture, in NumPy: what `plates.efficientdet.data.preprocess` does in TensorFlow.
 
-Bit for bit the same for an upright JPEG that libjpeg-turbo decoded with its fast transform, as TensorFlow's decoder
-does. A test holds the two together.
+Identical to the bit for an upright JPEG that libjpeg-turbo decoded with its fast transform, as TensorFlow's decoder
+does. A test compares the two.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ FILES: dict[Format, str] = {
     "litert_int8": "model_int8.tflite",
     "openvino_int8": "openvino_int8/model.xml",
 }
-"""Where each format lies in an exported folder; the first to answer comes first. Fewer bits come last."""
+"""The path of each format in an exported folder, the fastest first. Formats of fewer bits come last."""
 
 HASHES = "hashes.json"
 
@@ -56,15 +56,15 @@ class Network:
 
 
 def open_network(path: Path, kind: Format | None = None) -> Network:
-    """Opens one format of an exported folder, or a file that was taken out of one.
+    """Opens one format of an exported folder, or a single file from one.
 
     Args:
         path: the folder, or a .onnx, a .tflite or OpenVINO's .xml.
         kind: which format of the folder; the first of `FILES` that is there where not given.
 
     Raises:
-        UserError: the format is not there, was changed since it was exported, does not describe itself, is damaged, or
-            its library is not installed.
+        UserError: the format is missing, was changed since it was exported, has no description, is damaged, or its
+            library is not installed.
     """
     name = format_of(path, kind)
     if path.is_dir():
@@ -78,7 +78,7 @@ def part(name: Format) -> str:
 
 
 def seal(folder: Path) -> None:
-    """Writes `hashes.json`: what is changed afterwards is not loaded."""
+    """Writes `hashes.json`: files changed afterwards are not loaded."""
     there = [name for name, file in FILES.items() if (folder / file).exists()]
     write_json(folder / HASHES, {name: content_hash(folder / part(name)) for name in there})
 
@@ -94,7 +94,7 @@ def _require_unchanged(folder: Path, name: Format) -> None:
 
 
 def format_of(path: Path, kind: Format | None = None) -> Format:
-    """The format that `open_network` opens; raises as it does where there is none."""
+    """The format that `open_network` would open; raises like it if there is none."""
     if not path.exists():
         raise UserError(
             f"no model at {path}. `plates run` makes one, in models/export/model; the champion's is in "
@@ -138,8 +138,8 @@ def _onnx(path: Path) -> Opened:
 
     if "label_map" not in fields:
         raise UserError(
-            f"{path} does not describe itself. If another tool made it, a {foreign.beside(path).name} beside it has to "
-            "say how to use it: docs/compare.md. If plates did, export it again: plates materialize exported_model"
+            f"{path} has no description. If another tool made it, a {foreign.beside(path).name} beside it must say how "
+            "to use it: docs/compare.md. If plates did, export it again: plates materialize exported_model"
         )
     return Description.from_fields(fields, str(path)), run
 

@@ -1,4 +1,4 @@
-"""What an exported network costs here: for people to see, never for a file whose content is a version."""
+"""What an exported network costs on this machine: for display, never for a versioned file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plates.efficientdet.inference.runtimes import FILES, Format, Network, open_
 
 BATCHES = (1, 8)
 BUDGET = 2.0
-"""Seconds that a measurement may take, but for the first answer."""
+"""Seconds that a measurement may take, not counting the first answer."""
 MOST = 30
 
 
@@ -53,7 +53,7 @@ class Cost(NamedTuple):
 
 
 def costs(folder: Path) -> dict[Format, Cost]:
-    """What each format of an exported folder that runs without TensorFlow costs, in a fresh process of its own."""
+    """The cost of each format of an exported folder that runs without TensorFlow, each in a fresh process."""
     there = [name for name, file in FILES.items() if (folder / file).exists() and name != "saved_model"]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         return dict(zip(there, pool.map(partial(_cost, folder), there), strict=True))

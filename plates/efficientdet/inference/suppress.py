@@ -1,6 +1,6 @@
 """From boxes and scores of all anchors to detections, in NumPy: what `postprocess.detect` does in TensorFlow.
 
-For the formats that run without TensorFlow. A test holds the two together.
+For the formats that run without TensorFlow. A test compares the two.
 """
 
 from __future__ import annotations

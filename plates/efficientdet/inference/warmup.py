@@ -1,4 +1,4 @@
-"""The request with which TensorFlow Serving warms a model up before it answers anybody.
+"""The request with which TensorFlow Serving warms a model up before serving it.
 
 `assets.extra/tf_serving_warmup_requests` is a TFRecord file of PredictionLog messages. Their package comes with a
 TensorFlow of its own, so that the four messages are written field by field here; the numbers are those of

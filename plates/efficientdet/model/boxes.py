@@ -1,4 +1,4 @@
-"""Boxes and what one does with them, on either backend.
+"""Operations on boxes, on either backend.
 
 A box is `yxyx`, that is ymin, xmin, ymax, xmax, in pixels of the network's input unless its name says otherwise.
 Every conversion has both its ends in its name.

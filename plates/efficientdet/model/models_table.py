@@ -44,7 +44,7 @@ class Count:
 
 
 def count(spec: Spec) -> Count:
-    """The count of the network that `network.build` makes of `spec`, with the heads for detection."""
+    """The counts of the network that `network.build` builds from `spec`, with the detection heads."""
     total = Count()
     widths = _backbone(total, spec)
     filters = spec.fpn_num_filters

@@ -57,12 +57,12 @@ def from_tfrecords(
     beyond = {key: name for key, name in manifest.label_map.items() if key > spec.num_classes}
     if beyond:
         raise UserError(
-            f"The data has classes {beyond} and the network only {spec.num_classes}: "
+            f"The data has classes {beyond}, but the network has only {spec.num_classes}: "
             f"set model.num_classes: {max(manifest.label_map)}."
         )
     if "segmentation" in spec.heads and spec.seg_num_classes <= max(manifest.label_map):
         raise UserError(
-            f"The masks have classes 0 (background) to {max(manifest.label_map)}, and the segmentation head only "
+            f"The masks have classes 0 (background) to {max(manifest.label_map)}, but the segmentation head has only "
             f"{spec.seg_num_classes}: set model.seg_num_classes: {max(manifest.label_map) + 1}."
         )
     seen = pictures(spec)

@@ -49,29 +49,29 @@ def strategy(name: str | None) -> Any:
         devices = [device.name for device in gpus or cpus]
         if not gpus and len(cpus) < 2:
             raise UserError(
-                "train.strategy is gpus, and TensorFlow sees no GPU: `plates doctor` says why, or set train.strategy: "
+                "train.strategy is gpus, but TensorFlow sees no GPU: `plates doctor` says why, or set train.strategy: "
                 "null."
             )
         return tf.distribute.MirroredStrategy(devices)
     if name == "multiworker":
         if not os.environ.get("TF_CONFIG"):
             raise UserError(
-                "train.strategy is multiworker, and TF_CONFIG is not set: set it in every process, as "
+                "train.strategy is multiworker, but TF_CONFIG is not set: set it in every process, such as "
                 '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}.'
             )
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except RuntimeError as error:
             raise UserError(
-                f"train.strategy is multiworker, and TensorFlow has computed in this process before ({error}). Start "
-                "`plates materialize checkpoint` by itself in each worker."
+                f"train.strategy is multiworker, but TensorFlow has already computed in this process ({error}). Start "
+                "only `plates materialize checkpoint` in each worker."
             ) from error
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=os.environ.get("TPU_NAME", "local"))
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"train.strategy is tpu, and none answers ({error}). Set TPU_NAME.") from error
+        raise UserError(f"train.strategy is tpu, but none answers ({error}). Set TPU_NAME.") from error
     return tf.distribute.TPUStrategy(resolver)
 
 

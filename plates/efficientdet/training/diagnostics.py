@@ -1,4 +1,4 @@
-"""Warnings named after their causes, each with the numbers that show it and the knob that fixes it."""
+"""Warnings named after their causes, each with the numbers that show it and the setting that fixes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STALE = 3  # evaluations
 
 
 def learning_rate(train: TrainConfig, say: Say) -> None:
-    """Warns of a peak rate outside of what the optimizer usually works with, after scaling by the batch."""
+    """Warns of a peak rate outside the optimizer's usual range, after scaling by the batch."""
     peak = train.learning_rate * train.batch_size / 64
     low, high = USUAL_PEAK[train.optimizer]
     if not low <= peak <= high:
@@ -40,13 +40,13 @@ def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
     each = first.cls * (first.positives + 1) / (anchors * spec.num_classes)
     if each > 0.02:
         say(
-            f"Warning: class head: the first step's class loss is {first.cls:.3g}, {each:.2g} an anchor, so the head "
+            f"Warning: class head: the first step's class loss is {first.cls:.3g}, {each:.2g} per anchor, so the head "
             "starts by seeing objects everywhere: its bias is not at the prior of 0.01. Check model.pretrained."
         )
 
 
 def ignored_boxes(rows: Sequence[Row], say: Say) -> None:
-    """Warns where augmentation kept over a tenth of the boxes of the first 50 steps from being learnt.
+    """Warns if augmentation kept over a tenth of the boxes of the first 50 steps from being learned.
 
     They were shrunk too small, or cut out of the picture.
     """
@@ -54,12 +54,12 @@ def ignored_boxes(rows: Sequence[Row], say: Say) -> None:
     if ignored > 0.1 * (ignored + boxes):
         say(
             f"Warning: augmentation: {ignored / (ignored + boxes):.0%} of the boxes are under augment.min_box_side "
-            "after scaling and are not learnt. Raise augment.jitter_min or model.image_size."
+            "after scaling and are not learned. Raise augment.jitter_min or model.image_size."
         )
     if dropped > 0.1 * (dropped + boxes):
         say(
             f"Warning: augmentation: {dropped / (dropped + boxes):.0%} of the boxes are cut out of the picture or show "
-            "less than augment.min_visible_area, and are not learnt. Lower augment.jitter_max."
+            "less than augment.min_visible_area, and are not learned. Lower augment.jitter_max."
         )
 
 
@@ -84,7 +84,7 @@ def dead_class_head(rows: Sequence[Row], say: Say) -> None:
     if best < PRIOR:
         say(
             f"Warning: dead class head: after warm-up the highest class score of a picture is {best:.2g} (over "
-            f"{len(rows)} steps), under the prior of {PRIOR}: everything is called background. Raise train.alpha or "
+            f"{len(rows)} steps), under the prior of {PRIOR}: everything is background. Raise train.alpha or "
             "lower train.learning_rate; reports/dataset_card.html shows whether the boxes are on the plates."
         )
 
@@ -99,13 +99,13 @@ def drowning(rows: Sequence[Row], train: TrainConfig, say: Say) -> None:
     turn = "Lower" if boxes > classes else "Raise"
     say(
         f"Warning: one term drowns the other: over {len(rows)} steps the class loss is {classes:.3g} and the weighted "
-        f"box loss {boxes:.3g}: the {quiet} loss hardly moves the weights beside the {loud} loss. {turn} "
+        f"box loss {boxes:.3g}: next to the {loud} loss, the {quiet} loss hardly moves the weights. {turn} "
         f"train.box_loss_weight (now {train.box_loss_weight:g})."
     )
 
 
 def overfitting(rows: Sequence[Row], figure: str, say: Say) -> bool:
-    """Warns where validation has fallen well below its best while the training loss went on falling; whether it did.
+    """Warns if validation has fallen well below its best while the training loss kept falling; returns whether it did.
 
     The last two evaluations must both be under the best by over 0.05 and over a tenth of it.
     """
@@ -119,7 +119,7 @@ def overfitting(rows: Sequence[Row], figure: str, say: Say) -> bool:
     if max(row.validation for row in scores[-2:]) > limit or sum(now) / len(now) >= sum(before) / len(before):
         return False
     say(
-        f"Warning: over-fitting: validation {figure} was {best.validation:.3f} after step {best.step} and is "
+        f"Warning: over-fitting: validation {figure} was {best.validation:.3f} after step {best.step} and is now "
         f"{scores[-1].validation:.3f}, while the training loss fell from {sum(before) / len(before):.3g} to "
         f"{sum(now) / len(now):.3g}. The best weights are kept. Raise train.weight_decay or the augmentation, freeze "
         "more (train.var_freeze_expr), stop earlier (train.patience), or add photographs."
@@ -128,7 +128,7 @@ def overfitting(rows: Sequence[Row], figure: str, say: Say) -> bool:
 
 
 def plateau(rows: Sequence[Row], figure: str, say: Say) -> bool:
-    """Says where the last three evaluations brought nothing new; whether they did not."""
+    """Reports that the last three evaluations brought no improvement; returns whether it did."""
     scores = [row for row in rows if not math.isnan(row.validation)]
     if len(scores) <= STALE:
         return False
@@ -136,17 +136,17 @@ def plateau(rows: Sequence[Row], figure: str, say: Say) -> bool:
     if late > earlier + 0.002:
         return False
     say(
-        f"Plateau: validation {figure} has not risen over {earlier:.3f} in the last {STALE} evaluations. More steps "
-        "bring little; train.patience stops a run here."
+        f"Plateau: validation {figure} has not risen above {earlier:.3f} in the last {STALE} evaluations. More steps "
+        "bring little; train.patience stops a run at this point."
     )
     return True
 
 
 def batch_norm(detector: Detector, batch: Batch, row: Row, momentum: float, say: Say) -> bool:
-    """Warns where batch norm's running statistics are away from the batch's, so that inference is worse than training.
+    """Warns if batch norm's running statistics are far from the batch's, so that inference is worse than training.
 
-    Compares the loss of a batch in training mode (its row) with that of inference mode, same weights but for one
-    update. Returns whether it warned.
+    Compares the loss of a batch in training mode (its row) with that in inference mode, with weights one update apart.
+    Returns whether it warned.
     """
     images, targets = batch
     # Keras gives the outputs of the whole batch once for each replica.

@@ -1,4 +1,4 @@
-"""What stops a run that cannot succeed, at the step where that shows, with the likely cause."""
+"""Stops a run that cannot succeed, at the step where that shows, with the likely cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TrainingDiverged(UserError):
 
 
 class NothingMatched(UserError):
-    """Training has nothing to learn from: no boxes, or anchors that fit none of them."""
+    """Training has nothing to learn from: no boxes, or no anchor that fits them."""
 
 
 def check_step(
@@ -49,9 +49,9 @@ def check_step(
 ) -> None:
     """Raises `TrainingDiverged` where this step's loss or gradient is not a number, or the loss explodes.
 
-    It explodes where the median of the last 10 steps is over 10 times the lowest median of 10 steps so far and over
-    3 times the first: what falls again, or only returns to where it started, is left alone. An infinite gradient under
-    float16 is the loss scaling at work, and no error.
+    It explodes if the median of the last 10 steps is over 10 times the lowest median of 10 steps so far and over 3
+    times the first: a loss that falls again, or only returns to where it started, is left alone. An infinite gradient
+    under float16 comes from loss scaling and is not an error.
 
     Args:
         row: the step; `history`: those before it.
@@ -93,24 +93,24 @@ def check_matches(rows: Sequence[Row], say: Callable[[str], None], steps: int) -
     positives = float(np.mean([row.positives for row in rows]))
     if boxes == 0:
         raise NothingMatched(
-            f"No image of the first {len(rows)} batches has a box to learn: check data/boxes.parquet, and with "
-            "augmentation augment.min_visible_area and augment.min_box_side."
+            f"No image of the first {len(rows)} batches has a box to learn: check data/boxes.parquet and, with "
+            "augmentation, augment.min_visible_area and augment.min_box_side."
         )
     if positives == 0:
         raise NothingMatched(
-            f"The anchors fit nothing: {boxes:.1f} boxes an image over {len(rows)} batches, and no anchor matched: "
-            "the boxes lie outside of the network's input. Check that they are in pixels of model.image_size."
+            f"The anchors fit nothing: {boxes:.1f} boxes per image over {len(rows)} batches, but no anchor matched: "
+            "the boxes are outside the network's input. Check that they are in pixels of model.image_size."
         )
     if positives / boxes < 1.5:
         say(
-            f"Warning: anchors: {positives / boxes:.2f} positives a box, where 3 or more is usual: most boxes fit no "
+            f"Warning: anchors: {positives / boxes:.2f} positives per box, where 3 or more is usual: most boxes fit no "
             "anchor well. `plates anchors` fits model.aspect_ratios and model.anchor_scale to the boxes; a larger "
             "model.image_size or a lower model.min_level helps with small ones."
         )
 
 
 def bad_boxes(boxes: np.ndarray, classes: np.ndarray, spec: Spec) -> np.ndarray:
-    """bool [B]: images with a box [B, M, 4] that is NaN, empty, outside of the input, or of an unknown class [B, M]."""
+    """bool [B]: images with a box [B, M, 4] that is NaN, empty, outside the input, or of an unknown class [B, M]."""
     height, width = spec.image_size
     ymin, xmin, ymax, xmax = np.moveaxis(np.asarray(boxes, np.float64), -1, 0)
     inside = (ymax > ymin) & (xmax > xmin) & (ymax > 0) & (xmax > 0) & (ymin < height) & (xmin < width)
@@ -119,7 +119,7 @@ def bad_boxes(boxes: np.ndarray, classes: np.ndarray, spec: Spec) -> np.ndarray:
 
 
 def _grown(row: Row, history: Sequence[Row]) -> tuple[str, str] | None:
-    """The term that rose most, and a sentence on it; None where the loss does not explode."""
+    """The term that rose most, and a sentence on it; None if the loss does not explode."""
     if len(history) + 1 < 2 * WINDOW:
         return None
     first, last = (np.median([r.loss for r in rows]) for rows in (history[:WINDOW], [*history[1 - WINDOW :], row]))
@@ -132,8 +132,8 @@ def _grown(row: Row, history: Sequence[Row]) -> tuple[str, str] | None:
     before = history[int(medians.argmin())]
     term = max(("cls", "box", "iou", "seg"), key=lambda n: getattr(row, n) / max(getattr(before, n), 1e-6))
     return term, (
-        f"the loss grows: {medians[-1]:.3g} over the last {WINDOW} steps after {medians.min():.3g} at best, "
-        f"most of all the {TERMS[term]}"
+        f"the loss is growing: {medians[-1]:.3g} over the last {WINDOW} steps after {medians.min():.3g} at best, "
+        f"mostly the {TERMS[term]}"
     )
 
 
@@ -144,7 +144,7 @@ def _cause(row: Row, history: Sequence[Row], bad: Sequence[int], config: TrainCo
     if config.mixed_precision == "float16" and calm and not math.isfinite(row.loss):
         return "float16 overflows at 65504: use train.mixed_precision: bfloat16, or null."
     if not history:
-        return "the starting weights (model.pretrained) contain NaN or infinity: this is the first step."
+        return "this is the first step, so the starting weights (model.pretrained) contain NaN or infinity."
     return (
         f"a learning rate of {row.learning_rate:.2g} is too high for batches of {config.batch_size}: halve "
         "train.learning_rate, lengthen train.lr_warmup_epoch or lower train.clip_gradients_norm."

@@ -1,4 +1,4 @@
-"""The history of a run: one row a step, with what one asks afterwards when a run went wrong."""
+"""The history of a run: one row per step, with what is needed to see why a run went wrong."""
 
 import csv
 from dataclasses import asdict, dataclass, fields
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step took; never part of a checkpoint, since equal work would get another hash.
+    """The cost of a step; never part of a checkpoint, because equal work would then get different hashes.
 
     Attributes:
         seconds: since the step before, its batch included.

@@ -1,4 +1,4 @@
-"""SIGTERM as a question that the loop answers between two steps, so that it can save first."""
+"""Lets the loop react to SIGTERM between two steps, so that it can save first."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Training:
             self.detector = build(spec, config, data, self.steps, rates=self.rates, synchronized=many)
             if self.progress.step:
                 resume.restore(work_dir, self.detector)
-                say(f"Going on after step {self.progress.step} of {self.steps}.")
+                say(f"Resuming after step {self.progress.step} of {self.steps}.")
             else:
                 self._begin(initialise)
 
@@ -200,7 +200,7 @@ class Training:
             raise UserError(f"The batches ended after step {self.progress.step} of {self.steps}: give endless ones.")
         stopped = (
             f"Stopped by SIGTERM after step {self.progress.step} of {self.steps}. The state is saved in "
-            f"{self.work_dir}: run again to go on from there."
+            f"{self.work_dir}: run again to resume."
         )
         self.say(stopped)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -252,7 +252,7 @@ class Training:
         return batches
 
     def _step(self, batch: Batch) -> Row:
-        """Takes one step; raises the error that says why no other can follow it."""
+        """Takes one step; raises an error with the reason if training cannot continue."""
         images, targets = batch
         rate = float(self.detector.optimizer.learning_rate)
         known = {name: value for name, value in targets.items() if name in TARGETS}
@@ -272,7 +272,7 @@ class Training:
         return row
 
     def _look(self, row: Row, batch: Batch, evaluated: bool) -> None:
-        """Stops a run that cannot succeed, and names what goes wrong, once each."""
+        """Stops a run that cannot succeed, and reports each problem once."""
         rows = self.progress.history.rows
         guards.check_matches(rows, self.note, self.steps)
         if "object_detection" in self.spec.heads:
@@ -301,7 +301,7 @@ class Training:
             return False
         self.note(
             f"Stopped after step {self.progress.step} of {self.steps}: validation {validation.figure(self.spec)} has "
-            f"not risen over {self.progress.best:.3f} (step {self.progress.best_step}) in {len(later)} evaluations "
+            f"not risen above {self.progress.best:.3f} (step {self.progress.best_step}) in {len(later)} evaluations "
             "(train.patience)."
         )
         return True
@@ -322,7 +322,7 @@ class Training:
         return f"The state after step {saved} is kept in {self.work_dir}."
 
     def _evaluate(self, row: Row) -> Row:
-        """Scores the averaged weights on the validation batches, and keeps them where they are the best so far."""
+        """Scores the averaged weights on the validation batches, and keeps them if they are the best so far."""
         progress = self.progress
         with averaged_weights(self.detector.optimizer):
             score = validation.score(self.detector, self.spec, self.data.validation)
@@ -337,7 +337,7 @@ class Training:
         )
         terms, found = [], ""
         if "object_detection" in self.spec.heads:
-            terms, found = [f"cls {row.cls:.3f}", f"box {row.box:.4f}"], f", {row.positives:.1f} positives an image"
+            terms, found = [f"cls {row.cls:.3f}", f"box {row.box:.4f}"], f", {row.positives:.1f} positives per image"
         if "segmentation" in self.spec.heads:
             terms.append(f"seg {row.seg:.3f}")
         return (

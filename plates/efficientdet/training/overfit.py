@@ -1,4 +1,4 @@
-"""Whether one batch can be learnt by heart: where it cannot, no number of photographs and steps will help."""
+"""Whether one batch can be overfitted: if not, no number of photographs and steps will help."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plates.efficientdet.training.build import build
 from plates.efficientdet.training.data import TARGETS, Batch, Data
 
 LEARNT = 0.25
-"""Share of the first loss under which a batch counts as learnt."""
+"""Share of the first loss under which a batch counts as overfitted."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ STATE = "state"
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         best: the highest evaluation so far, made after `best_step`.
@@ -70,10 +70,10 @@ def save(work_dir: Path, arrays: dict[str, np.ndarray], progress: Progress, fing
 
 
 def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]) -> Progress | None:
-    """The progress of the run in `work_dir`, or None where there is none to go on with.
+    """The progress of the run in `work_dir`, or None if there is none to resume.
 
     A state with another fingerprint (other data, parameters or code) is never resumed: the folder is moved aside, and
-    both its new place and what differs are said.
+    its new place and the differences are reported.
     """
     folder = work_dir / STATE
     put_back(folder)
@@ -90,9 +90,9 @@ def load(work_dir: Path, fingerprint: dict[str, Any], say: Callable[[str], None]
             number += 1
         work_dir.rename(aside)
         say(
-            f"The unfinished run at step {content['step']} in {work_dir} is of another configuration "
+            f"The unfinished run at step {content['step']} in {work_dir} has another configuration "
             f"({', '.join(differing[:5])}{f' and {len(differing) - 5} more' if len(differing) > 5 else ''}): starting "
-            f"anew. The old one was moved to {aside}."
+            f"over. The old one was moved to {aside}."
         )
         return None
     history = History.read(folder / "history.csv")
@@ -121,13 +121,13 @@ def restore(work_dir: Path, detector: keras.Model) -> None:
 
 def _unusable(path: Path, work_dir: Path, error: Exception) -> UserError:
     return UserError(
-        f"The state of the unfinished run in {path} cannot be used ({error}). Start anew: rm -r {work_dir}; then the "
+        f"The state of the unfinished run in {path} cannot be used ({error}). Start over: rm -r {work_dir}; then the "
         "same command"
     )
 
 
 def remove(work_dir: Path) -> None:
-    """Removes a run's folder; what a kill leaves of it is no state to go on from."""
+    """Removes a run's folder; if killed, what is left is not a state to resume from."""
     (work_dir / STATE / "state.json").unlink(missing_ok=True)
     shutil.rmtree(work_dir)
 

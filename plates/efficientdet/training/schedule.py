@@ -101,7 +101,7 @@ def build(train: TrainConfig, steps_per_epoch: float, total_steps: int) -> Warmu
         warmup_steps = min(warmup_steps, int(total_steps * LONGEST_WARMUP))
     elif warmup_steps >= total_steps:
         raise UserError(
-            f"train.lr_warmup_epoch={train.lr_warmup_epoch:g} is {warmup_steps} steps of warm-up, and the run has "
+            f"train.lr_warmup_epoch={train.lr_warmup_epoch:g} is {warmup_steps} steps of warm-up, but the run has only "
             f"{total_steps} steps: the rate would never fall. Lower train.lr_warmup_epoch (under "
             f"{total_steps / steps_per_epoch:.3g}) or raise train.steps."
         )

@@ -20,15 +20,14 @@ LEAST_DETECTIONS = metrics.MAX_DETECTIONS
 
 
 def figure(spec: Spec) -> str:
-    """What `score` is of."""
+    """The name of the figure that `score` returns."""
     return "mAP" if "object_detection" in spec.heads else "mask IoU"
 
 
 def score(detector: Detector, spec: Spec, batches: Iterable[Batch]) -> float | None:
     """mAP of the detector's present weights, in pixels of the network's input.
 
-    Where it finds masks only, the IoU of these without the background. None: there are no batches, or nothing to find
-    in them.
+    If it finds only masks, their IoU without the background. None: there are no batches, or nothing to find in them.
     """
     found, truth, most = [], [], LEAST_DETECTIONS
     confusion = np.zeros((spec.seg_num_classes, spec.seg_num_classes), np.int64)

@@ -21,10 +21,10 @@ TABLE = "photographs.parquet"
 FIELDS = {
     "path": ("sc:Text", "The photograph, relative to the folder of the data set."),
     "sha256": ("sc:Text", "Of the photograph's content."),
-    "class": ("sc:Text", "What is labelled; empty where there is no plate."),
+    "class": ("sc:Text", "What is labelled; empty if there is no plate."),
     **{edge: ("sc:Float", "Of the labelled box, in pixels of the photograph.") for edge in BOX},
-    "split": ("sc:Text", "train, val or test; empty where it is in none."),
-    "rejected": ("sc:Text", "Why it was set aside; empty where it was not."),
+    "split": ("sc:Text", "train, val or test; empty if it is in none."),
+    "rejected": ("sc:Text", "Why it was set aside; empty if it was not."),
 }
 OF_CROISSANT = (
     *("citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty", "fileSet", "format"),
@@ -95,7 +95,7 @@ def describe(record: Record, sha256: str) -> dict[str, Any]:
                 "@type": "cr:RecordSet",
                 "@id": "annotations",
                 "name": "annotations",
-                "description": "One row an annotation; one for a photograph without any.",
+                "description": "One row per annotation; one for a photograph without any.",
                 "field": [_field(name, kind, text) for name, (kind, text) in FIELDS.items()],
             }
         ],

@@ -63,7 +63,7 @@ def write(record: Record, target: str) -> int:
         target: a file, or the address of a server such as Marquez: `http://HOST:PORT`.
 
     Raises:
-        UserError: the endpoint does not take them.
+        UserError: the endpoint refuses them.
     """
     found = events(record)
     if not target.startswith(("http://", "https://")):
@@ -77,7 +77,7 @@ def write(record: Record, target: str) -> int:
         try:
             urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
         except (URLError, TimeoutError) as error:
-            raise UserError(f"{address} does not take the events: {error}") from error
+            raise UserError(f"{address} refuses the events: {error}") from error
     return len(found)
 
 

@@ -103,10 +103,10 @@ def test_each_file_has_a_place_and_none_is_overwritten(tmp_path: Path) -> None:
     }
     assert all(source == target for source, target in plan([street], None).items())
     for given, to, said in (
-        ([street], "out", "1 of 3 files are there already"),
+        ([street], "out", "1 of 3 files already exist"),
         ([f"{street}/a.jpg", str(tmp_path / "other/a.jpg")], "new", "would both be"),
-        ([street], "in/hidden", "is inside of"),
-        ([str(tmp_path / "out" / "none*")], "new", "no file is named like"),
+        ([street], "in/hidden", "is inside "),
+        ([str(tmp_path / "out" / "none*")], "new", "no file matches"),
     ):
         with pytest.raises(UserError, match=said):
             plan(given, tmp_path / to)

@@ -124,7 +124,7 @@ def test_an_address_that_goes_away_is_named_after_what_it_gave(tmp_path: Path) -
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address, found = f"http://127.0.0.1:{server.server_port}/street.ts", []
-        with pytest.raises(UserError, match="went away after frame"):
+        with pytest.raises(UserError, match="disconnected after frame"):
             found += frames(address)
         server.shutdown()
 

@@ -39,7 +39,7 @@ def test_a_folder_that_is_gone_is_named_with_the_command_that_brings_it_back(roo
     record = champion.settled(root).record
     shutil.rmtree(root / champion.FOLDER)
     shutil.rmtree(root / champion.MODEL)  # the project went on: only the cache has it
-    with pytest.raises(UserError, match=f"{record[:8]} is in service. Bring it back: plates champions --repair"):
+    with pytest.raises(UserError, match=f"{record[:8]} is in service. Restore it: plates champions --repair"):
         champion.settled(root)
     assert champion.repair(root) == record
     assert content_hash(root / champion.FOLDER) == before
@@ -93,7 +93,7 @@ def test_a_damaged_decision_is_named_with_the_way_back(root: Path, content: byte
     (file,) = (root / champion.DECISIONS).glob("*.json")
     file.unlink()
     file.mkdir() if content is None else file.write_bytes(content)
-    with pytest.raises(UserError, match=r"is not a decision: .*\. Bring it back: git checkout -- ") as said:
+    with pytest.raises(UserError, match=r"is not a decision: .*\. Restore it: git checkout -- ") as said:
         champion.settled(root)
     assert "\n" not in str(said.value)
 
@@ -101,7 +101,7 @@ def test_a_damaged_decision_is_named_with_the_way_back(root: Path, content: byte
 def test_the_record_of_the_model_in_service_is_deleted(root: Path) -> None:
     for file in (root / FOLDER).glob("*.json"):
         file.unlink()
-    with pytest.raises(UserError, match=r"no record .*; bring back what was deleted: git checkout -- lineage/records"):
+    with pytest.raises(UserError, match=r"no record .*; restore deleted ones: git checkout -- lineage/records"):
         champion.settled(root)
 
 

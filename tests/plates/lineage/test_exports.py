@@ -82,7 +82,7 @@ def test_events_are_posted_to_an_endpoint_and_its_refusal_is_said(record: Record
         with pytest.raises(UserError, match="HTTP Error 500"):
             openlineage.write(record, address)
         server.shutdown()
-    with pytest.raises(UserError, match="does not take the events"):
+    with pytest.raises(UserError, match="refuses the events"):
         openlineage.write(record, address)
 
 

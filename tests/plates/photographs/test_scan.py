@@ -226,7 +226,7 @@ def test_roots_that_cannot_be_scanned(root: Path) -> None:
     with pytest.raises(UserError, match="1 other files"):
         scan(root, cache)
     (root / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    with pytest.raises(UserError, match=r"no image under .* left out: \.heic 1\. Save them as JPEG or PNG"):
+    with pytest.raises(UserError, match=r"no readable image under .* left out: \.heic 1\. Save them as JPEG or PNG"):
         scan(root, cache)
     with pytest.raises(UserError, match="does not exist"):
         scan(root / "missing", cache)
@@ -262,7 +262,7 @@ def test_folders_without_permission(as_nobody: Path) -> None:
     assert found.table["problem"].to_pylist() == [None, "unreadable: Permission denied"]
     for mode in (0, 0o400, 0o100):
         os.chmod(root, mode)
-        with pytest.raises(UserError, match=r"may not read it.*chmod -R"):
+        with pytest.raises(UserError, match=r"may not read.*chmod -R"):
             scan(root, as_nobody / "cache.parquet")
     os.chmod(root, 0o700)
     os.chmod(root / "ccpd_db", 0o700)

@@ -151,9 +151,9 @@ def test_a_folder_is_its_pictures_and_a_pattern_what_it_matches(folder: Path) ->
     ("asked", "said"),
     [
         ("nowhere.jpg", r"nowhere\.jpg cannot be read: No such file"),
-        ("*.jpx", "no file is named like"),
+        ("*.jpx", "no file matches"),
         ("empty", "no picture .* anywhere in"),
-        ("https://example.com/a.jpg", "is fetched only where you say so"),
+        ("https://example.com/a.jpg", "is fetched only if you allow it"),
     ],
 )
 def test_what_is_not_there_is_named(folder: Path, asked: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from plates.scoring.compare import compare
 
 
 def whole(first: pd.DataFrame, second: pd.DataFrame, expected: pd.DataFrame, labels=LABELS) -> pd.Series:
-    """The mAP over all."""
+    """The overall mAP."""
     rows = compare([first], [second], expected, labels, SIZE, 100, draws=20)
     return rows[(rows["dimension"] == "all") & (rows["figure"] == "mAP")].iloc[0]
 
@@ -39,5 +39,5 @@ def test_of_one_photograph_there_is_a_figure_and_no_interval() -> None:
 
 def test_without_a_plate_nothing_is_compared() -> None:
     expected = truth()
-    with pytest.raises(UserError, match="photographs has a plate: nothing can be compared"):
+    with pytest.raises(UserError, match="photographs has a plate to compare on"):
         whole(detections(0), detections(0), expected[expected["class"].isna()])

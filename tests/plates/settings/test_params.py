@@ -41,7 +41,7 @@ def test_every_knob_is_explained() -> None:
         ("nms: {max_output_size: 50}", r"evaluation\.max_detections 100 is more than nms\.max_output_size 50"),
         ("- a", "must hold sections of keys and values; found a list"),
         ("a", "must hold sections of keys and values; found a single value"),
-        ("data: {root: a}\ndata: {root: b}", "data is there twice, in lines 1 and 2"),
+        ("data: {root: a}\ndata: {root: b}", "data occurs twice, in lines 1 and 2"),
         ("a: [", "is not YAML"),
     ],
 )
@@ -78,7 +78,7 @@ def test_the_home_of_a_user_that_is_not_there_is_a_folder_that_is_not_there(tmp_
 def test_a_clone_without_its_settings_says_how_to_bring_them_back(tmp_path: Path) -> None:
     for name in ("dvc.yaml", "dagster.yaml"):
         (tmp_path / name).touch()
-    with pytest.raises(UserError, match=r"has no file params\.yaml\. Bring it back: git checkout params\.yaml"):
+    with pytest.raises(UserError, match=r"has no file params\.yaml\. Restore it: git checkout params\.yaml"):
         Project.find(tmp_path)
 
 
@@ -161,11 +161,11 @@ def test_set_takes_back_what_it_wrote(tmp_path: Path) -> None:
     ("word", "said"),
     [
         ("train.steps", "write KEY=VALUE"),
-        ("train.steps=abc", r"should be a valid integer.* What it takes: plates params train\.steps"),
+        ("train.steps=abc", r"should be a valid integer.* Allowed values: plates params train\.steps"),
         ("data=3", r"data is a section\. Set one of its settings, such as data\.root=VALUE; .*plates params data"),
         ("data.sample=3", r"as data\.sample\.count=VALUE"),
         ("traim.steps=3", r"did you mean train\.steps"),
-        ("zzz=3", r"no such setting\. All of them: plates params"),
+        ("zzz=3", r"no such setting\. All settings: plates params"),
         ("model.aspect_ratios=1.8,2.5", r"Write --set 'model\.aspect_ratios=\[1\.8,2\.5\]'"),
         ("gate.metric=speed", r"should be 'mAP', "),
         ("train.steps=[1", "is not YAML"),

@@ -1,4 +1,4 @@
-"""The evaluation as one HTML page: figures, curves, and the pictures that say why."""
+"""The evaluation as one HTML page: figures, curves, and pictures that explain them."""
 
 from plates.efficientdet.evaluation.report.page import figures, write
 

@@ -7,22 +7,22 @@ REMEDIES = {
     "missed": "plates are missed: add photographs like those under Worst, or raise model.image_size",
     "misplaced": "plates are found but loosely boxed: set train.iou_loss_type: ciou, or raise model.image_size",
     "duplicate": "plates are found twice: set nms.method: hard, or lower nms.iou_thresh",
-    "background": "other things are taken for plates: add photographs without a plate",
-    "wrong class": "classes are taken for each other: look at the confusion, and at train.class_weights",
-    "wrong class and misplaced": "classes are taken for each other: look at the confusion, and at train.class_weights",
+    "background": "other things are detected as plates: add photographs without a plate",
+    "wrong class": "classes are confused: look at the confusion, and at train.class_weights",
+    "wrong class and misplaced": "classes are confused: look at the confusion, and at train.class_weights",
 }
 NOTABLE = 0.01
-"""Of mAP50: a kind of error that costs less is not worth the next step."""
+"""mAP50: a kind of error that costs less is not worth the next step."""
 
 
 def advice(metrics: Mapping[str, Any]) -> str:
     """The sentence. A score of 0 comes first, then the costliest kind of error, then loose boxes."""
     if not metrics["mAP50"]:
-        return "Nothing is found: `plates why` ranks the causes; docs/why-is-my-map-low.md tells of each."
+        return "Nothing is found: `plates why` ranks the causes; docs/why-is-my-map-low.md explains each."
     costliest = metrics["errors"]["kinds"][0]
     if costliest["gain"] >= NOTABLE:
         remedy = REMEDIES[costliest["kind"]]
         return f"{remedy[0].upper()}{remedy[1:]} (worth up to {costliest['gain']:.3f} of mAP50)."
     if metrics["mAP75"] < 0.9 * metrics["mAP50"]:
-        return "Plates are found, and boxes could be tighter: set train.iou_loss_type: ciou, or train longer."
-    return "Nothing is clearly worse: measure on harder photographs."
+        return "Plates are found, but boxes could be tighter: set train.iou_loss_type: ciou, or train longer."
+    return "Nothing stands out: measure on harder photographs."

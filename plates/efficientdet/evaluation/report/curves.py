@@ -20,8 +20,8 @@ def precision_recall(curve: pd.DataFrame) -> Any:
 
 
 def f1(curve: pd.DataFrame, thresholds: Mapping[str, float]) -> Any:
-    """F1, precision and recall over the least score; `curve` has these columns, `thresholds` are by name."""
-    figure, axis = _axes("Acting on scores from … on", "least score", "")
+    """F1, precision and recall over the minimum score; `curve` has these columns, `thresholds` are by name."""
+    figure, axis = _axes("F1, precision and recall by threshold", "minimum score", "")
     for name, colour in (("f1", BLUE), ("precision", AMBER), ("recall", GREEN)):
         axis.plot(curve["score"], curve[name], color=colour, label="F1" if name == "f1" else name)
     for name, threshold in thresholds.items():
@@ -33,8 +33,8 @@ def f1(curve: pd.DataFrame, thresholds: Mapping[str, float]) -> Any:
 
 
 def reliability(bins: pd.DataFrame) -> Any:
-    """The share of detections that are right over their mean score; `bins` has `score` and `right`."""
-    figure, axis = _axes("Are the scores to be believed?", "score", "share right at IoU 0.50")
+    """The share of correct detections over their mean score; `bins` has `score` and `right`."""
+    figure, axis = _axes("Calibration of the scores", "score", "share correct at IoU 0.50")
     axis.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle="--")
     axis.plot(bins["score"], bins["right"], color=BLUE, marker="o", markersize=4)
     axis.set(xlim=(0, 1), ylim=(0, 1.02))

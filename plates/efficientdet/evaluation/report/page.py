@@ -1,4 +1,4 @@
-"""Putting the page together."""
+"""Puts the page together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def write(
     worst: Sequence[Picture],
     why: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the report: no file beside it is needed to read it.
+    """Writes the report as one self-contained file.
 
     Args:
         path: of the page.

@@ -15,7 +15,7 @@ from plates.remote import Place, read
 HEIGHT = 360
 PLAIN = 200
 READABLE = 12
-"""A plate of fewer pixels in a photograph `PLAIN` pixels high says nothing: it is shown from near."""
+"""A plate of fewer pixels in a photograph `PLAIN` pixels high is too small to see: it is shown enlarged."""
 AROUND = 2.5
 """Times the size of the boxes that the near picture shows."""
 
@@ -26,7 +26,7 @@ def worst(outcomes: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def draw(photograph: Place, truth: pd.DataFrame, found: pd.DataFrame, caption: str) -> Picture:
-    """Draws `truth` in green and `found` (with `score`) in orange, from near where the plate is small.
+    """Draws `truth` in green and `found` (with `score`) in orange, enlarged if the plate is small.
 
     Boxes are in pixels of the original image; `truth` also has its width and height.
     """
@@ -35,11 +35,11 @@ def draw(photograph: Place, truth: pd.DataFrame, found: pd.DataFrame, caption: s
     plate = (truth["ymax"] - truth["ymin"]).min()
     if plate * PLAIN / truth["height"].iloc[0] >= READABLE:
         return from_file(photograph, marks, caption, HEIGHT)
-    return near(photograph, marks, f"{caption}, from near")
+    return near(photograph, marks, f"{caption}, enlarged")
 
 
 def near(photograph: Place, marks: Sequence[Marks], caption: str) -> Picture:
-    """Draws boxes and what is around them; the whole photograph, with the reason, where it does not decode."""
+    """Draws boxes and their surroundings; a photograph that does not decode is replaced by the reason."""
     try:
         with Image.open(io.BytesIO(read(photograph))) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")

@@ -1,4 +1,4 @@
-"""What the report advises, and the pictures that it shows from near."""
+"""What the report advises, and the pictures that it shows enlarged."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def evaluation(map50: float, map75: float, kind: str, gain: float) -> dict:
         (evaluation(0.8, 0.4, "missed", 0.15), "missed.*0.150 of mAP50"),
         (evaluation(0.8, 0.4, "background", 0.02), "without a plate"),
         (evaluation(0.99, 0.6, "missed", 0.005), "tighter"),
-        (evaluation(0.99, 0.97, "missed", 0.005), "Nothing is clearly worse"),
+        (evaluation(0.99, 0.97, "missed", 0.005), "Nothing stands out"),
     ],
 )
 def test_advice_is_about_what_costs_most(metrics: dict, said: str) -> None:
@@ -42,5 +42,5 @@ def test_a_plate_too_small_to_see_is_shown_from_near(tmp_path: Path, height: int
     found = pd.DataFrame([box], columns=BOX).assign(score=0.5)
     picture = pictures.draw(photograph, truth, found, "base")
     white = (np.asarray(picture.image).min(axis=2) > 200).mean()
-    assert ("from near" in picture.caption) == near
+    assert ("enlarged" in picture.caption) == near
     assert 0.05 < white < 0.5  # the plate is a part of the picture that can be seen

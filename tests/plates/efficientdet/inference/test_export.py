@@ -195,7 +195,7 @@ def test_nms_inside_gives_the_same_detections(exported, suppressing, toy_photogr
         assert len(found) == len(expected) > 0
         np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.1)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
-    with pytest.raises(UserError, match=r"answers from 0\.05 on"):
+    with pytest.raises(UserError, match=r"returns scores from 0\.05 up"):
         inside.predict(files, score=0.01)
 
 

@@ -22,7 +22,7 @@ def test_it_has_to_be_faster_and_to_lose_little(outcome: Outcome, kept: bool) ->
 
 
 def test_both_figures_are_said() -> None:
-    assert str(Outcome(0.0213, 4.1, 3.9)) == "0.0213 mAP lost on validation, 4.10 ms a picture, 3.90 in float"
+    assert str(Outcome(0.0213, 4.1, 3.9)) == "0.0213 mAP lost on validation, 4.10 ms per picture, 3.90 in float"
 
 
 def test_a_model_has_a_format_that_cannot_be_refused() -> None:

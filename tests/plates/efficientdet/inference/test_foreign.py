@@ -88,13 +88,13 @@ TWO = {"b": XYXY, "s": SCORES}
 @pytest.mark.parametrize(
     ("answers", "shape", "fields", "words"),
     [
-        (TWO, (1, 3, SIDE, SIDE), None, "does not describe itself.*other.json beside it"),
+        (TWO, (1, 3, SIDE, SIDE), None, "has no description.*other.json beside it"),
         (TWO, (1, 3, SIDE, SIDE), {}, r"other.json does not say.*boxes: Field required"),
         (TWO, (1, 3, SIDE, SIDE), {"boxes": "boxes", "scores": "s"}, "has no output boxes; it has b, s"),
-        (TWO, (1, 1, SIDE, SIDE), {"boxes": "b", "scores": "s"}, r"takes \[1, 1, 64, 64\], where a detector takes"),
+        (TWO, (1, 1, SIDE, SIDE), {"boxes": "b", "scores": "s"}, r"takes \[1, 1, 64, 64\], but a detector takes"),
         (TWO, (1, 3, "h", "w"), {"boxes": "b", "scores": "s"}, "pictures of any size: give image_size"),
         ({"b": XYXY, "s": SCORES[:2]}, (1, 3, SIDE, SIDE), {"boxes": "b", "scores": "s"}, r"boxes \[1, 3, 4\] and sco"),
-        ({"b": XYXY}, (1, 3, SIDE, SIDE), {"boxes": "b"}, r"answers with \[1, 3, 4\] in b, where .*other.json says"),
+        ({"b": XYXY}, (1, 3, SIDE, SIDE), {"boxes": "b"}, r"returns \[1, 3, 4\] in b, but .*other.json says"),
     ],
 )
 def test_what_does_not_fit_is_said(

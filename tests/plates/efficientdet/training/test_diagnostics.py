@@ -130,4 +130,4 @@ def test_over_fitting(scores, losses, named):
 def test_a_plateau(scores, named):
     said = []
     assert diagnostics.plateau(run_of(scores, [1.0] * len(scores)), "mAP", said.append) == named
-    assert all("has not risen over 0.650 in the last 3 evaluations" in line for line in said)
+    assert all("has not risen above 0.650 in the last 3 evaluations" in line for line in said)

@@ -1,4 +1,4 @@
-"""A batch that fits its labels is learnt by heart, and not at a rate of nearly nothing."""
+"""A batch that fits its labels can be overfitted, but not at a rate of nearly zero."""
 
 import toy
 

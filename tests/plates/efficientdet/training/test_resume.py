@@ -22,5 +22,5 @@ def test_a_damaged_state_is_named_with_the_way_out(tmp_path: Path, name: str, co
         resume.load(tmp_path / "work", {"data": "d"}, pytest.fail)
         resume.restore(tmp_path / "work", DETECTOR)
 
-    with pytest.raises(UserError, match=r"cannot be used .* Start anew: rm -r"):
+    with pytest.raises(UserError, match=r"cannot be used .* Start over: rm -r"):
         go_on()

@@ -144,7 +144,7 @@ def test_killed_run_goes_on_as_if_it_had_not_been(run, tmp_path):
     assert not (tmp_path / "checkpoint").exists()
     said = []
     resumed = toy.train_both(tmp_path, said.append)
-    assert "Going on after step 4 of 120." in said
+    assert "Resuming after step 4 of 120." in said
     columns = ["step", "loss", "cls", "box", "seg", "learning_rate", "validation"]
     np.testing.assert_allclose(resumed.history[columns], run[0].history[columns], rtol=1e-3)
     for name in (saved_detector.BEST, saved_detector.LAST):
@@ -289,7 +289,7 @@ def test_growing_loss_is_stopped_and_a_bump_is_not():
     check(row(31, loss=50.0, box=1.0), history)
     exploding = history + [row(step, loss=50.0, box=1.0) for step in range(31, 40)]
     with pytest.raises(
-        guards.TrainingDiverged, match=r"the loss grows: 50 .* after 1 at best, most of all the box loss"
+        guards.TrainingDiverged, match=r"the loss is growing: 50 .* after 1 at best, mostly the box loss"
     ):
         check(row(40, loss=50.0, box=1.0), exploding)
 
@@ -301,7 +301,7 @@ def test_no_boxes_and_no_matches_are_named():
         guards.check_matches([row(positives=0.0)] * 20, print, 100)
     said = []
     guards.check_matches([row(positives=1.1)] * 20, said.append, 100)
-    assert "1.10 positives a box" in said[0]
+    assert "1.10 positives per box" in said[0]
 
 
 def test_state_of_another_configuration_is_moved_aside(tmp_path):
