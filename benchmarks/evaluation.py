@@ -2,9 +2,9 @@
 
     python benchmarks/evaluation.py [PHOTOGRAPHS]
 
-Prints seconds, CPU seconds and peak memory of the plain figures, and of all of it: figures, 1,000 draws, slices, errors
-and thresholds. Both start from the file of detections. Then the twelve figures of the first 5,000 photographs are held
-against pycocotools. Writes `benchmarks/results/evaluation.json`.
+Prints seconds, CPU seconds and peak memory of the plain figures, and of all: figures, 1,000 draws, slices, errors
+and thresholds. Both start from the file of detections. Then the twelve figures of the first 5,000 photographs are
+compared with pycocotools. Writes `benchmarks/results/evaluation.json`.
 """
 
 import sys
@@ -34,7 +34,7 @@ JUDGED = 5_000
 
 
 def main(photographs: int = 142_000) -> None:
-    """Times both in processes of their own."""
+    """Times each in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         truth, found = Path(folder) / "truth.parquet", Path(folder) / "detections.parquet"
         draw(photographs, truth, found)
@@ -95,7 +95,7 @@ def whole(truth: Path, found: Path) -> dict[str, Any]:
 
 
 def judge(truth: Path, found: Path) -> None:
-    """Stops where a figure differs from pycocotools' in the last digit."""
+    """Stops if a figure differs from pycocotools' in the last digit."""
     tables = (*sample(found, pd.read_parquet(truth), JUDGED), LABELS, DETECTIONS)
     judged, ours = scorers.figures(scorers.pycocotools(*tables)), evaluate(*tables).metrics.to_dict()
     differ = [name for name in judged if judged[name] != ours[name]]

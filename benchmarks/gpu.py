@@ -1,9 +1,9 @@
-"""What a card does: training and inference of D0@512, D1@640 and D4@1024 in bfloat16, beside its measured peak.
+"""Training and inference of D0@512, D1@640 and D4@1024 in bfloat16 on a GPU, against its measured peak.
 
     [KERAS_BACKEND=jax] python benchmarks/gpu.py [--tiny] [CASE ...]
 
-Needs the checkout, Keras and JAX or TensorFlow; under ten minutes on a data-centre card. Where PyTorch and `effdet` are
-there, its training step is timed beside. `--tiny` is a try on a CPU. Anchor: NVIDIA's EfficientDet-D0 trains 397
+Needs the checkout, Keras and JAX or TensorFlow; under ten minutes on a data-centre card. If PyTorch and `effdet` are
+installed, effdet's training step is timed too. `--tiny` is a try on a CPU. Anchor: NVIDIA's EfficientDet-D0 trains 397
 images/s on one A100 in mixed precision (NVIDIA/DeepLearningExamples).
 
 Share of peak: 3 forward passes of multiply-adds (2 FLOPs each) for every trained image, over the rate of a large
@@ -32,7 +32,7 @@ TINY = {"tiny 96x64, batch 2": ("efficientdet-tiny", "96x64", 2, None)}
 
 
 def measure(name: str, size: int | str, batch: int, precision: str | None, seconds: float) -> dict[str, float]:
-    """Images a second of training and inference, start-up and memory of one case."""
+    """Images per second of training and inference, start-up and memory of one case."""
     import keras
     import numpy as np
 
@@ -79,7 +79,7 @@ class _Counts:
 
 
 def rate(work: Callable[[], Any], batch: int, seconds: float) -> float:
-    """Images a second of repeated `work`, after three calls to warm up."""
+    """Images per second of repeated `work`, after three calls to warm up."""
     for _ in range(3):
         work()
     began, calls = time.perf_counter(), 0
@@ -120,7 +120,7 @@ def memory() -> float:
 
 
 def effdet(size: int, batch: int, seconds: float) -> float | None:
-    """Training images/s of PyTorch's `effdet` D0 in bfloat16 on the card; None where it is not installed."""
+    """Training images/s of PyTorch's `effdet` D0 in bfloat16 on the card; None if it is not installed."""
     if importlib.util.find_spec("effdet") is None or importlib.util.find_spec("torch") is None:
         return None
     import torch

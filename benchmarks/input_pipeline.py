@@ -1,4 +1,4 @@
-"""The input pipeline for training: images a second, CPU time an image, peak memory.
+"""The input pipeline for training: images per second, CPU time an image, peak memory.
 
     python benchmarks/input_pipeline.py [IMAGES]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/labels.py [COUNT]
 
-The names are the dataset's own lists, repeated under blurriness values of their own. Targets: names under 2 s and
+The names are the dataset's own lists, repeated with unique blurriness values. Targets: names under 2 s and
 400 MB; splits under 10 s. `MiB` is the whole process, with its libraries and the table of the scan that it reads.
 """
 

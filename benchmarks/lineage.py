@@ -28,7 +28,7 @@ RECORDS, DELIVERIES = 200, 10
 
 
 def delivery(count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """The outcomes of `count` photographs with names as CCPD's; a third was scored."""
+    """The outcomes of `count` photographs with CCPD-like names; a third was scored."""
     xmin, ymin = rng.integers(0, 500, count), rng.integers(0, 900, count)
     rows = pd.DataFrame({"xmin": xmin, "ymin": ymin, "xmax": xmin + 200, "ymax": ymin + 70}).astype("float32")
     tilt = rng.integers(0, 90, (2, count))
@@ -85,7 +85,7 @@ def comparing(first: Path, second: Path, planted: dict[str, set[str]]) -> dict[s
 
 
 def following(root: Path, path: str, deliveries: list[tuple[str, str]]) -> dict[str, float]:
-    """A photograph through records whose outcomes lie in the cache of `root`."""
+    """A photograph followed through records whose outcomes are in the cache of `root`."""
     found = [
         Record.model_construct(id=str(number), outcomes=md5, outputs={"data/raw_images.parquet": version})
         for number, (md5, version) in enumerate(deliveries)

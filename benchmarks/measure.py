@@ -1,6 +1,6 @@
-"""Time, CPU time and peak memory of a piece of work in a process of its own, and where it was measured.
+"""Time, CPU time and peak memory of a piece of work in its own process, and where it was measured.
 
-Files are written under $TMPDIR where that is set, else under /tmp; the results say which, and how busy the machine was.
+Files are written under $TMPDIR if set, else under /tmp; the results say which, and how busy the machine was.
 """
 
 import multiprocessing
@@ -44,8 +44,8 @@ def _timed(work: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, fl
 def least(work: Callable[[], Any], count: int, repeats: int) -> dict[str, float]:
     """`count` calls of `work`, timed `repeats` times: the time with the least CPU, and the mean CPU of all times.
 
-    On a machine that others share the least is the work's own cost (as Python's `timeit` takes it); the mean says by
-    how much the others disturbed it.
+    On a shared machine, the minimum is the work's own cost (as in Python's `timeit`); the mean shows how much others
+    disturbed it.
     """
     times = []
     for _ in range(repeats):

@@ -1,8 +1,8 @@
-"""Scanning a tree: the first time, at the speed of reading; unchanged since, from the cache. And making scenes.
+"""Scans a tree: the first time, at reading speed; later, unchanged, from the cache. Also draws scenes.
 
     python benchmarks/scan.py [COUNT]
 
-The unchanged tree holds COUNT files of a few bytes, for only their number matters then. Target: 350,000 under 10 s.
+The unchanged tree has COUNT files of a few bytes, because only their number matters then. Target: 350,000 under 10 s.
 """
 
 import os
@@ -42,7 +42,7 @@ def scanning(root: Path, cache: Path) -> dict[str, float]:
 
 
 def leave_memory(root: Path) -> None:
-    """Has the system forget the content of the files, so that the next reading is from the disk."""
+    """Drops the files from the page cache, so that the next read is from the disk."""
     os.sync()
     for file in root.rglob("*.jpg"):
         descriptor = os.open(file, os.O_RDONLY)
@@ -51,7 +51,7 @@ def leave_memory(root: Path) -> None:
 
 
 def reading(root: Path) -> dict[str, float]:
-    """The same bytes read one file after the other, and thrown away."""
+    """Reads the same bytes one file after another, and discards them."""
     files = sorted(root.rglob("*.jpg"))
     started = time.perf_counter()
     for file in files:
@@ -60,7 +60,7 @@ def reading(root: Path) -> dict[str, float]:
 
 
 def decoding(root: Path, scanned: Path, cache: Path) -> dict[str, float]:
-    """All photographs in full, as after the first scan: each has a content of its own here, as there."""
+    """Decodes all photographs in full, as after the first scan; each has different content."""
     images = pq.read_table(scanned).select(RAW_IMAGES_SCHEMA.names)
     own = pa.array([f"{number:064x}" for number in range(len(images))])
     images = images.set_column(RAW_IMAGES_SCHEMA.get_field_index("sha256"), "sha256", own)

@@ -1,4 +1,4 @@
-"""Label faults planted in the sample, and how many of them the audit finds.
+"""Plants label faults in the sample, and counts how many of them the search finds.
 
     python benchmarks/suspects.py [FOLDS [COUNT]]
 

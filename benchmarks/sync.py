@@ -1,9 +1,9 @@
-"""What it costs that every write waits for the disk: the data assets with `os.fsync` and without, in turn.
+"""The cost of waiting for the disk at every write: the data assets with `os.fsync` and without, in turn.
 
     python benchmarks/sync.py [SCENES] [PAIRS]
 
-Their bodies run in one process on the generated sample, photographs to anchors, so that little else takes time: of a
-whole run, with its start-ups and its training, the share is smaller. Target: 5% of the run. Put TMPDIR on a disk.
+Their bodies run in one process on the generated sample, from photographs to anchors, so that little else takes time; in
+a whole run, with start-up and training, the share is smaller. Target: 5% of the run. Put TMPDIR on a disk.
 """
 
 import logging

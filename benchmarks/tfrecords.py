@@ -1,11 +1,11 @@
-"""Writing TFRecords against copying the same files, and reading them back.
+"""Writes TFRecords, compared with copying the same files, and reads them back.
 
     python benchmarks/tfrecords.py [COUNT ...]
 
 The reference: 7.1 s for 2,000 images of 95 KB, of which 6 import TensorFlow, then 0.5 ms an image; 886 MB.
 
-Last the memory at CCPD's size: 350,000 real names, each of a file of 333 bytes, planned, written in shards of 1,400
-and verified. Target: 1,000 MB, libraries included.
+Then the memory at CCPD's size: 350,000 real names, each a file of 333 bytes, planned, written in shards of 1,400 and
+verified. Target: 1,000 MB, libraries included.
 """
 
 import hashlib

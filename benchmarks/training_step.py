@@ -1,4 +1,4 @@
-"""A training step: CPU time, images a second, peak memory, and how long the first one takes to start.
+"""A training step: CPU time, images per second, peak memory, and how long the first one takes to start.
 
     python benchmarks/training_step.py [CASE ...]
 

@@ -1,9 +1,9 @@
-"""Large trees of CCPD-named files for the benchmarks: real JPEG bytes, repeated under names of their own.
+"""Large trees of CCPD-named files for the benchmarks: real JPEG bytes, repeated under unique names.
 
     python benchmarks/trees.py FOLDER COUNT [PHOTOGRAPHS]
 
-PHOTOGRAPHS is a folder of CCPD files; without it the project's development photographs. A copy keeps its
-original's name but for the last field, the blurriness, which counts: every name parses, and its box fits its picture.
+PHOTOGRAPHS is a folder of CCPD files; default: the project's development photographs. A copy keeps its original's name
+except for the last field, the blurriness, which counts up: every name parses, and its box fits its picture.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _PER_FOLDER = 10_000
 
 
 def make_tree(folder: Path, count: int, photographs: Path = PHOTOGRAPHS) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Writes `count` files under `folder` where they are not there yet; (boxes, splits) as the pipeline has them."""
+    """Writes `count` files under `folder` unless they exist; returns (boxes, splits) as the pipeline has them."""
     originals = sorted(photographs.glob("*.jpg"))
     if not originals:
         raise SystemExit(f"no photographs in {photographs}: name a folder of CCPD files")

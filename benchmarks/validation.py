@@ -1,9 +1,9 @@
-"""Suites over 350,000 annotations: the real labels repeated, each copy in a folder of its own.
+"""Suites over 350,000 annotations: the real labels repeated, each copy in its own folder.
 
     python benchmarks/validation.py [ROWS]
 
 Prints seconds, CPU seconds and peak memory of each step, and writes `benchmarks/results/validation.json`. The import
-of Great Expectations (about 6 s) is timed apart.
+of Great Expectations (about 6 s) is timed separately.
 """
 
 import resource
@@ -59,7 +59,7 @@ def main(rows: int = 350_000) -> None:
 
 
 def repeated(rows: int) -> pd.DataFrame:
-    """`rows` real labels, each with a path, name and content of its own."""
+    """`rows` real labels, each with a unique path, name and content."""
     lines = [line for file in sorted(LISTS.glob("*.txt")) for line in file.read_text(encoding="utf-8").split()]
     subset, name = zip(*(line.split("/") for line in lines), strict=True)
     at = np.arange(rows)

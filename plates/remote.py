@@ -84,7 +84,7 @@ class Remote:
         return PurePosixPath(self.url.removeprefix(root.url).strip("/"))
 
     def is_dir(self) -> bool:
-        """Whether there is anything below. Raises `UserError` where the store does not answer or has no such bucket."""
+        """Whether there is anything below. Raises `UserError` if the store does not answer or has no such bucket."""
         from pyarrow.fs import FileType
 
         if self._listed():
@@ -188,7 +188,7 @@ Place = Path | Remote
 
 
 def is_url(given: str) -> bool:
-    """Whether a setting names a store and not a path; `UserError` where it names one that is not known."""
+    """Whether a setting names a store and not a path; raises `UserError` if it names one that is not known."""
     scheme, separator, rest = given.partition("://")
     if not separator:
         return False
@@ -200,7 +200,7 @@ def is_url(given: str) -> bool:
 
 
 def read(place: Place) -> bytes:
-    """The bytes of a file. Raises `OSError` where there is none, `UserError` where a store does not answer."""
+    """The bytes of a file. Raises `OSError` if there is none, `UserError` where a store does not answer."""
     return place.read() if isinstance(place, Remote) else read_regular(place)
 
 

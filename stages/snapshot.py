@@ -31,7 +31,7 @@ class Snapshot:
     def version(self) -> str:
         """A hash of code and parameters.
 
-        Run configuration is no part of Dagster's data version (dagster issue 13826): the parameters belong here, so
+        Run configuration is not part of Dagster's data version (dagster issue 13826): the parameters belong here, so
         that an edit of `params.yaml` makes the asset stale in the UI (after reloading the definitions) as in DVC.
         """
         return hashlib.sha256(json.dumps([self.code, self.params], sort_keys=True).encode()).hexdigest()[:12]

@@ -14,27 +14,27 @@ from plates.settings.project import Project
 from stages.code import require_own_code
 
 SHORTER = 4
-"""A trial has this part of the run's steps, where --steps does not say."""
+"""Share of the run's steps that a trial gets, if --steps is not given."""
 
 
 @app.command()
 def tune(
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all; run it again with more to go on.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="Trials in total; run again with more to continue.")] = 20,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps of each; not given: a quarter of train.steps.")
+        int | None, typer.Option(min=1, help="Training steps per trial; default: a quarter of train.steps.")
     ] = None,
     space: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to search: KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C. Repeatable; not given: "
+            help="What to search: KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C. Repeatable; default: "
             f"{', '.join(spaces.DEFAULT)}."
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="The study's name, which its experiments begin with.")] = "tune",
+    name: Annotated[str, typer.Option(help="The study's name, and the prefix of its experiments.")] = "tune",
 ) -> None:
-    """Search for better settings over short trainings, each a DVC experiment. Goes on where it was stopped.
+    """Search for better settings with short trainings, each a DVC experiment. Continues where it was stopped.
 
-    Trials are scored on val. One whose score falls below the median of the others at the same step ends early, and
+    Trials are scored on val. A trial whose score falls below the median of the others at the same step ends early and
     leaves no experiment.
     """
     from assets.checkpoint import checkpoint
@@ -50,7 +50,7 @@ def tune(
     try:
         study.search(trials)
     except KeyboardInterrupt:
-        note(f"stopped after {len(study.done())} of {trials} trials: run it again to go on")
+        note(f"stopped after {len(study.done())} of {trials} trials: run it again to continue")
         raise typer.Exit(130) from None
     best = study.best()
     settings = study.settings(best.params)
@@ -65,7 +65,7 @@ def tune(
     )
     say(f"\nbest: {study.experiment(best.number)}, {best.value:.3f} on val after {study.steps} steps")
     say(
-        "take its settings: plates run "
+        "use its settings: plates run "
         + " ".join(f"--set {shlex.quote(f'{key}={as_yaml(value)}')}" for key, value in settings.items())
     )
 
@@ -77,5 +77,5 @@ def _steps(project: Project) -> int:
         UserError: the run's length is not in steps.
     """
     if project.params.train.steps is None:
-        raise UserError("train.steps is not set: say how long a trial trains, plates tune --steps N")
+        raise UserError("train.steps is not set: give the length of a trial, plates tune --steps N")
     return max(1, project.params.train.steps // SHORTER)

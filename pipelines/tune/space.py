@@ -16,16 +16,16 @@ DEFAULT = (
     "augment.jitter_max=1.05:1.5",
 )
 SECTIONS = ("model", "train", "augment")
-"""What training depends on; the data stay as they are."""
+"""The sections that training depends on; the data stay unchanged."""
 FIXED = {"train.steps": "--steps sets it", "train.num_epochs": "--steps sets the length", "train.seed": "it is luck"}
 DIGITS = 4
-"""Significant digits of a value that is tried."""
+"""Significant digits of tried values."""
 SHAPES = "write KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C, such as train.learning_rate=0.002:0.1:log"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included; `log`: a factor is as likely anywhere."""
+    """Numbers from `low` to `high`, both included; `log`: uniform in the logarithm."""
 
     low: float
     high: float
@@ -69,17 +69,17 @@ def parse(words: Sequence[str]) -> Space:
         if key in FIXED:
             raise UserError(f"--space {word}: {key} is not searched: {FIXED[key]}")
         if key in space:
-            raise UserError(f"--space {word}: {key} is there twice")
+            raise UserError(f"--space {word}: {key} occurs twice")
         found = _read(word, text, known[key].annotation)
         for value in found.values if isinstance(found, Choice) else (found.low, found.high):
             if against := edit.refused(key, value):
-                raise UserError(f"--space {word}: {value}: {', or '.join(against)}. What it takes: plates params {key}")
+                raise UserError(f"--space {word}: {value}: {', or '.join(against)}. Allowed: plates params {key}")
         space[key] = found
     return space
 
 
 def written(value: Any) -> Any:
-    """A value as it is tried: floats with few digits, so that one can read and repeat it."""
+    """A value as it is tried: floats with few digits, so that they are easy to read and repeat."""
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
@@ -87,7 +87,7 @@ def _read(word: str, text: str, annotation: Any) -> Range | Choice:
     if ":" not in text:
         values = tuple(read_yaml(part, f"--space {word}: {part}") for part in text.split(","))
         if len(values) < 2 or len(set(values)) < len(values):
-            raise UserError(f"--space {word}: a choice is of two values or more, each once; {SHAPES}")
+            raise UserError(f"--space {word}: a choice needs two or more different values; {SHAPES}")
         return Choice(values)
     low, high, *scale = text.split(":")
     number = int if int in (get_args(annotation) or (annotation,)) else float
@@ -96,5 +96,5 @@ def _read(word: str, text: str, annotation: Any) -> Range | Choice:
     except ValueError as error:
         raise UserError(f"--space {word}: {error}; {SHAPES}") from None
     if scale not in ([], ["log"]) or not found.low < found.high or (found.log and found.low <= 0):
-        raise UserError(f"--space {word}: a range goes up, and with log begins over 0; {SHAPES}")
+        raise UserError(f"--space {word}: a range must ascend and, with log, start above 0; {SHAPES}")
     return found

@@ -1,7 +1,7 @@
-"""The study: which settings are tried next, which trials end early, and what is known after a kill.
+"""The study: which settings are tried next, which trials end early, and what survives a kill.
 
 Optuna's TPE chooses, its median pruner ends a trial whose validation score is below the median of the others at the
-same step. All of it is in `.plates/tune/NAME.journal`, a line for each thing that happens.
+same step. Everything is in `.plates/tune/NAME.journal`, one line per event.
 """
 
 import fcntl
@@ -18,14 +18,14 @@ from plates.lineage.record import flat
 from plates.settings.project import Project
 
 WAITED_FOR = 4
-"""Whole trials before the first is ended early."""
+"""Complete trials before one may be ended early."""
 ALONE = {"train.num_epochs": None, "train.eval_every": None, "evaluation.split": "val"}
 """Settings of every trial: as many evaluations in each, scored on val."""
 Say = Callable[[str], None]
 
 
 class Study:
-    """A search that goes on where it was; `study` is Optuna's.
+    """A search that continues where it was stopped; `study` is Optuna's.
 
     Args:
         steps: training steps of each trial.
@@ -74,11 +74,11 @@ class Study:
         """The best trial.
 
         Raises:
-            UserError: none came to its end.
+            UserError: none was completed.
         """
         if not any(one.state == self.states.COMPLETE for one in self.study.trials):
             why = next((one.user_attrs["failed"] for one in self.done() if "failed" in one.user_attrs), "none was run")
-            raise UserError(f"no trial of {self.name} came to its end: {why}. What each printed: {self.folder}")
+            raise UserError(f"no trial of {self.name} was completed: {why}. Their output: {self.folder}")
         return self.study.best_trial
 
     def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,12 +90,12 @@ class Study:
         return f"{self.name}-{number:03}"
 
     def _require_same(self) -> None:
-        """Trials start from what lies in the project, which someone may have edited since."""
+        """Trials start from the project's current state, which may have been edited since."""
         now = self._about()
         if differs := [key for key, value in self.study.user_attrs["about"].items() if now[key] != value]:
             raise UserError(
-                f"the study {self.name} is another search: {', '.join(differs)} changed since. Put it back, or begin a "
-                f"new one: plates tune --name OTHER; or forget this one: rm {self.journal}"
+                f"the study {self.name} is another search: {', '.join(differs)} changed since. Undo that, or start "
+                f"a new one: plates tune --name OTHER; or discard this one: rm {self.journal}"
             )
 
     def _about(self) -> dict[str, Any]:
@@ -119,11 +119,11 @@ class Study:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UserError(f"the study {self.name} is at work: wait, or plates tune --name OTHER") from None
+                raise UserError(f"the study {self.name} is running: wait, or plates tune --name OTHER") from None
             yield
 
     def _start_again(self) -> None:
-        """Trials that a kill ended are tried once more; a new study begins with the project's own settings."""
+        """Trials that a kill ended are tried again; a new study starts with the project's own settings."""
         if not self.study.trials:
             own = flat(self.project.params.model_dump(mode="json"))
             if all(found.holds(own[key]) for key, found in self.space.items()):
@@ -133,7 +133,7 @@ class Study:
             self.study.enqueue_trial(one.params)
 
     def _one(self) -> None:
-        """Asks for the next settings, runs them, and tells what came of it."""
+        """Asks for the next settings, runs them, and reports the result."""
         self._require_same()
         self.study.sampler = _optuna().samplers.TPESampler(seed=self.project.params.train.seed + len(self.study.trials))
         trial = self.study.ask({key: _distribution(found) for key, found in self.space.items()})

@@ -1,7 +1,7 @@
 """One trial: `dvc exp run --temp` with other settings, watched while it trains.
 
-The experiment runs in a folder of DVC's own, so one goes on working in the project. Scores are of val, never of test:
-what a search chooses by is no measure of what it chose.
+The experiment runs in a folder of DVC's, so you can keep working in the project. Scores are on val, never on test:
+the figure a search chooses by does not measure what it chose.
 """
 
 import csv
@@ -25,7 +25,7 @@ from plates.settings.project import Project
 
 POLL_S = 0.5
 FIGURES = ("mAP", "mask_iou")
-"""What a trial is judged by, whichever the model has."""
+"""The figures a trial is judged by: the first that the model has."""
 Stop = Callable[[int, float], bool]
 
 
@@ -38,7 +38,7 @@ def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, sto
 
     Args:
         log: takes what DVC and the stages print.
-        stop: told of each evaluation while it trains (step, score); true ends the trial, which is then not kept.
+        stop: called with each evaluation during training (step, score); true ends the trial, which is then not kept.
 
     Returns:
         The score on val; None: stopped.
@@ -81,7 +81,7 @@ def hydra(value: Any) -> str:
 
 
 def _photographs(project: Project) -> Iterator[str]:
-    """What the experiment's folder lacks of the project's photographs, as words for DVC.
+    """What the experiment's folder lacks of the project's photographs, as arguments for DVC.
 
     The sample, which Git does not have, goes along; a path that begins at the project is named whole.
     """
@@ -114,7 +114,7 @@ def _step_logs(process: "subprocess.Popen[bytes]") -> Iterator[Path]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Interrupts the experiment where it is still at work; DVC then removes its folder."""
+    """Interrupts the experiment if it is still running; DVC then removes its folder."""
     if process.poll() is None:
         for one in (*psutil.Process(process.pid).children(recursive=True), process):
             one.send_signal(signal.SIGINT)

@@ -66,7 +66,7 @@ def places(frames: Sequence[Seen], least: float, rate: float) -> list[list[Place
     Args:
         frames: detections, the doubtful ones too.
         least: score of what is hidden in any case.
-        rate: frames a second.
+        rate: frames per second.
     """
     tracks = track(frames, least, rate)
     tied = {sighting for sightings in tracks.values() for sighting in sightings}
@@ -121,7 +121,7 @@ def _tracker(least: float, rate: float) -> tuple[Any, Any]:
     except ImportError:
         raise UserError("hiding plates in videos needs more packages: pip install -e '.[video]'") from None
     tracker = ByteTrackTracker(
-        lost_track_buffer=round(GAP * 30),  # of 30 frames a second, whatever the rate
+        lost_track_buffer=round(GAP * 30),  # of 30 frames per second, whatever the rate
         frame_rate=rate,
         track_activation_threshold=least,
         high_conf_det_threshold=least,

@@ -66,7 +66,7 @@ def hide_video(
 
 
 def _found(model: Model, source: Path, least: float, progress: Progress) -> tuple[list[Seen], float]:
-    """The detections of every frame, and frames a second."""
+    """The detections of every frame, and frames per second."""
     with opened(str(source)) as container:
         stream = container.streams.video[0]
         rate, total = float(stream.average_rate or 25), 2 * stream.frames

@@ -87,8 +87,8 @@ def results(comparison: Comparison, paired: pd.DataFrame | None) -> Section:
 
     Args:
         comparison: of the two evaluations.
-        paired: figures on these photographs, a row a figure: figure, first, second, difference, low, high (the ends of
-            its 95% interval, null where there are too few photographs); None where detections are not kept.
+        paired: figures on these photographs, one row each: figure, first, second, difference, low, high (the ends of
+            its 95% interval, null where there are too few photographs); None if detections are not kept.
     """
     lines = []
     if paired is not None:

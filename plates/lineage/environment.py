@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def code(root: Path) -> dict[str, Any]:
-    """Which code lies in `root`.
+    """The code in `root`.
 
     `commit` is Git's, `changed` the files of the code that differ from it, `diff` a patch that makes the one of the
     other; all null outside a Git checkout, and `diff` alone where it is too long to keep. `tree` is the hash of the

@@ -54,7 +54,7 @@ def decide(
 
     Args:
         challenger: its metrics.
-        paired: `plates.scoring.by_slice.paired` of best and challenger on the same photographs; None where none is in
+        paired: `plates.scoring.by_slice.paired` of best and challenger on the same photographs; None if none is in
             service.
         rule: the figure and the limits.
         best: what to call the best model in words.

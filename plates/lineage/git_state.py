@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def trouble(root: Path) -> str | None:
-    """Why Git names no commit for `root`, and what to do about it; None where it names one."""
+    """Why Git names no commit for `root`, and what to do about it; None if it names one."""
     if shutil.which("git") is None:
         return "git is not installed, so records name no commit. Install it: apt-get install git"
     done = subprocess.run(

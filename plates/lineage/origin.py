@@ -1,4 +1,4 @@
-"""What made a file, and what was made from it: asked of the records by the hash of its content."""
+"""What made a file, and what was made from it: looked up in the records by the hash of its content."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from plates.lineage.record import Record, flat
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record has some content: the output, and which file of it where that is a folder; `""` for all of it."""
+    """Where a record has some content: the output and, if that is a folder, which file in it; `""` for the whole."""
 
     record: Record
     output: str
@@ -61,7 +61,7 @@ class Steps:
         return flat(self.stages[stage].get("params", {}).get("params.yaml", {}))
 
     def upstream(self, output: str) -> list[str]:
-        """The stages that an output came of, in the order in which they ran; its own is the last."""
+        """The stages that led to an output, in the order they ran; its own is the last."""
         wanted, found = {output}, []
         for name in reversed(list(self.stages)):
             if wanted & set(self._paths(name, "outs")):
@@ -70,7 +70,7 @@ class Steps:
         return found[::-1]
 
     def made_from(self, output: str) -> list[str]:
-        """Every output that came of an output, the nearest first."""
+        """Every output made from an output, the nearest first."""
         reached, found = {output}, []
         for name in self.stages:
             if reached & set(self._paths(name, "deps")):

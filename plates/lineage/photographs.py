@@ -1,8 +1,8 @@
 """What happened to photographs between two evaluations: which came, left, changed, and which plates turned.
 
-Both are tables of outcomes, one row an annotation and one for a photograph without any: `path, sha256, class, xmin,
+Both are tables of outcomes, one row per annotation and one for a photograph without any: `path, sha256, class, xmin,
 ymin, xmax, ymax, split, rejected, found, iou, score`. A photograph is known by its path, or, where that is new, by its
-content: CCPD's labels are in the names, so a photograph that was labelled anew comes under another name.
+content: CCPD's labels are in the names, so a relabelled photograph has another name.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ KINDS = {
     "rejected": "were set aside",
     "taken back": "were taken back",
 }
-"""What can happen to a photograph, in the order in which it is told, and how it is said."""
+"""What can happen to a photograph, in the order it is reported, with its wording."""
 
 COLUMNS = ["kind", "path", "path_before", "before", "after", "pixels"]
 NONE = "none"
@@ -34,10 +34,10 @@ class Comparison:
     """What two evaluations have in common, and what not.
 
     Attributes:
-        changes: one row a change: `kind` (of `KINDS`), `path`, `path_before` (the same but for a new name), `before`
+        changes: one row per change: `kind` (of `KINDS`), `path`, `path_before` (the same but for a new name), `before`
             and `after` in words, `pixels` (how far the edge of a box moved at most; NaN where no box moved).
         scored: `path_before` and `path` of the photographs that both scored, with the same content and labels.
-        turned: one row a plate of these that was found in one evaluation and missed in the other: `turned` (right or
+        turned: one row per plate of these that was found in one evaluation and missed in the other: `turned` (right or
             wrong), `path`, the box, `iou_before`, `score_before`, `iou`, `score`.
         photographs: how many each evaluation had.
     """
@@ -87,7 +87,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
 
 
 def _photographs(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a photograph: path, sha256, split, rejected, `label` (a hash of its boxes), `scored`."""
+    """One row per photograph: path, sha256, split, rejected, `label` (a hash of its boxes), `scored`."""
     labels = pd.util.hash_pandas_object(rows[["class", *BOX]].astype({"class": str}), index=False)
     whole = pd.DataFrame({"path": rows["path"], "label": labels.astype("uint64"), "scored": rows["found"].notna()})
     grouped = whole.groupby("path", sort=False)

@@ -23,7 +23,7 @@ Fetch = Callable[[Sequence[str]], None]
 class Restored:
     """What was restored, what was already correct, and what is not kept anywhere: figures and pages of a run.
 
-    `kept` is the folder that has what was here before; None where the record has a folder of its own.
+    `kept` is the folder that has what was here before; None if the record has a folder of its own.
     """
 
     put: list[str] = field(default_factory=list)

@@ -14,7 +14,7 @@ NAMED = 30
 
 
 def figure(found: Sequence[Record], champions: Collection[str], metric: str = "mAP", width: float = 10) -> Any:
-    """One point a record, oldest first, with its 95% interval; None where none has the figure.
+    """One point a record, oldest first, with its 95% interval; None if none has the figure.
 
     A grey ground marks every other version of the photographs, a star the records that were put in service. In an SVG a
     point is a link to `#ID`.

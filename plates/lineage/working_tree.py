@@ -34,7 +34,7 @@ def tree_hash(root: Path) -> str:
 def changes(root: Path) -> tuple[list[str], str | None] | None:
     """The files of the code that differ from Git's HEAD, new ones included, and a patch that `git apply` takes.
 
-    The patch is None where it is over `LONGEST_DIFF` characters. None outside a Git checkout with a commit.
+    The patch is None if it is over `LONGEST_DIFF` characters. None outside a Git checkout with a commit.
     """
     top = git(root, "rev-parse", "--show-prefix", "HEAD")
     if top is None:
@@ -52,7 +52,7 @@ def changes(root: Path) -> tuple[list[str], str | None] | None:
 
 
 def git(root: Path, *arguments: str, ok: tuple[int, ...] = (0,)) -> str | None:
-    """What `git` prints; None where there is no Git, no repository, or it fails."""
+    """What `git` prints; None if there is no Git, no repository, or it fails."""
     try:
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments], cwd=root, capture_output=True, check=False

@@ -47,9 +47,9 @@ def from_array(pixels: np.ndarray, marks: Sequence[Marks] = (), caption: str = "
 
 
 def from_file(file: Place | bytes, marks: Sequence[Marks] = (), caption: str = "", height: int = HEIGHT) -> Picture:
-    """A picture of a photograph, of its file or its bytes; `marks` are in pixels of it as it is seen (EXIF).
+    """A picture of a photograph, from its file or its bytes; `marks` are in its pixels as displayed (EXIF).
 
-    What does not decode becomes a grey picture with the reason.
+    A file that does not decode becomes a grey picture with the reason.
     """
     try:
         content = file if isinstance(file, bytes) else read(file)
@@ -66,7 +66,7 @@ def from_file(file: Place | bytes, marks: Sequence[Marks] = (), caption: str = "
 
 
 def placeholder(text: str, height: int = HEIGHT) -> Image.Image:
-    """What is shown in place of a picture: the reason, on grey."""
+    """What is shown instead of a picture: the reason, on grey."""
     image = Image.new("RGB", (height * 720 // 1160, height), GROUND)
     ImageDraw.Draw(image).multiline_text((12, height // 2 - 16), f"not shown:\n{text}", fill="white")
     return image

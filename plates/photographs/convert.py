@@ -77,7 +77,7 @@ def convert_images(
         photographs: where they are, and where what is made of them is kept (`converted`).
         cache: Parquet of what was made, by content; brought up to date every `KEPT_AFTER` photographs.
         quality: of the JPEGs, 1 to 100; colours are not subsampled.
-        workers: threads (None: one a core).
+        workers: threads (None: one per core).
         progress: called with photographs done and to do.
     """
     mask = convertible(images)

@@ -53,7 +53,7 @@ def decode_images(
         images: a scan's table.
         photographs: where they are read.
         cache: Parquet of what is known by content; brought up to date every `KEPT_AFTER` photographs.
-        workers: threads (None: one a core, more for a store).
+        workers: threads (None: one per core, more for a store).
         progress: called with photographs done and to do.
 
     Returns:

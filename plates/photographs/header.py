@@ -6,7 +6,7 @@ from dataclasses import dataclass
 SOI, EOI, SOS, APP1, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-TRAILING = 4096  # bytes after the end marker that are still taken for a writer's padding
+TRAILING = 4096  # bytes after the end marker that still count as a writer's padding
 ORIENTATION = 0x0112
 TURNED = "EXIF orientation"
 """How a problem begins that leaves the picture readable."""

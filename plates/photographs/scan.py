@@ -41,7 +41,7 @@ CACHE_SCHEMA = pa.schema(
     [*RAW_IMAGES_SCHEMA, *(pa.field(name, pa.int64()) for name in STATUS if name != "bytes")], metadata={"code": CODE}
 )
 LISTING_SCHEMA = pa.schema([CACHE_SCHEMA.field(name) for name in ("subset", "name", "path", *STATUS, "problem")])
-READ = ["sha256", "width", "height", "problem"]  # what only the content tells
+READ = ["sha256", "width", "height", "problem"]  # what only the content shows
 
 UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw")
 """Photographs that nothing here decodes."""
@@ -54,7 +54,7 @@ NOT_UTF8 = "the name is not UTF-8"
 
 @dataclass
 class Scan:
-    """`table` (`RAW_IMAGES_SCHEMA`, by path) and what became of everything else under the root, counted.
+    """`table` (`RAW_IMAGES_SCHEMA`, by path) and counts of everything else under the root.
 
     Attributes:
         foreign: of `other_files`, the photographs of kinds that are not read (`UNREAD`), by suffix.
@@ -111,7 +111,7 @@ def scan(
 
 
 def require_images(root: Place) -> None:
-    """`UserError` where the root is missing, not a folder, unreadable, or holds no image: what `scan` would say."""
+    """Raises `UserError` if the root is missing, not a folder, unreadable, or holds no image: what `scan` would say."""
     _require_folder(root)
     result = Scan(RAW_IMAGES_SCHEMA.empty_table())
     if next(_files(root, "", result), None) is None:
@@ -241,7 +241,7 @@ def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
 def _read_all(
     root: Place, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
 ) -> Iterator[pa.Table]:
-    """`files` with what their content tells: tables of `CACHE_SCHEMA`."""
+    """`files` with what their content shows: tables of `CACHE_SCHEMA`."""
     batches = [files.slice(start, READ_AT_ONCE) for start in range(0, len(files), READ_AT_ONCE)]
     readable = files.filter(pc.is_null(files["problem"]))
     one = None

@@ -13,7 +13,7 @@ from plates.photographs.scan import RAW_IMAGES_SCHEMA, Scan, listing
 from plates.remote import Place
 
 TOLD_BY = ("bytes", "mtime_ns")
-"""What tells a changed photograph from one whose folder was only moved or had its permissions set."""
+"""What distinguishes a changed photograph from one whose folder was only moved or had its permissions set."""
 
 
 class Look(NamedTuple):
@@ -61,7 +61,7 @@ def look(root: Place) -> Look:
 
 
 def changes(photographs: pa.Table, scan_cache: Path) -> Changes | None:
-    """How photographs (`LISTING_SCHEMA`) differ from those that the last scan found; None where nothing tells these."""
+    """How photographs (`LISTING_SCHEMA`) differ from those that the last scan found; None if these are unknown."""
     try:
         scanned = pq.read_table(scan_cache, columns=["path", *TOLD_BY])
     except (OSError, pa.ArrowException):

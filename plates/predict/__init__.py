@@ -1,5 +1,5 @@
-"""A trained or exported model in use: opening it, pictures of any kind in, boxes out, scored where there are labels.
+"""Uses a trained or exported model: opens it, takes pictures of any kind, returns boxes, and scores them given labels.
 
-Here too: the forms that results are written in. Not here: what the network computes (`plates.efficientdet`), and the
-scores of a project's own evaluation (`plates.scoring`).
+Also here: the output formats of results. Not here: what the network computes (`plates.efficientdet`), and the scores of
+a project's own evaluation (`plates.scoring`).
 """

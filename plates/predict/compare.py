@@ -35,7 +35,7 @@ class Comparison:
 
     Attributes:
         table: `plates.scoring.by_slice.paired`.
-        boxes: a row a labelled box: image_id, path and the box; whether each model found it, `first` and `second`,
+        boxes: a row per labelled box: image_id, path and the box; whether each model found it, `first` and `second`,
             with its best box, at IoU 0.5.
         truth: the labels of the photographs that both read.
         detections: what each found.
@@ -166,7 +166,7 @@ def _counted(progress: Callable[[int, int], None], number: int, done: int, total
 
 
 def _same_classes(first: Model, second: Model) -> dict[int, int]:
-    """The first model's id of each class of the second; `UserError` where they know other classes."""
+    """The first model's id of each class of the second; raises `UserError` if they know other classes."""
     ours, theirs = first.label_map, second.label_map
     if set(ours.values()) != set(theirs.values()):
         raise UserError(

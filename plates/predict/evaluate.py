@@ -45,7 +45,7 @@ class Scores:
         figures: mAP, mAP50, mAP75 and all others of a project's evaluation by name, ready for JSON.
         detections: the table that they come from.
         truth: likewise, of the labels.
-        boxes: what was counted, with curves and slices; None where the model has no boxes.
+        boxes: what was counted, with curves and slices; None if the model has no boxes.
         left_out: pictures that were not scored, each with the reason.
         model: that was scored.
         folder: of the pictures.
@@ -192,7 +192,7 @@ def cautions(called: str, names: Sequence[str], found: pd.DataFrame, truth: pd.D
 
 
 def labels(folder: Path, annotations: Path | None, known: dict[int, str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The labels of a folder, one row a box (a null `class`: a picture without any), and what is left out, and why."""
+    """The labels of a folder, one row per box (null `class`: a picture without any), and what is left out and why."""
     with tempfile.TemporaryDirectory() as scratch:
         images = as_they_are(scan(folder, Path(scratch) / "scan.parquet").table)
     if annotations:

@@ -96,10 +96,10 @@ class Names:
         self._given: set[str] = set()
 
     def path(self, source: str, suffix: str | None = None) -> Path:
-        """Where what is made of `source` goes, with another suffix where one is given.
+        """Where the output for `source` goes, with another suffix if one is given.
 
         Raises:
-            UserError: it would take the place of the picture.
+            UserError: it would overwrite the picture.
         """
         name = Path(source.replace("://", "/")).name or "picture"
         stem, dot, ending = name.rpartition(".")

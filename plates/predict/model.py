@@ -122,7 +122,7 @@ class Model:
 
         Args:
             images, score, batch, urls: as for `predict`.
-            on_error: called with the name of a picture that cannot be used, and why; the others go on.
+            on_error: called with the name of a picture that cannot be used, and why; the others continue.
         """
         least = self.threshold(score)
         pictures = iter(expand(images, urls=urls, on_error=on_error))
@@ -140,7 +140,7 @@ class Model:
                     yield from self.answers(ready, least)
 
     def prepared(self, picture: Picture) -> Prepared:
-        """The picture as the network takes it; `UserError` where it is damaged."""
+        """The picture as the network takes it; raises `UserError` if it is damaged."""
         return prepare(picture.reduced, (picture.height, picture.width), self.image_size, self.description.mean_rgb)
 
     def answers(self, ready: Iterable[tuple[Picture, Prepared]], least: float) -> Iterator[Result]:

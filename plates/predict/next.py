@@ -75,7 +75,7 @@ def choose(doubts: Sequence[float], looks: Sequence[np.ndarray], known: np.ndarr
     Args:
         doubts: [N], 0 to 1.
         looks: [N, L].
-        known: [K, L], looks of photographs that were learnt from; K may be 0.
+        known: [K, L], looks of training photographs; K may be 0.
         count: of photographs.
     """
     every = np.array(looks)
@@ -107,7 +107,7 @@ def write(chosen: Sequence[Candidate], label_map: dict[int, str], folder: Path) 
 
 
 def learnt(model: Model, jpegs: Iterable[bytes]) -> np.ndarray:
-    """Looks [K, L] of photographs that were learnt from."""
+    """Looks [K, L] of training photographs."""
     pictures = (Picture(jpeg, "photograph") for jpeg in jpegs)
     looks = [look(picture, model.prepared(picture)) for picture in pictures]
     return np.array(looks, np.float32).reshape(len(looks), -1)

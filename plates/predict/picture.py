@@ -49,7 +49,7 @@ class Picture:
 
     @classmethod
     def read(cls, file: Path) -> Picture:
-        """The picture in a file; `UserError` where it cannot be read."""
+        """The picture in a file; raises `UserError` if it cannot be read."""
         try:
             return cls(read_regular(file), str(file))
         except OSError as error:
@@ -62,7 +62,7 @@ class Picture:
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """uint8 [h, w, 3] RGB; `UserError` where the file is damaged."""
+        """uint8 [h, w, 3] RGB; raises `UserError` if the file is damaged."""
         return self.reduced(1)
 
     @property

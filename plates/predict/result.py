@@ -24,7 +24,7 @@ class Result:
 
     picture: where they are. xyxy: float32 [n, 4], xmin, ymin, xmax, ymax in pixels of the upright picture. scores:
     float32 [n], 0 to 1. classes: int32 [n], ids of the label map, from 1. label_map: id to name. masks: uint8 [h, w],
-    class of each pixel, 0 the background; None where the model has no such head. detects: whether it has the other.
+    class of each pixel, 0 the background; None if the model has no such head. detects: whether it has the other.
     """
 
     picture: Picture
@@ -96,7 +96,7 @@ class Result:
         ]
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a detection: image, class, name, score, xmin, ymin, xmax, ymax."""
+        """One row per detection: image, class, name, score, xmin, ymin, xmax, ymax."""
         import pandas as pd
 
         columns = {"class": self.classes, "name": self.names, "score": self.scores}

@@ -38,11 +38,11 @@ def expand(given: Any, *, urls: bool = False, on_error: OnError | None = None) -
             `/dev/video0`, an address, the bytes of a file, a Pillow image, an array [h, w, 3], a `Picture`; or many of
             them.
         urls: whether addresses may be fetched.
-        on_error: called with the name of a picture that cannot be opened, and why; the others go on. Without it the
+        on_error: called with the name of a picture that cannot be opened, and why; the others continue. Without it the
             error is raised.
 
     Raises:
-        UserError: there is no picture where one was named.
+        UserError: a named picture does not exist.
     """
     for number, item in enumerate(_many(given), 1):
         with passing(str(item), on_error):
@@ -69,7 +69,7 @@ def files(path: Path, kinds: tuple[str, ...] = PICTURES) -> list[Path]:
 
 
 def others(given: Iterable[str]) -> dict[str, int]:
-    """For each folder that is `given`, how many files in it are no pictures to `expand`: those that are left out."""
+    """For each folder in `given`, how many of its files are not pictures for `expand` and are skipped."""
     folders = [Path(os.path.expanduser(name)) for name in given if Path(os.path.expanduser(name)).is_dir()]
     counts = {str(folder): sum(file.is_file() for file in folder.rglob("*")) - len(files(folder)) for folder in folders}
     return {folder: count for folder, count in counts.items() if count}
@@ -105,7 +105,7 @@ def _of_file(path: Path) -> Iterable[Picture]:
 
 
 def paths(given: str) -> list[Path]:
-    """The files that a path, a folder (its pictures) or a pattern names; `UserError` where a pattern names none."""
+    """The files that a path, a folder (its pictures) or a pattern names; raises `UserError` if a pattern names none."""
     path = Path(os.path.expanduser(given))
     if path.is_dir():
         found = files(path)

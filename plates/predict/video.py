@@ -34,7 +34,7 @@ class FramePicture(Picture):
 
 
 def pyav() -> Any:
-    """PyAV; `UserError` where it is not installed."""
+    """PyAV; raises `UserError` if it is not installed."""
     try:
         import av
     except ImportError:
@@ -44,7 +44,7 @@ def pyav() -> Any:
 
 
 def opened(source: str) -> Any:
-    """The container of a file, an address or a camera; `UserError` where there is no video in it."""
+    """The container of a file, an address or a camera; raises `UserError` if there is no video in it."""
     av = pyav()
     if not source.startswith(CAMERA) and "://" not in source and not Path(source).is_file():
         raise UserError(f"{source} cannot be read: no such file")

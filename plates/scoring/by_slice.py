@@ -25,7 +25,7 @@ def by_slice(tally: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
         draws: of the same photographs.
 
     Returns:
-        A row a slice, the whole first: dimension, slice, images, `FIGURES`, `low` and `high` of the mAP (95% of the
+        A row per slice, the whole first: dimension, slice, images, `FIGURES`, `low` and `high` of the mAP (95% of the
         draws; null of under `FEWEST` groups), and `worse`: whether the mAP is below the whole's by more than chance,
         allowing for the number of slices that were looked at (Bonferroni).
     """
@@ -53,7 +53,7 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws, fewe
         fewest: groups of photographs; slices with fewer are left out.
 
     Returns:
-        A row a slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
+        A row per slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
         together), figure, first, second, difference (second - first), and `low` and `high`, which 95% of the draws of
         the difference are between; null where a slice has nothing to score, or under `FEWEST` groups.
     """

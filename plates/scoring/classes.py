@@ -1,4 +1,4 @@
-"""Which classes there are to detect, whatever the delivery holds of them."""
+"""The classes to detect, whatever the delivery contains."""
 
 from plates.ccpd.table import label_map
 from plates.coco.convert import categories
@@ -8,7 +8,7 @@ from plates.settings.project import Project
 def classes(project: Project) -> dict[int, str]:
     """Class id, from 1, to name: CCPD's for `data.class_by`, or the categories of the COCO annotations, by their ids.
 
-    Classes of which no box is accepted keep their ids, so that these do not change with the delivery.
+    Classes without accepted boxes keep their ids, so that ids do not change with the delivery.
     """
     if project.annotations:
         return categories(project.annotations)

@@ -1,4 +1,4 @@
-"""Two evaluations on the photographs that both scored, though each numbered them in its own way."""
+"""Compares two evaluations on the photographs that both scored, although each numbered them in its own way."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ def on_common(
         draws: of the bootstrap.
 
     Returns:
-        The rows of `plates.scoring.by_slice.paired` over all. Empty where no common photograph has a plate.
+        The rows of `plates.scoring.by_slice.paired` over all. Empty if no common photograph has a plate.
     """
     numbered = scored.sort_values("path", ignore_index=True)
     numbered["image_id"] = numbered.index + 1

@@ -32,8 +32,8 @@ class Found:
     """What a detector found.
 
     Attributes:
-        file: the detections, Parquet of `SCHEMA`; None where it has no boxes.
-        masks: IoU by class; None where it has no masks.
+        file: the detections, Parquet of `SCHEMA`; None if it has no boxes.
+        masks: IoU by class; None if it has no masks.
         label_map: class id to name.
         image_size: (height, width) of the network's input.
     """

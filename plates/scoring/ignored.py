@@ -9,7 +9,7 @@ from plates.settings.project import Project
 
 
 def regions(project: Project) -> pd.DataFrame:
-    """One row a region, in the columns of the labels table, its box cut to what lies in the photograph."""
+    """One row per region, in the columns of the labels table, its box cut to the photograph."""
     rejected = pd.read_parquet(project.path("data/rejected.parquet"))
     ignored = rejected[rejected["ignored"]].drop(columns=["broken", "found", "ignored"])
     return clip(ignored.reset_index(drop=True), np.inf)[0]

@@ -39,7 +39,7 @@ class LabelNoise:
 
 
 def label_noise(table: pd.DataFrame) -> LabelNoise | None:
-    """Of a table with boxes and corners; None where no box has corners."""
+    """Of a table with boxes and corners; None if no box has corners."""
     rows = table[table[[*BOX, *CORNERS]].notna().all(axis=1)]
     if rows.empty:
         return None

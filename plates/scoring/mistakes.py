@@ -16,7 +16,7 @@ MOST = 20_000  # photographs, which take hotcoco 1 GB
 def mistakes(
     file: Path, truth: pd.DataFrame, label_map: Mapping[int, str], max_detections: int, threshold: float
 ) -> dict[str, Any]:
-    """Errors by kind, and which class was taken for which where there are several.
+    """Errors by kind, and the confusion of classes if there are several.
 
     Args:
         file: of `plates.scoring.detections`.

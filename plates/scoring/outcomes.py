@@ -44,7 +44,7 @@ def outcomes(project: Project, detections: pd.DataFrame | None, split: str, labe
 
     Args:
         project: where the tables up to the splits are.
-        detections: the columns of `data/detections.parquet`, of the photographs of `split`; None where the detector has
+        detections: the columns of `data/detections.parquet`, of the photographs of `split`; None if the detector has
             no boxes.
         split: the one that was scored.
         label_map: class id to name, of the detector.

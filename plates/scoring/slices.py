@@ -23,7 +23,7 @@ OTHERS = "others"
 
 
 def slices(truth: pd.DataFrame, image_size: Sequence[int], looks: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Which slice each photograph is in, by every dimension that tells photographs of this data apart.
+    """Which slice each photograph is in, for every dimension in which this data's photographs differ.
 
     Args:
         truth: a table of `plates.scoring.truth`. Of several plates in a photograph the largest decides.
@@ -32,7 +32,7 @@ def slices(truth: pd.DataFrame, image_size: Sequence[int], looks: pd.DataFrame |
             labels do not say them.
 
     Returns:
-        A row a photograph, indexed by image_id in ascending order, and a categorical column a dimension; null where
+        A row per photograph, indexed by image_id in ascending order, and a categorical column a dimension; null where
         the photograph is in no slice, such as one without a plate.
     """
     area = (truth["xmax"] - truth["xmin"]) * (truth["ymax"] - truth["ymin"])

@@ -22,7 +22,7 @@ class Tally:
 
     Attributes:
         matches: of all photographs.
-        best: `plates.ccpd.score.best_boxes`, a row a photograph with a plate, with its `image_id`.
+        best: `plates.ccpd.score.best_boxes`, a row per photograph with a plate, with its `image_id`.
     """
 
     matches: Matches
@@ -78,7 +78,7 @@ class Tally:
 
 
 def known(values: np.ndarray) -> float | None:
-    """The figure of `Tally.draws` itself; None where there is nothing to score."""
+    """The figure of `Tally.draws` itself; None if there is nothing to score."""
     return None if np.isnan(values[0]) else float(values[0])
 
 

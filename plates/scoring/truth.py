@@ -15,7 +15,7 @@ COLUMNS = [
 
 
 def truth(project: Project, split: str | None = None, with_regions: bool = False) -> pd.DataFrame:
-    """One row an annotation, and one with a null `class` for a photograph without a plate, in the order of image ids.
+    """One row per annotation, and one with a null `class` for a photograph without a plate, in the order of image ids.
 
     Columns: those above, `image_id` and `split`; and `iscrowd` `with_regions`, true of regions to ignore. `split` keeps
     one of them only.

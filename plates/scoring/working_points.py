@@ -24,7 +24,7 @@ def working_points(val: Matches, scored: Matches, promised: PromiseParams) -> di
         promised: recall and confidence.
 
     Returns:
-        Ready for JSON, by name: `threshold` (None where val gives none) and `why`; what it comes to on `val` and on
+        Ready for JSON, by name: `threshold` (None if val gives none) and `why`; what it comes to on `val` and on
         `scored`: recall, precision, f1, false_alarms_per_100 photographs; and, where there are several, the same
         `by_class`.
     """
@@ -54,7 +54,7 @@ def calibration(scored: Matches) -> dict[str, Any]:
     """How far scores are from the share of detections that are right at IoU 0.5 (Guo et al., ICML 2017).
 
     `ece` is the mean distance over equal bins of the score, weighted by detections, `mce` the largest; `bins` with
-    their mean score, share right and count. None where nothing was detected.
+    their mean score, share right and count. None if nothing was detected.
     """
     ranked = Ranked.of(scored)
     if not len(ranked.scores):

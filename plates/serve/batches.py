@@ -1,4 +1,4 @@
-"""Photographs of concurrent requests answered together: what came while the network was busy is its next batch."""
+"""Answers photographs of concurrent requests together: what arrives while the network is busy is its next batch."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Batches:
         self._thread.start()
 
     def submit(self, picture: Picture, prepared: Prepared, least: float) -> Future[Result]:
-        """The answer to come for a picture that this model prepared, with scores from `least` on."""
+        """The future answer for a picture that this model prepared, with scores from `least` up."""
         found: Future[Result] = Future()
         self._jobs.put((picture, prepared, least, found))
         return found
 
     def close(self) -> None:
-        """Answers what waits, then ends the thread."""
+        """Answers the waiting photographs, then ends the thread."""
         self._jobs.put(None)
         self._thread.join()
 

@@ -29,5 +29,5 @@ class Metrics:
         self.swaps = Counter("plates_model_changes", "New models taken into service.", registry=self.registry)
 
     def text(self) -> bytes:
-        """All of it in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)

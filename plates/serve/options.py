@@ -1,4 +1,4 @@
-"""What the service allows."""
+"""The limits of the service."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ class Options:
     """Limits, and the key.
 
     Attributes:
-        megabytes: that a request may have.
-        megapixels: that a photograph may have.
-        images: that a request may have.
-        waiting: photographs that may wait for an answer; more are refused with 503.
+        megabytes: most per request.
+        megapixels: most per photograph.
+        images: most per request.
+        waiting: photographs that may wait for an answer; further ones get a 503.
         batch: photographs that the network answers at once.
-        key: that requests name as `Authorization: Bearer KEY`; None: none is asked for.
+        key: required in requests as `Authorization: Bearer KEY`; None: no key is required.
     """
 
     megabytes: float = 20.0

@@ -25,7 +25,7 @@ FILE = "service.json"
 KEPT = 10_000
 """Newest photographs that the figures are of."""
 ENOUGH = 100
-"""Photographs that drift is said of."""
+"""Photographs needed to report drift."""
 EVERY = 4
 """Pixels of the network's input between two that brightness is measured at."""
 
@@ -48,7 +48,7 @@ def figures(result: Result, prepared: Prepared) -> Row:
 
 
 def of_training(model: Model, jpegs: Iterable[bytes]) -> pd.DataFrame:
-    """`figures` of photographs that the model learnt from, a row each; those that cannot be read are left out."""
+    """`figures` of training photographs, one row each; those that cannot be read are left out."""
     rows = []
     for jpeg in jpegs:
         try:
@@ -71,19 +71,19 @@ class Seen:
         self._written: dict[str, Any] = {}
 
     def note(self, result: Result, prepared: Prepared) -> None:
-        """Remembers a photograph's figures."""
+        """Stores a photograph's figures."""
         row = figures(result, prepared)
         with self._lock:
             self._rows.append(row)
 
     def forget(self) -> None:
-        """Begins anew: another model's scores are others."""
+        """Starts over: another model has different scores."""
         with self._lock:
             self._rows.clear()
         self.training = None
 
     def table(self) -> pd.DataFrame:
-        """A row a photograph."""
+        """A row per photograph."""
         with self._lock:
             return pd.DataFrame(list(self._rows), columns=list(COLUMNS), dtype=float)
 
@@ -107,7 +107,7 @@ class Seen:
 
 
 def drift(training: pd.DataFrame | None, seen: pd.DataFrame) -> list[str] | None:
-    """What is unlike training, a sentence each; None where too little is known of either."""
+    """What is unlike training, a sentence each; None if too little is known of either."""
     if training is None or min(len(training), len(seen)) < ENOUGH:
         return None
     shifts = compare(training, seen, columns=COLUMNS)

@@ -28,7 +28,7 @@ class Service:
     def __init__(self, source: Source, options: Options, metrics: Metrics) -> None:
         self.options, self.metrics, self._source = options, metrics, source
         self.trouble: str | None = None
-        """Why the newest model is not the one in service."""
+        """Why the newest model is not in service."""
         self._lock = threading.Condition()
         self._users: dict[Batches, int] = {}
         self.identity, load = source()
@@ -53,7 +53,7 @@ class Service:
                 self._lock.notify_all()
 
     def follow(self) -> bool:
-        """Takes the newest model into service where it is another one; whether it did.
+        """Puts the newest model in service if it is a different one; returns whether it did.
 
         One that cannot be loaded leaves the old one in service, and `trouble` says why.
         """
@@ -71,7 +71,7 @@ class Service:
         return True
 
     def close(self) -> None:
-        """Answers what waits, and ends."""
+        """Answers the waiting requests, and ends."""
         self._retire(self._current)
 
     def _batches(self, model: Model) -> Batches:

@@ -80,17 +80,15 @@ def as_yaml(value: Any) -> str:
 
 
 def unknown(key: str) -> str:
-    """Why `key` is no setting, with the nearest that is one."""
+    """Why `key` is not a setting, with the nearest one."""
     if members := [known for known, _ in knobs() if known.startswith(f"{key}.")]:
-        return (
-            f"{key} is a section. Set one of its settings, such as {members[0]}=VALUE; all of it: plates params {key}"
-        )
+        return f"{key} is a section. Set one of its settings, such as {members[0]}=VALUE; list: plates params {key}"
     hint = nearest(key)
     return "no such setting" + (f"; did you mean {hint}?" if hint else ". All settings: plates params")
 
 
 def refused(key: str, value: Any) -> list[str]:
-    """What the schema says against `value` for `key`, whatever the other settings are; empty where it takes it."""
+    """What the schema says against `value` for `key`, whatever the other settings are; empty if it takes it."""
     parts = key.split(".")
     content = value
     for part in reversed(parts):

@@ -75,7 +75,7 @@ def compare(
     max_ks: float = 0.2,
     columns: Sequence[str] = COLUMNS,
 ) -> pd.DataFrame:
-    """Compares two tables of `features`; one row a column that has values in both.
+    """Compares two tables of `features`; one row per column that has values in both.
 
     Columns: `column, psi, psi_limit, ks` (statistic, 0..1; null for text), `ks_p`, `baseline, current`
     (median, or the most frequent value with its share), `shifted`. Shifted is a PSI over both `max_psi` and what

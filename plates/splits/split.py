@@ -28,7 +28,7 @@ SPLITS_SCHEMA = pa.schema(
 MOST_OFF = 0.05
 """A stratum whose share of a split is further than this from that of all photographs is called uneven."""
 
-EXPECTED = 3  # plates of a stratum in a split, of which chance leaves none once in twenty
+EXPECTED = 3  # plates of a stratum expected in a split; by chance, none appears once in twenty
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Division:
     """Which photograph is in which split.
 
     Attributes:
-        table: one row a photograph, by path (`SPLITS_SCHEMA`).
+        table: one row per photograph, by path (`SPLITS_SCHEMA`).
         counts: what was left out or moved, in words.
     """
 
@@ -45,15 +45,15 @@ class Division:
 
 
 def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_fraction: float = 0.2) -> Division:
-    """Each plate's split is drawn from a hash of the plate and the seed, so data that is added never moves a plate.
+    """Each plate's split is drawn from a hash of the plate and the seed, so adding data never moves a plate.
 
-    But where plates are so few that a split would be left empty: then it is given the plates that were drawn nearest to
-    it, one if that is enough, which may move again as plates come in.
+    The exception: if plates are so few that a split would be empty, it gets the plates drawn nearest to it, one if that
+    is enough; these may move again as plates are added.
 
-    A negative, having no plate, is drawn by the hash of its content. The hash knows neither subset nor size, so
-    each of them is split in the same fractions up to chance: within 0.8 percentage points for every subset and size
-    of the 51,710 published labels (seed 0). `strata` measures it, and a check warns. Exact strata would need to move
-    plates as data comes in, or to put a plate of two subsets in two splits.
+    A negative has no plate and is drawn by the hash of its content. The hash does not depend on subset or size, so each
+    of them is split in the same fractions up to chance: within 0.8 percentage points for every subset and size of the
+    51,710 published labels (seed 0). `strata` measures this, and a check warns. Exact strata would need to move plates
+    as data is added, or to put a plate of two subsets in two splits.
 
     Args:
         boxes: columns path, subset, plate, sha256. Plates in one photograph go to one split, and so does every
@@ -68,7 +68,7 @@ def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_f
     drawn = _drawn(place, val_fraction, test_fraction)
     splits = _none_empty(place, val_fraction, test_fraction)
     moved = int((splits != drawn).sum())
-    counts = {"moved, so that no split is empty": moved} if moved else {}
+    counts = {"moved so that no split is empty": moved} if moved else {}
     return Division(_table(images, pa.array(splits.tolist(), pa.string())), counts)
 
 
@@ -81,9 +81,9 @@ def groups(boxes: pa.Table) -> int:
 
 
 def strata(boxes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """How the photographs of each subset, and of each size of plate, are divided over the splits.
+    """How the photographs of each subset and plate size are divided over the splits.
 
-    One row a stratum: `stratum, photographs, train, val, test` (shares, 0..1) and `off`, the largest difference from
+    One row per stratum: `stratum, photographs, train, val, test` (shares, 0..1) and `off`, the largest difference from
     the shares of all photographs. `uneven` is where that is over `MOST_OFF` and over three standard deviations of
     dividing as many plates by chance, and where a split has no plate of a stratum though `EXPECTED` are its share.
     Photographs without a plate are in no stratum of size.
@@ -112,12 +112,12 @@ def split_officially(
 ) -> Division:
     """The authors' splits: train and val by the lists, test subsets to test; leaves out what would leak.
 
-    Photographs on no list are left out, but for the subsets that no list covers (`lists.divided`): those go by plate
-    to train and val, or, where there are no lists at all but only CCPD2020's folders, to train, val and test. Where
-    nothing listed for test is there, half of val's plates are for test.
+    Photographs on no list are left out, except for subsets that no list covers (`lists.divided`): those are divided by
+    plate into train and val or, if there are no lists but only CCPD2020's folders, into train, val and test. If no
+    photograph listed for test is there, half of val's plates are used for test.
 
-    Left out are photographs of train and val whose plate is in test, and those of train whose plate is in val: the
-    dataset's own lists share plates, and CCPD's scores are read on test, which stays whole.
+    Photographs of train and val whose plate is in test, and those of train whose plate is in val, are left out: the
+    dataset's own lists share plates, and CCPD's scores are read on test, which stays complete.
     """
     _check_fractions(val_fraction, test_fraction)
     images = _images(boxes)
@@ -131,7 +131,7 @@ def split_officially(
     if "test" not in splits:
         halved = (splits == "val") & (_uniform(images["key"], seed + 1) < 0.5)
         splits[halved] = "test"
-        counts["of val, taken for test: no test photograph of the lists is there"] = int(halved.sum())
+        counts["of val, used for test: no test photograph of the lists exists"] = int(halved.sum())
     return _without_leaks(images, pa.array(splits.tolist(), pa.string()), counts)
 
 
@@ -142,14 +142,14 @@ def _without_leaks(images: pa.Table, splits: pa.Array, counts: dict[str, int]) -
     for split, above in (("val", ("test",)), ("train", ("test", "val"))):
         elsewhere = pc.unique(plates.filter(pc.is_in(splits, pa.array(above)))).drop_null()
         leaks = pc.and_(pc.equal(splits, split), pc.is_in(plates, elsewhere))
-        counts[f"of {split}, the plate is in {' or '.join(above)}"] = pc.sum(leaks).as_py() or 0
+        counts[f"of {split}, left out: the plate is in {' or '.join(above)}"] = pc.sum(leaks).as_py() or 0
         images, splits = images.filter(pc.invert(leaks)), splits.filter(pc.invert(leaks))
         plates = images["plate"]
     return Division(_table(images, splits), counts)
 
 
 def _images(boxes: pa.Table) -> pa.Table:
-    """One row a path, by path, with the first plate of each and a `key`: what may be in one split only.
+    """One row per path, by path, with the first plate of each and a `key`: what may be in one split only.
 
     The key is the plate, the content of a photograph without one, or, for plates that share a photograph, the first of
     all plates that are joined so.

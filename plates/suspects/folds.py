@@ -32,11 +32,11 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class Trainer:
-    """How each of the trainings is made.
+    """The settings of each training.
 
     Attributes:
         spec: the detector.
-        train: at most `MOST_STEPS` steps of it.
+        train: its settings; at most `MOST_STEPS` steps are run.
         augment: of the training pictures.
         initialise: fills the network with pretrained weights; None: random ones.
     """
@@ -68,7 +68,7 @@ def out_of_fold(
     """What `folds` trainings find on the photographs that each of them did not see.
 
     Each leaves out two folds, its own and the next, so that every photograph is looked at by two. One that is done is
-    kept in `work`, so that a run that is killed goes on from there.
+    kept in `work`, so that a run that is killed continues from there.
 
     Args:
         truth: a table of `plates.scoring.truth`.

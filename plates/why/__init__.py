@@ -1,6 +1,6 @@
-"""Why the mAP is low: the known causes, each a function of the evidence that a run leaves, ranked by what it explains.
+"""Why the mAP is low: the known causes, each a function of a run's evidence, ranked by how much they explain.
 
-Here: the evidence (`evidence`, `placement`, `content`), one module of causes for each part of the way from label to
-figure (`causes`), and their order (`verdict`). Not here: what a run checks as it goes, which is in `checks/` and
+Here: the evidence (`evidence`, `placement`, `content`), one module of causes for each step from label to figure
+(`causes`), and their ranking (`verdict`). Not here: what a run checks while it runs, which is in `checks/` and
 `efficientdet/training/diagnostics.py`; its warnings are evidence.
 """

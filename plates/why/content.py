@@ -1,4 +1,4 @@
-"""Whether there is something in the labelled boxes: shuffled, swapped or misplaced labels lie on plain background."""
+"""Whether the labelled boxes contain something: shuffled, swapped or misplaced labels are on plain background."""
 
 import io
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ MARGIN = 0.75
 
 
 def typical_detail(project: Project, truth: pd.DataFrame) -> float | None:
-    """Median of `detail` over a seeded sample of the training boxes; None: the photographs are not there, or others.
+    """Median of `detail` over a seeded sample of the training boxes; None: the photographs are missing or changed.
 
     Args:
         truth: of `plates.scoring.truth`.
@@ -36,9 +36,9 @@ def typical_detail(project: Project, truth: pd.DataFrame) -> float | None:
 
 
 def detail(photographs: Photographs, boxes: pd.DataFrame) -> np.ndarray:
-    """How much more the grey values change inside each box than in the ring around it.
+    """How much more grey values change inside each box than in the ring around it.
 
-    Characters make a plate the most detailed place of its surroundings: on CCPD's photographs the median is over 2. A
+    Characters make a plate more detailed than its surroundings: on CCPD's photographs the median is over 2. A
     box on plain background, or on another part of the picture, has about 1.
 
     Args:

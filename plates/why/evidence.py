@@ -1,4 +1,4 @@
-"""What a run left: its figures, curves, warnings and tables, read in seconds from what lies there."""
+"""The evidence that a run left: its figures, curves, warnings and tables, read from its files in seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -28,7 +28,7 @@ from plates.why.placement import Placement, place
 
 @dataclass(frozen=True)
 class AsRecorded(Project):
-    """A project as a record describes it: outputs are read where the cache keeps them."""
+    """A project as a record describes it: outputs are read from the cache."""
 
     record: Record
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class AsRecorded(Project):
 
 
 FEWEST = 50
-"""Boxes with corners from which on a median says something."""
+"""Boxes with corners needed for a meaningful median."""
 SPARE = 10
 """Detections of a photograph that are looked at, beyond one for each of its plates."""
 
@@ -72,7 +72,7 @@ class Beside(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one evaluation. Whatever is not there is None or empty, and the causes that need it are silent.
+    """What is known about one evaluation. Missing parts are None or empty, and causes that need them find nothing.
 
     Attributes:
         project: its files.
@@ -80,7 +80,7 @@ class Evidence:
         metrics: of `metrics/evaluation.json`.
         record: of this evaluation.
         before: the best earlier record that scored the same kind of figure.
-        exported: whether the exported model that lies there is of this checkpoint.
+        exported: whether the current exported model is from this checkpoint.
     """
 
     project: Project
@@ -92,19 +92,19 @@ class Evidence:
 
     @property
     def missing(self) -> list[str]:
-        """What a full answer would need and is not there."""
+        """What is missing for a full answer."""
         wanted = ("models/checkpoint/history.csv", "models/checkpoint/model.json", "data/detections.parquet")
         return [path for path in (*wanted, "data/boxes.parquet") if not self.project.path(path).is_file()]
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row a training step, with the columns of `Row`; without rows where it is not kept."""
+        """A row per training step, with the columns of `Row`; without rows where it is not kept."""
         path, columns = self.project.path("models/checkpoint/history.csv"), [field.name for field in fields(Row)]
         return pd.read_csv(path).reindex(columns=columns) if path.is_file() else pd.DataFrame(columns=columns)
 
     @cached_property
     def run(self) -> dict[str, Any]:
-        """What training wrote of itself."""
+        """Training's own record of its run."""
         return self._json("models/checkpoint/model.json").get("run", {})
 
     @cached_property
@@ -148,22 +148,22 @@ class Evidence:
 
     @cached_property
     def agreement(self) -> dict[str, Any]:
-        """What the export gives beside the checkpoint."""
+        """How the export compares with the checkpoint."""
         return self._json("models/export/model/agreement.json") if self.exported else {}
 
     @cached_property
     def placed(self) -> Placement | None:
-        """Where the detections of the scored split lie."""
+        """The file of the detections on the scored split."""
         return self._placed("data/detections.parquet", self.metrics.get("split", "test"))
 
     @cached_property
     def placed_on_val(self) -> Placement | None:
-        """Likewise on val."""
+        """The same on val."""
         return self._placed("data/detections_val.parquet", "val")
 
     @cached_property
     def labels(self) -> pd.DataFrame:
-        """The accepted boxes with their splits; empty where they are not kept."""
+        """The accepted boxes with their splits; empty if they are not kept."""
         needed = ("data/boxes.parquet", "data/splits.parquet")
         if not all(self.project.path(path).is_file() for path in needed):
             return pd.DataFrame()
@@ -235,7 +235,7 @@ def of_record(root: Path, record: Record) -> Evidence:
 
 
 def of_scores(project: Project, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> Evidence:
-    """The evidence of an evaluation as it ends: nothing is exported yet, and no record tells of it.
+    """The evidence of an evaluation that is just ending: nothing is exported yet, and there is no record.
 
     Args:
         params: those that are known, by name; the others count as not changed.
@@ -244,7 +244,7 @@ def of_scores(project: Project, params: Mapping[str, Any], metrics: Mapping[str,
 
 
 def of_now(project: Project) -> Evidence:
-    """The evidence of the evaluation that lies in the project now.
+    """The evidence of the project's current evaluation.
 
     Raises:
         UserError: there is none.
@@ -252,7 +252,7 @@ def of_now(project: Project) -> Evidence:
     path = project.path("metrics/evaluation.json")
     if not path.is_file():
         raise UserError(
-            f"{path} is not there: nothing has been scored yet. `plates run` goes on to it; where it stops, it says why"
+            f"{path} does not exist: nothing has been scored yet. `plates run` scores; if it stops before, it says why"
         )
     metrics = read_json(path)
     if not isinstance(metrics, dict):

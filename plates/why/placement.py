@@ -1,4 +1,4 @@
-"""Where detections lie in relation to the labels, as no mAP says it: beside them, turned, scaled, of another class."""
+"""Where detections are relative to the labels, which mAP does not show: beside them, swapped, scaled, misclassified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Placement:
 
 
 def place(detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[int, str]) -> Placement | None:
-    """The placement of a table of detections; None where no plate is labelled.
+    """The placement of a table of detections; None if no plate is labelled.
 
     Args:
         detections: image_id, class (id), score and box, in pixels of the original.

@@ -1,8 +1,8 @@
-"""What can be known before training, each as a question with its answer.
+"""What can be checked before training, each as a question with its answer.
 
-Do anchors reach the boxes as augmentation leaves them, do classes agree, is a perfect detector scored as perfect, do
-rate and batch norm fit the run, is there something in the boxes. Everything is computed with NumPy from tables and a
-sample of photographs, in seconds.
+Do anchors reach the augmented boxes, do classes agree, is a perfect detector scored as perfect, do rate and batch norm
+suit the run, do the boxes contain something. Everything is computed in seconds, with NumPy, from tables and a sample of
+photographs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ SAMPLE = 2_000
 DRAWS = 8
 MOST_LOST = 0.1
 SMALL = 8.0
-"""Pixels of a plate's smaller side under which little of it can be seen."""
+"""Pixels of a plate's smaller side below which little of it is visible."""
 LEAST_REACHED = 0.8
 SLICES = 3
 """Parts by size."""
@@ -41,7 +41,7 @@ class Answer:
         question: its name.
         said: the answer in a sentence, with figures.
         holds: whether it is as it should be.
-        hopeless: nothing could be learned like this: training must not begin.
+        hopeless: nothing could be learned, so training must not begin.
         figures: numbers by name.
     """
 
@@ -70,7 +70,7 @@ class Augmented:
 
     @property
     def lost(self) -> np.ndarray:
-        """Boxes that are not learnt."""
+        """Boxes that are not learned."""
         return self.small | self.dropped
 
 
@@ -145,7 +145,7 @@ def answers(
 
 
 def survival(rows: pd.DataFrame, drawn: Augmented, spec: Spec, augment: AugmentConfig) -> Answer:
-    """What augmentation leaves of the boxes."""
+    """How many boxes survive augmentation."""
     fitted = (np.array(spec.image_size[::-1]) / rows[["width", "height"]].to_numpy(float)).min(axis=1)
     plain = (rows[BOX[2:]].to_numpy(float) - rows[BOX[:2]].to_numpy(float)).min(axis=1) * fitted
     lost, small = float(drawn.lost.mean()), float(drawn.small.mean())
@@ -193,7 +193,7 @@ def classes(labelled: pd.DataFrame, label_map: dict[int, str], width: int) -> An
     absent = sorted(set(label_map.values()) - set(labelled.loc[labelled["split"] == "train", "class"]))
     question, figures = "classes agree", {"classes": len(label_map), "without a box in train": len(absent)}
     if strangers or max(label_map) > width:
-        said = f"the label map {label_map} and the network's {width} classes do not fit the labels ({strangers})"
+        said = f"the label map {label_map} and the network's {width} classes do not match the labels ({strangers})"
         return Answer(question, said, False, True, figures)
     if absent:
         return Answer(
@@ -203,25 +203,25 @@ def classes(labelled: pd.DataFrame, label_map: dict[int, str], width: int) -> An
 
 
 def perfect(truth: pd.DataFrame, label_map: dict[int, str]) -> Answer:
-    """Whether the labels themselves, taken for detections, score 1."""
+    """Whether the labels themselves, used as detections, score 1."""
     question = "labels score 1.0 as detections"
     boxes = truth[truth["class"].notna()]
     if boxes.empty:
-        return Answer(question, "val and test have no box: no score will mean anything", False)
+        return Answer(question, "val and test have no box: no score would mean anything", False)
     ids = {name: number for number, name in label_map.items()}
     found = boxes[["image_id", *BOX]].assign(score=1.0, **{"class": boxes["class"].map(ids)})
     most = int(boxes["image_id"].value_counts().max())
     score = metrics.evaluate(found, truth, label_map, max_detections=max(most, metrics.MAX_DETECTIONS)).metrics.mAP
-    said = f"mAP {score:.3f} for the {len(boxes):,} labels of val and test taken for detections"
+    said = f"mAP {score:.3f} for the {len(boxes):,} labels of val and test used as detections"
     holds = score == 1.0
-    return Answer(question, said if holds else f"{said}: boxes lie on each other or are empty", holds, score == 0.0)
+    return Answer(question, said if holds else f"{said}: boxes overlap or are empty", holds, score == 0.0)
 
 
 def rate(train: TrainConfig) -> Answer:
     """Whether the learning rate fits optimizer and batch."""
     peak = train.learning_rate * train.batch_size / 64
     low, high = USUAL_PEAK[train.optimizer]
-    usual = f"{train.optimizer} works between {low:g} and {high:g}"
+    usual = f"{train.optimizer} usually works between {low:g} and {high:g}"
     said = f"the rate peaks at {peak:.2g} at batch {train.batch_size}; {usual}"
     holds = low <= peak <= high
     turn = ". `plates lr-range` suggests one for train.learning_rate"
@@ -245,11 +245,11 @@ def batch_norm(train: TrainConfig, steps: int, momentum: float) -> Answer:
 
 
 def on_plates(detail: float | None) -> Answer:
-    """Whether there is something in the boxes."""
+    """Whether the boxes contain something."""
     question = "boxes are on the plates"
     if detail is None:
-        return Answer(question, "not known: the photographs cannot be read where data.root says. plates doctor", False)
-    said = f"the boxes show {detail:.1f} times the detail of what is around them (plates: 2 and more)"
+        return Answer(question, "not known: the photographs cannot be read under data.root. plates doctor", False)
+    said = f"the boxes have {detail:.1f} times the detail of their surroundings (plates: 2 or more)"
     holds = detail >= PLAIN
     wrong = (
         ". x and y swapped, another scale, or another picture's: plates inspect data/boxes.parquet --picture boxes.png"

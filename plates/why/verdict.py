@@ -1,4 +1,4 @@
-"""The causes in order, and what to say where there is none."""
+"""Ranks the causes, and says what to report if there is none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from plates.why.evidence import Evidence
 from plates.why.finding import LIKELY, POSSIBLE, Finding
 
 GOOD = 0.9
-"""mAP50, or the masks' IoU, from which on a score is not low."""
+"""mAP50, or the masks' IoU, from which a score is not low."""
 SHOWN = 5
 
 
@@ -18,7 +18,7 @@ SHOWN = 5
 class Verdict:
     """`headline` says what is asked about, `answer` the verdict in a sentence; `findings` are ranked.
 
-    `healthy` is true where the score is not low and nothing speaks against it; `missing` names what could not be read.
+    `healthy` is true if the score is not low and nothing speaks against it; `missing` names what could not be read.
     """
 
     headline: str
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def verdict(e: Evidence) -> Verdict:
-    """Asks every cause, and ranks what they find by how much of a low score it explains."""
+    """Evaluates every cause, and ranks the findings by how much of a low score they explain."""
     found = sorted((finding for cause in CAUSES if (finding := cause(e))), key=lambda finding: -finding.weight)
     low = (e.metrics.get("mAP50", e.metrics.get("mask_iou")) or 0.0) < GOOD
     if not low:
@@ -58,11 +58,11 @@ def _answer(e: Evidence, found: Sequence[Finding], low: bool) -> str:
         return "Nothing is wrong: it needs more steps."
     if within_chance(e) and e.before is not None:
         return (
-            f"This is noise: the best earlier mAP, {e.before.metrics['mAP']:.3f} (record {e.before.short}), lies "
+            f"This is noise: the best earlier mAP, {e.before.metrics['mAP']:.3f} (record {e.before.short}), is "
             "inside this one's interval."
         )
     if not low:
         return "Nothing is wrong, as far as the evidence goes."
     if strongest >= POSSIBLE:
         return f"No cause stands out; first look at: {found[0].cause}."
-    return "The score is low and no known cause speaks: look at the galleries, and try `plates why --probe`."
+    return "The score is low, but no known cause is found: look at the galleries, and try `plates why --probe`."

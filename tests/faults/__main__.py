@@ -47,7 +47,7 @@ def main() -> None:
             if _result(strength, name).exists():
                 continue
             if time.monotonic() > end:
-                print("out of time: run it again to go on")
+                print("out of time: run it again to continue")
                 return write(wanted)
             began = time.monotonic()
             content = healthy(name) if strength == "healthy" else injected(name, STRENGTHS.index(strength))

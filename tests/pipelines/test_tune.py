@@ -54,7 +54,7 @@ def test_what_is_searched_by_default_holds_the_default_settings() -> None:
         ([f"{RATE}=0.01:0.1:linear"], "write KEY=LOW:HIGH"),
         ([f"{RATE}=low:high"], "could not convert"),
         (["train.batch_size=0.5:2"], "train.batch_size=0.5:2"),
-        (["train.batch_size=8"], "two values or more"),
+        (["train.batch_size=8"], "two or more different values"),
         (["train.batch_size=8,8"], "each once"),
         (["train.optimizer=sgd,sdg"], "should be 'sgd', 'adam' or 'adamw'"),
         (["augment.jitter_min=-1:0.5"], "should be greater than 0"),
@@ -172,7 +172,7 @@ def test_a_failed_trial_is_no_score(project: Project, monkeypatch: pytest.Monkey
     search = a_study(project, (f"{RATE}=0.095:0.1",))
     search.search(3)
     assert [one.value for one in search.done()] == [None] * 3
-    with pytest.raises(UserError, match="no trial of tune came to its end: the loss is NaN"):
+    with pytest.raises(UserError, match="no trial of tune was completed: the loss is NaN"):
         search.best()
 
 

@@ -80,7 +80,7 @@ class Canvas:
             self.image.paste(rgb(colour), origin, mask)
 
     def _mask(self, pixels: np.ndarray, value: int) -> tuple[Image.Image | None, tuple[int, int]]:
-        """The polygon's mask, no larger than needed, and its left-top pixel; None where it is outside the canvas."""
+        """The polygon's mask, no larger than needed, and its left-top pixel; None if it is outside the canvas."""
         left, top = np.clip(np.floor(pixels.min(axis=0)), 0, self.image.size).astype(int).tolist()
         right, bottom = np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, self.image.size).astype(int).tolist()
         if right <= left or bottom <= top:

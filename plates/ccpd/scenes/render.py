@@ -16,7 +16,7 @@ DRAFT = 0.5  # street and car are painted at this share of the photograph's size
 
 
 def render(seed: int, layout: Layout) -> tuple[bytes, Label | None]:
-    """The JPEG (720x1160) of a scene and its label; None where no plate is in it. Same seed and layout, same bytes."""
+    """The JPEG (720x1160) of a scene and its label; None if no plate is in it. Same seed and layout, same bytes."""
     rng = np.random.default_rng([seed, layout.index, 2])
     draft = Image.new("RGB", (round(IMAGE_WIDTH * DRAFT), round(IMAGE_HEIGHT * DRAFT)))
     canvas = Canvas(draft, layout.camera, DRAFT)

@@ -57,7 +57,7 @@ def recall(matches: Matches, size: str = "all", most: int | None = None) -> np.n
 
 
 def mean(values: np.ndarray) -> float | None:
-    """Over the classes that have boxes; None where none has."""
+    """Over the classes that have boxes; None if none has."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else None
 

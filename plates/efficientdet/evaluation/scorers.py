@@ -74,7 +74,7 @@ def hotcoco(detections: pd.DataFrame, truth: pd.DataFrame, label_map: Mapping[in
 
 
 def figures(evaluator: Any) -> dict[str, float | None]:
-    """`FIGURES` of either scorer; None where it has nothing to score."""
+    """`FIGURES` of either scorer; None if it has nothing to score."""
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
     parts = [precision[..., 0, -1], precision[0, ..., 0, -1], precision[5, ..., 0, -1]]
     parts += [precision[..., size, -1] for size in (1, 2, 3)]

@@ -96,7 +96,7 @@ class Working:
 
 @dataclass(frozen=True)
 class Promise:
-    """A threshold that keeps a recall; `threshold` is None where none can be promised, and `why` says so."""
+    """A threshold that keeps a recall; `threshold` is None if none can be promised, and `why` says so."""
 
     threshold: float | None
     why: str

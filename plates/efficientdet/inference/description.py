@@ -79,6 +79,6 @@ class Description(BaseModel):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str], source: str) -> Description:
-        """The inverse of `fields`; names that are no field of a description are left out."""
+        """The inverse of `fields`; names that are not fields of a description are left out."""
         known = {name: json.loads(text) for name, text in fields.items() if name in cls.model_fields}
         return cls.parse(json.dumps(known), source)

@@ -70,7 +70,7 @@ def describe(
 def export(detector: SavedDetector, description: Description, formats: Iterable[Float], folder: Path) -> None:
     """Writes `formats` and `export.json` into `folder`, which must not exist.
 
-    `description` is what the files say of themselves; detections under its `score_threshold` are left out by the
+    `description` goes into the files; detections under its `score_threshold` are left out by the
     SavedModel, which is all that differs from the evaluation.
     """
     folder.mkdir(parents=True)

@@ -29,7 +29,7 @@ from plates.efficientdet.inference.suppress import suppress
 from plates.errors import UserError
 
 FLOAT: Mapping[FewerBits, Float] = {"litert_float16": "litert", "litert_int8": "litert", "openvino_int8": "openvino"}
-"""What each is made of and measured against."""
+"""The float format that each is made from and compared with."""
 
 CALIBRATED, SCORED = 128, 1000
 """Photographs of train that int8 is calibrated on, and of validation that all are scored on, at most."""

@@ -16,7 +16,7 @@ from plates.errors import UserError
 
 @dataclass(frozen=True)
 class Variant:
-    """What a variant says of itself; a field that `ModelConfig` names too can be overridden there."""
+    """A variant's own settings; a field that `ModelConfig` has too can be overridden there."""
 
     backbone: str
     image_size: int | str

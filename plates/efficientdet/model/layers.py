@@ -1,4 +1,4 @@
-"""What all parts of the network are made of: activations, batch norm, convolutions with their published settings."""
+"""The building blocks of the network: activations, batch norm, convolutions with their published settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

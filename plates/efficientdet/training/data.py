@@ -1,4 +1,4 @@
-"""What a run learns from, whatever it comes from."""
+"""The data a run learns from, from any source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TARGETS = ("gt_boxes", "gt_classes", "mask")
 
 @dataclass(frozen=True)
 class Data:
-    """Batches as `Detector` takes them, and what is known of them.
+    """Batches as `Detector` takes them, and what is known about them.
 
     Attributes:
         training: the endless batches from a step on (0: the first), the same ones whenever it is called; a

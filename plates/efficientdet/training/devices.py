@@ -27,7 +27,7 @@ def precision(mixed_precision: str | None) -> Iterator[None]:
 
 @cache
 def strategy(name: str | None) -> Any:
-    """The `tf.distribute.Strategy` of `train.strategy`, or None for one device. One a process.
+    """The `tf.distribute.Strategy` of `train.strategy`, or None for one device. One per process.
 
     gpus: all GPUs of this machine, or logical CPU devices where it has no GPU and several of those. multiworker: the
     processes that TF_CONFIG names; the first call must come before anything else that TensorFlow computes. tpu: the

@@ -47,7 +47,7 @@ def check_step(
     config: TrainConfig,
     kept: str,
 ) -> None:
-    """Raises `TrainingDiverged` where this step's loss or gradient is not a number, or the loss explodes.
+    """Raises `TrainingDiverged` if this step's loss or gradient is not a number, or the loss explodes.
 
     It explodes if the median of the last 10 steps is over 10 times the lowest median of 10 steps so far and over 3
     times the first: a loss that falls again, or only returns to where it started, is left alone. An infinite gradient
@@ -82,7 +82,7 @@ def check_step(
 
 
 def check_matches(rows: Sequence[Row], say: Callable[[str], None], steps: int) -> None:
-    """Raises `NothingMatched` where the first 20 steps (or all, of a shorter run) matched no anchor.
+    """Raises `NothingMatched` if the first 20 steps (or all, of a shorter run) matched no anchor.
 
     A ground truth always takes its best anchor, whatever the IoU; so under 1.5 positives a box says that most boxes
     get only that one: warned of, with the figure.

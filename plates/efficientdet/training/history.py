@@ -23,7 +23,7 @@ class Row:
         l2: what weight decay adds (not part of `loss`).
         gradient_norm: L2 norm of the whole gradient before clipping, L2 weight decay included (sgd and adam).
         positives: anchors matched, of a mean image.
-        boxes: boxes learnt, of a mean image.
+        boxes: boxes learned, of a mean image.
         ignored: boxes too small to learn, of a mean image.
         learning_rate: of this step.
         dropped: boxes that augmentation cut out of the picture, of a mean image.
@@ -90,7 +90,7 @@ class History:
 
 
 class StepLog:
-    """A CSV that grows by a line a step during the run: the columns of `Row`, then those of `Cost`.
+    """A CSV that grows by a line per step during the run: the columns of `Row`, then those of `Cost`.
 
     Args:
         path: the file; None: nothing is written.

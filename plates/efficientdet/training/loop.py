@@ -54,7 +54,7 @@ class Result:
     Attributes:
         best: `figure` (mAP, or mask IoU) of the best weights on val, reached after step `best_step`; None: not
             evaluated.
-        loaded: what became of the pretrained weights; None: random ones.
+        loaded: the load report of the pretrained weights; None: random weights.
     """
 
     checkpoint: Path
@@ -87,19 +87,19 @@ def train(
     Every `train.eval_every` steps the averaged weights are evaluated on `data.validation`, and the best are kept; every
     `train.checkpoint_every` steps the whole state goes to `work_dir`, from where a killed run of the same `fingerprint`
     continues exactly as if it had not been killed. After success `work_dir` is gone. Every process of
-    `train.strategy: multiworker` writes the same, each to folders of its own.
+    `train.strategy: multiworker` writes the same, each to its own folders.
 
     Args:
         initialise: fills a fresh network with pretrained weights and reports.
         fingerprint: what makes this run what it is beside spec, configuration and data, in JSON's types.
         say: takes progress and warnings, a line at a time.
         on_row: called after each step with its row and the number of steps, to drive a progress bar.
-        step_log: CSV that grows by a line a step, with the clock times that the checkpoint must not hold.
+        step_log: CSV that grows by a line per step, with the clock times that the checkpoint must not hold.
         tensorboard: folder of an event file with the same, for `make tensorboard`.
 
     Raises:
         TrainingDiverged: the loss is NaN or explodes; the last good state stays in `work_dir`.
-        NothingMatched: no boxes, or anchors that fit none of them.
+        NothingMatched: no boxes, or no anchor that fits them.
         UserError: devices that are not there; a state, weights or a freeze that do not fit; SIGTERM, after saving.
     """
     begin = time.monotonic()
@@ -296,7 +296,7 @@ class Training:
         if self.config.patience is None or self.progress.best is None:
             return False
         found = [row.validation for row in self.progress.history.rows if not math.isnan(row.validation)]
-        later = found[found.index(max(found)) + 1 :]  # an equal score is kept as the best, and is no rise
+        later = found[found.index(max(found)) + 1 :]  # an equal score is kept as the best, but is not a rise
         if len(later) < self.config.patience:
             return False
         self.note(

@@ -52,7 +52,7 @@ def lr_range(
 ) -> RateRange:
     """Trains for `steps` steps at rates that rise evenly in their logarithm; nothing is kept.
 
-    Ends early where the loss is not a number or over 4 times its lowest.
+    Ends early if the loss is not a number or over 4 times its lowest.
 
     Args:
         initialise: fills the fresh network with pretrained weights.

@@ -44,7 +44,7 @@ def overfit(
 ) -> Overfit:
     """Trains on the first batch of `data` again and again at the run's peak rate; nothing is kept.
 
-    Ends early where the loss is not a number or the batch is learnt.
+    Ends early if the loss is not a number or the batch is overfitted.
 
     Args:
         initialise: fills the fresh network with pretrained weights.

@@ -1,7 +1,7 @@
 """The data set of a record in Croissant 1.1's metadata, http://mlcommons.org/croissant/1.1.
 
-A folder with `croissant.json` and the table that it describes, one row an annotation: which photographs, by the hash of
-their content, with which label in which split. The photographs themselves stay where they are.
+A folder with `croissant.json` and the table that it describes, one row per annotation: which photographs, by the hash
+of their content, with which label in which split. The photographs themselves stay where they are.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def write(root: Path, record: Record, folder: Path) -> None:
     """Writes the folder.
 
     Raises:
-        UserError: the record's outcomes, which the table is made of, are not kept here.
+        UserError: the record's outcomes, from which the table is made, are not kept here.
     """
     kept = Cache.of(root).find(record.outcomes) if record.outcomes else None
     if kept is None:

@@ -1,6 +1,6 @@
-"""The causes by name: each a function of the evidence that gives a `Finding` or None, on the way from label to figure.
+"""The causes by name: each a function from evidence to a `Finding` or None, in order from label to figure.
 
-Here: what is asked of the evidence and how much it weighs. Not here: how evidence is read (`plates.why.evidence`).
+Here: what is looked for in the evidence and how much it weighs. Not here: reading evidence (`plates.why.evidence`).
 """
 
 from collections.abc import Callable

@@ -26,14 +26,14 @@ def fell_since(e: Evidence) -> Finding | None:
     return Finding(
         "something changed since the better run",
         LIKELY if len(changed) > 1 else STRONG - 0.1,
-        f"mAP fell by {lost:.3f} from record {e.before.short}; between the two lie: {', '.join(changed)}.",
+        f"mAP fell by {lost:.3f} from record {e.before.short}; what changed in between: {', '.join(changed)}.",
         changed[0],
         f"plates lineage diff {e.before.short} {e.record.short}",
     )
 
 
 def within_chance(e: Evidence) -> bool:
-    """Whether the difference from the best evaluation before lies inside this one's interval."""
+    """Whether the difference from the best earlier evaluation is inside this one's interval."""
     if e.record is None or e.before is None or e.before.metrics.get("mAP") is None:
         return False
     between = (e.metrics.get("intervals") or {}).get("mAP") or (1.0, 0.0)

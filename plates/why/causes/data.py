@@ -5,7 +5,7 @@ from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
 
 OFF_CORNERS = 0.06
-"""Box sides: CCPD's own boxes lie within 0.03 of their corners, by the median over a data set."""
+"""Box sides: CCPD's own boxes are within 0.03 of their corners, by the median over a data set."""
 FEW = 50
 MORE_NEGATIVES = 0.15
 """Share of photographs without a box that train has more than val and test, which splits by chance do not make."""
@@ -18,31 +18,31 @@ def labels_off_the_plates(e: Evidence) -> Finding | None:
     return Finding(
         "labels are not on the plates",
         DECISIVE if e.detail < 1.2 else STRONG,
-        f"The labelled boxes show hardly more than what is around them: {e.detail:.2f} times its detail by the median, "
-        "where plates have 2 and more. The detector is taught background.",
-        "the labels: x and y swapped, another picture's, or another scale",
+        f"The labelled boxes have hardly more detail than their surroundings: {e.detail:.2f} times by the median, "
+        "where plates have 2 or more. The detector is learning background.",
+        "the labels: x and y swapped, from another picture, or in another scale",
         "plates inspect data/boxes.parquet --picture boxes.png",
         _loss_stays(e),
     )
 
 
 def labels_beside_the_corners(e: Evidence) -> Finding | None:
-    """Boxes that do not lie on their own corners."""
+    """Boxes that are not on their own corners."""
     beside = e.beside_corners
     if beside is None or beside.off < OFF_CORNERS:
         return None
     return Finding(
         "boxes are shifted",
         min(DECISIVE, LIKELY + beside.off),
-        f"The boxes' centres lie {beside.off:.0%} of a side from those of the four corners (median; x {beside.x:+.2f}, "
-        f"y {beside.y:+.2f}): boxes are drawn beside the plates, which costs mAP75 first.",
+        f"The boxes' centres are {beside.off:.0%} of a side away from those of the corners (median; x {beside.x:+.2f}, "
+        f"y {beside.y:+.2f}): boxes are drawn beside the plates, which lowers mAP75 first.",
         "data.box_from: corners, or the labels",
         "plates inspect data/boxes.parquet --picture boxes.png",
     )
 
 
 def unlabelled_plates(e: Evidence) -> Finding | None:
-    """Sure detections where no label is, or far more training photographs without a box than there are elsewhere."""
+    """Confident detections without a label, or far more training photographs without a box than in other splits."""
     splits, placed = e.manifest.get("splits", {}), e.placed
     without = {split: found["negatives"] / max(found["images"], 1) for split, found in splits.items()}
     negatives = without.get("train", 0.0)
@@ -53,13 +53,13 @@ def unlabelled_plates(e: Evidence) -> Finding | None:
     said = []
     if placed and elsewhere >= 0.08:
         said.append(
-            f"{elsewhere:.0%} of the sure detections touch no label, while {placed.found:.0%} of the labels are found: "
-            "the photographs show plates that nobody labelled, or something that looks like plates."
+            f"{elsewhere:.0%} of the confident detections touch no label, while {placed.found:.0%} of the labels are "
+            "found: the photographs show unlabelled plates, or something that looks like plates."
         )
     if more >= MORE_NEGATIVES:
         said.append(
-            f"{negatives:.0%} of the training photographs have no box, {more:.0%} more than of any other split: "
-            "plates that nobody labelled teach that plates are background."
+            f"{negatives:.0%} of the training photographs have no box, {more:.0%} more than in any other split: "
+            "unlabelled plates teach that plates are background."
         )
     return Finding(
         "plates without a label",
@@ -82,7 +82,7 @@ def shifted_splits(e: Evidence) -> Finding | None:
         "shifted split",
         min(STRONG, LIKELY + 0.1 * float(row["psi"])),
         f"{row['split']} is not like train: {row['column']} is {row['current']} there and {row['baseline']} in train "
-        f"(PSI {row['psi']:.2f}). The score is of photographs that training hardly knows.",
+        f"(PSI {row['psi']:.2f}). The score is on photographs unlike those of training.",
         "split.seed, or the delivery",
         "plates inspect data/splits.parquet",
         others[:5],
@@ -97,8 +97,8 @@ def leaked_split(e: Evidence) -> Finding | None:
     return Finding(
         "leaked split",
         STRONG if shared > 0.05 * plates else POSSIBLE,
-        f"{shared:,} of the plates that are scored are in train too ({shared / plates:.0%}): the score is higher than "
-        "on plates that were never seen, and falls once the leak is gone.",
+        f"{shared:,} of the scored plates are in train too ({shared / plates:.0%}): the score is higher than on unseen "
+        "plates, and falls once the leak is fixed.",
         "split.method: plate",
         "the check nothing_in_two_splits",
     )
@@ -113,7 +113,7 @@ def duplicates(e: Evidence) -> Finding | None:
         "duplicate photographs",
         LIKELY,
         f"{copies:,} of {photographs:,} training photographs are copies of others ({copies / photographs:.0%}): an "
-        f"epoch shows {photographs - copies:,} pictures.",
+        f"epoch shows only {photographs - copies:,} different pictures.",
         "the delivery: remove copies",
         "plates inspect data/raw_images.parquet",
     )
@@ -145,7 +145,7 @@ def class_without_boxes(e: Evidence) -> Finding | None:
         "a class is absent",
         STRONG,
         f"{', '.join(absent)}: no box in train. mAP is the mean over classes, so each of these costs "
-        f"{1 / len(e.label_map):.2f} where the test split has it.",
+        f"{1 / len(e.label_map):.2f} if the test split has it.",
         "data.class_by, or photographs of that class",
         "plates inspect data/boxes.parquet",
         [f"{name}: mAP {value:.3f}" for name, value in e.metrics.get("per_class", {}).items() if name in absent],
@@ -165,7 +165,7 @@ def unbalanced_classes(e: Evidence) -> Finding | None:
         "classes out of balance",
         LIKELY,
         f"{worst} has mAP {scores[worst]:.3f}, the best class {max(scores.values()):.3f}; "
-        f"{counts.get(worst, 0) / total:.1%} of the training boxes are of it.",
+        f"{counts.get(worst, 0) / total:.1%} of the training boxes are of this class.",
         "train.class_weights, train.balanced_sampling",
         "the confusion in reports/evaluation.html",
         [f"train.class_weights is {weights}"],

@@ -16,7 +16,7 @@ def threshold(e: Evidence) -> Finding | None:
     return Finding(
         "the score threshold drops detections",
         DECISIVE if answered < 0.9 or least > 0.5 else LIKELY,
-        f"nms.score_thresh is {least:g}: {1 - answered:.0%} of the photographs have no detection left. mAP wants them "
+        f"nms.score_thresh is {least:g}: {1 - answered:.0%} of the photographs have no detection left. mAP needs them "
         "all, and ranks them itself.",
         "nms.score_thresh: 0",
         "plates run --set nms.score_thresh=0",
@@ -32,8 +32,8 @@ def class_ids(e: Evidence) -> Finding | None:
     return Finding(
         "wrong class ids",
         DECISIVE,
-        f"{placed.found:.0%} of the plates have a detection on them, and only {placed.found_in_class:.0%} one of their "
-        "class: ids and names do not belong together.",
+        f"{placed.found:.0%} of the plates have a detection on them, but only {placed.found_in_class:.0%} one of their "
+        "class: ids and names do not match.",
         "model.label_map",
         "plates weights inspect models/checkpoint",
     )
@@ -47,8 +47,8 @@ def swapped_axes(e: Evidence) -> Finding | None:
     return Finding(
         "x and y are swapped",
         DECISIVE,
-        f"{placed.found:.0%} of the plates are found, and {placed.swapped:.0%} would be if x and y of the detections "
-        "changed places.",
+        f"{placed.found:.0%} of the plates are found, but {placed.swapped:.0%} would be if x and y of the detections "
+        "were swapped.",
         "the order of coordinates in labels or decoding",
         "the galleries in reports/evaluation.html",
     )
@@ -63,15 +63,15 @@ def scaled_boxes(e: Evidence) -> Finding | None:
     return Finding(
         "boxes are in another scale",
         DECISIVE,
-        f"Detections lie at {x:.2f} times the labels' x and {y:.2f} times their y; divided by that, "
-        f"{placed.rescaled:.0%} of the plates would be found in place of {placed.found:.0%}.",
-        "the size that boxes are given in",
+        f"Detections are at {x:.2f} times the labels' x and {y:.2f} times their y; divided by that, "
+        f"{placed.rescaled:.0%} of the plates would be found instead of {placed.found:.0%}.",
+        "the size that boxes are scaled to",
         "the galleries in reports/evaluation.html",
     )
 
 
 def steady_offset(e: Evidence) -> Finding | None:
-    """Detections that all lie to one side of the labels."""
+    """Detections that are all to one side of the labels."""
     placed = e.placed
     if placed is None or placed.found < 0.05:
         return None
@@ -82,7 +82,7 @@ def steady_offset(e: Evidence) -> Finding | None:
     return Finding(
         "detections are shifted",
         LIKELY + min(0.3, abs(off)),
-        f"Detections lie {off:+.0%} of a label's {'width' if worst == 0 else 'height'} beside it by the median, with a "
+        f"Detections are off by {off:+.0%} of a label's {'width' if worst == 0 else 'height'} by the median, with a "
         f"spread of {spread:.0%}: labels of train and of what is scored were drawn by different rules, or decoding is "
         "off.",
         "the labels of one of them",
@@ -91,31 +91,31 @@ def steady_offset(e: Evidence) -> Finding | None:
 
 
 def another_inference(e: Evidence) -> Finding | None:
-    """Weights that scored well while they were trained, and no longer."""
+    """Weights that scored well in training, but no longer do."""
     best, placed = _best(e), e.placed_on_val
     if best is None or placed is None or best < 0.2 or placed.found_in_class > 0.6 * best:
         return None
     return Finding(
         "inference is not what training validated",
         STRONG,
-        f"Training's validation mAP reached {best:.3f}, and of the same split's plates evaluation finds "
-        f"{placed.found_in_class:.0%}: pixels, weights or post-processing differ between the two.",
+        f"Training's validation mAP reached {best:.3f}, but on the same split evaluation finds only "
+        f"{placed.found_in_class:.0%} of the plates: pixels, weights or post-processing differ between the two.",
         "model.mean_rgb, nms, or the code of inference",
         "plates lineage diff, and the check export_agrees_with_checkpoint",
     )
 
 
 def validation_alone(e: Evidence) -> Finding | None:
-    """A validation in training that is far below what the weights give."""
+    """Validation in training that is far below what the weights can do."""
     best, placed = _best(e), e.placed_on_val
     if best is None or placed is None or best > 0.1 or placed.found_in_class < 0.6:
         return None
     return Finding(
         "validation in training is wrong",
         STRONG,
-        f"Training's validation mAP is {best:.3f} at best, and evaluation finds {placed.found_in_class:.0%} of the "
-        "same split's plates: the best weights were chosen by a wrong figure.",
-        "the pictures that validation is given",
+        f"Training's validation mAP is {best:.3f} at best, but evaluation finds {placed.found_in_class:.0%} of the "
+        "plates of the same split: the best weights were chosen by a wrong figure.",
+        "the pictures that validation uses",
         "make tensorboard",
     )
 
@@ -129,7 +129,7 @@ def stale_checkpoint(e: Evidence) -> Finding | None:
     return Finding(
         "stale checkpoint",
         STRONG,
-        f"The checkpoint was trained on TFRecords {trained[:8]}, and those of this project are {now[:8]}.",
+        f"The checkpoint was trained on TFRecords {trained[:8]}, but this project's are {now[:8]}.",
         "train again",
         "plates run",
     )
@@ -157,7 +157,7 @@ def crowded(e: Evidence) -> Finding | None:
         "more objects than are counted",
         LIKELY,
         f"{count:,} photographs show more objects than the {e.params['evaluation.max_detections']} detections that "
-        "count: the others are missed whatever the detector does.",
+        "count: the rest are missed whatever the detector does.",
         "evaluation.max_detections and nms.max_output_size",
         "plates run --set evaluation.max_detections=300 --set nms.max_output_size=300",
     )

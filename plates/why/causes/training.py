@@ -1,4 +1,4 @@
-"""Causes in settings and course of the training."""
+"""Causes in the settings and the course of training."""
 
 import math
 import re
@@ -18,7 +18,7 @@ FEWEST_STEPS = 100
 
 
 def learning_rate(e: Evidence) -> Finding | None:
-    """A rate outside of what the optimizer works with, or a loss that shows it."""
+    """A rate outside the optimizer's usual range, or a loss that shows it."""
     peak = e.params["train.learning_rate"] * e.params["train.batch_size"] / 64
     low, high = USUAL_PEAK[e.params["train.optimizer"]]
     outside = max(peak / high, low / peak)
@@ -39,7 +39,7 @@ def learning_rate(e: Evidence) -> Finding | None:
 
 
 def batch_norm(e: Evidence) -> Finding | None:
-    """Running statistics that are not those of the batches."""
+    """Running statistics that differ from the batches' own."""
     if not e.params["train.is_training_bn"]:
         return None
     momentum, steps, batch = e.run.get("batch_norm_momentum", 0.9), len(e.history), e.params["train.batch_size"]
@@ -49,16 +49,16 @@ def batch_norm(e: Evidence) -> Finding | None:
         return None
     said = f"Momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-6):,.0f} of {steps:,} steps"
     why = (
-        f"{said}: the statistics that inference uses still hold those of the start."
+        f"{said}: the statistics that inference uses still include those of the start."
         if unsettled
-        else f"Batches of {batch}: each picture is normalised by itself, and the running statistics fit none."
+        else f"Batches of {batch}: each picture is normalised by itself, and the running statistics fit none of them."
         if batch <= 2
         else e.warnings["batch norm"]
     )
     best = e.history["validation"].max()
     against = [f"validation mAP reached {best:.3f}"] if best > 0.5 else []
     if not unsettled and batch > 2:
-        against.append("the momentum suits the run: a rate that moves the weights too fast shows like this too")
+        against.append("the momentum suits the run: a rate that moves the weights too fast looks the same")
     return Finding(
         "batch norm has not settled",
         DECISIVE if unsettled else STRONG if batch <= 2 and "batch norm" in e.warnings else LIKELY,
@@ -91,14 +91,14 @@ def frozen(e: Evidence) -> Finding | None:
     return Finding(
         "random weights are frozen",
         STRONG,
-        f"train.var_freeze_expr {expression!r} holds weights that start at random (model.pretrained is none).",
+        f"train.var_freeze_expr {expression!r} freezes weights that start at random (model.pretrained is none).",
         "train.var_freeze_expr: null, or model.pretrained",
         "plates run --set train.var_freeze_expr=null",
     )
 
 
 def pretrained(e: Evidence) -> Finding | None:
-    """Weights that did not load, or only in part."""
+    """Weights that did not load, or loaded only in part."""
     if not e.loaded:
         return None
     skipped, matched = len(e.loaded["skipped"]), len(e.loaded["matched"])
@@ -108,8 +108,8 @@ def pretrained(e: Evidence) -> Finding | None:
     return Finding(
         "pretrained weights loaded in part",
         min(DECISIVE, LIKELY + 0.4 * share),
-        f"{skipped:,} of {skipped + matched:,} variables found nothing in {e.loaded['source']} ({share:.0%}) and "
-        "start at random between trained ones.",
+        f"{skipped:,} of {skipped + matched:,} variables are not in {e.loaded['source']} ({share:.0%}) and start at "
+        "random among trained ones.",
         "model.pretrained, model.name, model.backbone",
         f"plates weights inspect {e.loaded['source']}",
         [f"{name}: {why}" for name, why in list(e.loaded["skipped"].items())[:3]],
@@ -126,7 +126,7 @@ def class_head(e: Evidence) -> Finding | None:
 
 
 def drowned_term(e: Evidence) -> Finding | None:
-    """One term of the loss that the other leaves no room."""
+    """One term of the loss that drowns the other."""
     name = "one term drowns the other"
     if name not in e.warnings:
         return None
@@ -164,8 +164,8 @@ def anchors(e: Evidence) -> Finding | None:
     return Finding(
         "the anchors do not fit",
         STRONG if positives < 1.5 else min(DECISIVE, POSSIBLE + 2 * lost),
-        f"{reached}{positives:.1f} positives a box were matched, where 3 and more are usual: what is not matched is "
-        "hardly learnt.",
+        f"{reached}{positives:.1f} positives per box were matched, where 3 or more is usual: unmatched boxes are "
+        "hardly learned.",
         "model.aspect_ratios: auto, model.anchor_scale, model.image_size",
         "plates anchors",
     )

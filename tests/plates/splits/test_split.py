@@ -53,7 +53,7 @@ def test_data_that_is_added_never_moves_a_plate(kept: set[int], seed: int) -> No
     whole = splits_of(split_by_plate(boxes(many), seed).table)
     part = split_by_plate(boxes([many[number] for number in kept]), seed)
     moved = [plate for plate, split in splits_of(part.table).items() if whole[plate] != split]
-    assert len(moved) <= part.counts.get("moved, so that no split is empty", 0) <= 4
+    assert len(moved) <= part.counts.get("moved so that no split is empty", 0) <= 4
 
 
 @pytest.mark.parametrize("count", range(3, 60))
@@ -62,7 +62,7 @@ def test_of_few_plates_each_split_gets_one(count: int) -> None:
         division = split_by_plate(boxes(many[:count]), seed)
         plates = division.table["split"].value_counts().to_pylist()
         assert {entry["values"] for entry in plates} == {"train", "val", "test"}
-        assert division.counts.get("moved, so that no split is empty", 0) <= 2
+        assert division.counts.get("moved so that no split is empty", 0) <= 2
 
 
 def test_a_split_that_is_not_asked_for_stays_empty_and_two_plates_fill_no_three() -> None:
@@ -211,7 +211,7 @@ def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
         "g.jpg": "val",
     }
     assert split.counts["on no official list"] == 2
-    assert split.counts["of train, the plate is in test or val"] == 1
+    assert split.counts["of train, left out: the plate is in test or val"] == 1
     assert all(len(splits) == 1 for splits in splits_of(split.table).values())
 
 
@@ -239,7 +239,7 @@ def test_lists_without_a_test_photograph_there_halve_val(delivery: Path) -> None
     splits = dict(zip(split.table["path"].to_pylist(), split.table["split"].to_pylist(), strict=True))
     assert {splits[path] for path, _ in base[:40]} == {"train"}
     counts = split.table["split"].to_pylist()
-    taken = split.counts["of val, taken for test: no test photograph of the lists is there"]
+    taken = split.counts["of val, used for test: no test photograph of the lists exists"]
     assert counts.count("test") == taken
     assert counts.count("val") == 40 - taken
     assert 10 < taken < 30

@@ -122,7 +122,7 @@ def test_a_run_that_was_still_learning_needs_more_steps(tmp_path):
 def test_a_low_score_without_a_known_cause_is_not_explained_away(tmp_path):
     found = verdict(evidence(tmp_path, LOW))
     assert found.findings == []
-    assert "no known cause speaks" in found.answer
+    assert "no known cause is found" in found.answer
 
 
 def test_nothing_scored_yet_names_the_next_command(tmp_path):

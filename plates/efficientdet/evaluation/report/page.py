@@ -16,7 +16,7 @@ def figures(tables: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float])
     """The matplotlib figures of an evaluation, by title.
 
     Args:
-        tables: as `curves` draws them: `precision_recall`, `f1` and `reliability`, empty where there are no boxes, and
+        tables: as `curves` draws them: `precision_recall`, `f1` and `reliability`, empty if there are no boxes, and
             `loss` where the training is known.
         thresholds: by name.
     """

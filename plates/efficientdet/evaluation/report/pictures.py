@@ -21,7 +21,7 @@ AROUND = 2.5
 
 
 def worst(outcomes: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The `count` worst rows of `outcomes` (one row an image, columns `iou` and `score`), the surest mistakes first."""
+    """The `count` worst rows of `outcomes` (one row per image: `iou`, `score`), the most confident mistakes first."""
     return outcomes.sort_values(["iou", "score"], ascending=[True, False], kind="stable").head(count)
 
 
