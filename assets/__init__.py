@@ -18,8 +18,8 @@ def graph() -> dict[str, Stage]:
 
     def place(stage: Stage) -> None:
         for path in stage.reads:
-            if made[path] not in ordered:
-                place(found[made[path]])
+            if made[path].name not in ordered:
+                place(made[path])
         ordered.setdefault(stage.name, stage)
 
     for stage in found.values():
@@ -32,9 +32,9 @@ def on_request() -> dict[str, Stage]:
     return {name: stage for name, stage in _all().items() if not stage.in_dvc}
 
 
-def writers(stages: dict[str, Stage]) -> dict[str, str]:
-    """Each path, and the name of the asset that writes it."""
-    return {out.path: stage.name for stage in stages.values() for out in stage.writes}
+def writers(stages: dict[str, Stage]) -> dict[str, Stage]:
+    """Each path, and the asset that writes it."""
+    return {out.path: stage for stage in stages.values() for out in stage.writes}
 
 
 def _all() -> dict[str, Stage]:

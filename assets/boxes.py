@@ -42,8 +42,8 @@ PICTURES = 6
         "validation",
     ],
     writes=[
-        "data/boxes.parquet",
-        "data/rejected.parquet",
+        Output("data/boxes.parquet", schema=LABELS_SCHEMA),
+        Output("data/rejected.parquet", schema=REJECTED_SCHEMA),
         "reports/validation.json",
         Output("reports/data_docs", tracked=False),
     ],

@@ -21,7 +21,7 @@ from plates.pages.pictures import Picture
 from plates.photographs.content import Photographs
 from plates.photographs.looks import looks
 from plates.scoring import drawn
-from plates.scoring.detections import Found, detections, parts
+from plates.scoring.detections import SCHEMA, Found, detections, parts
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
 from plates.scoring.truth import identity, shared_plates, truth
@@ -43,8 +43,8 @@ from stages.stage import Output, asset
     ],
     params=["model", "train", "augment", "nms", "evaluation", "anchors.min_recall", "split.max_psi", "split.max_ks"],
     writes=[
-        "data/detections.parquet",
-        "data/detections_val.parquet",
+        Output("data/detections.parquet", schema=SCHEMA),
+        Output("data/detections_val.parquet", schema=SCHEMA),
         "reports/evaluation.html",
         "plots/precision_recall.csv",
         "plots/f1.csv",

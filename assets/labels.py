@@ -18,14 +18,17 @@ from plates.errors import UserError
 from plates.files import write_parquet
 from plates.photographs.turn import drawn_upright, turn_labels
 from stages.run import Run
-from stages.stage import asset
+from stages.stage import Output, asset
 from stages.tables import described
 
 
 @asset(
     reads=["data/raw_images.parquet"],
     params=["data.annotations", "data.class_by", "data.max_unparsed"],
-    writes=["data/labels.parquet", "data/unparsed.parquet"],
+    writes=[
+        Output("data/labels.parquet", schema=LABELS_SCHEMA),
+        Output("data/unparsed.parquet", schema=UNPARSED_SCHEMA),
+    ],
     group="data",
     kinds={"parquet"},
     description=__doc__,

@@ -39,7 +39,7 @@ from stages.stage import Output, asset
         "models/export/model",
     ],
     writes=[
-        "data/outcomes.parquet",
+        Output("data/outcomes.parquet", schema=outcomes.SCHEMA),
         Output("models/export/MODEL_CARD.md", cache=False),
         Output("models/export/record.json", cache=False),
         Output(records.FOLDER, cache=False, persist=True),

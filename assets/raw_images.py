@@ -24,7 +24,7 @@ from plates.photographs.decode import decode_images
 from plates.photographs.scan import not_read, scan
 from plates.remote import Remote, read
 from stages.run import Run
-from stages.stage import asset
+from stages.stage import Output, asset
 from stages.tables import described
 
 PICTURES = 6
@@ -32,7 +32,7 @@ PICTURES = 6
 
 @asset(
     params=["data.root", "data.annotations", "data.convert", "data.convert_quality", "data.sample"],
-    writes=["data/raw_images.parquet"],
+    writes=[Output("data/raw_images.parquet", schema=TAKEN_SCHEMA)],
     group="data",
     kinds={"parquet", "jpeg"},
     description=__doc__,

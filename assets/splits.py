@@ -16,14 +16,14 @@ from plates.errors import UserError
 from plates.files import write_parquet
 from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially, strata
 from stages.run import Run
-from stages.stage import asset
+from stages.stage import Output, asset
 from stages.tables import described
 
 
 @asset(
     reads=["data/raw_images.parquet", "data/boxes.parquet"],
     params=["split"],
-    writes=["data/splits.parquet"],
+    writes=[Output("data/splits.parquet", schema=SPLITS_SCHEMA)],
     group="data",
     kinds={"parquet"},
     description=__doc__,

@@ -44,7 +44,7 @@ def unknown(root: Path, instance: dg.DagsterInstance) -> Iterator[dg.AssetMateri
     for name, stage in graph.items():
         if name not in entries or not set(stage.versioned) <= set(entries[name].outs):
             continue
-        inputs = [graph[one] for one in sorted({maker[path] for path in stage.reads})]
+        inputs = [graph[one] for one in sorted({maker[path].name for path in stage.reads})]
         versions = _versions(stage, inputs, entries)
         last = instance.get_latest_materialization_event(dg.AssetKey(name))
         known = (last and last.asset_materialization and last.asset_materialization.tags) or {}

@@ -69,7 +69,7 @@ def to_make(project: Project) -> str:
     for name, stage in graph.items():
         if why := _changes(project, stage, entries, maker):
             changed[name] = why
-        elif {maker[path] for path in stage.reads} & {*changed, *after}:
+        elif {maker[path].name for path in stage.reads} & {*changed, *after}:
             after.append(name)
     if not changed:
         return "nothing. To look for new and changed photographs: plates run"
@@ -78,13 +78,13 @@ def to_make(project: Project) -> str:
     return f"{said}{then}. Make it: plates run"
 
 
-def _changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker: Mapping[str, str]) -> list[str]:
+def _changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker: Mapping[str, Stage]) -> list[str]:
     if (entry := entries.get(stage.name)) is None:
         return ["not made yet"]
     before, now = entry.began(stage), snapshot.take(project, stage)
     was, new = records.flat(before.params), records.flat(now.params)
     edited = [path for path in {*before.code, *now.code} if before.code.get(path) != now.code.get(path)]
-    made = {path: entries[maker[path]].outs.get(path) for path in stage.reads if maker[path] in entries}
+    made = {path: entries[name].outs.get(path) for path in stage.reads if (name := maker[path].name) in entries}
     return [
         *([f"{len(edited)} code files"] if edited else []),
         *(f"{key} {was.get(key)} -> {new.get(key)}" for key in sorted({*was, *new}) if was.get(key) != new.get(key)),

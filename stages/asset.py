@@ -44,7 +44,7 @@ LOOKED = dg.FreshnessPolicy.time_window(warn_window=WARNED, fail_window=2 * WARN
 """For stages that look outside the project: the UI warns if no run has looked for over a week."""
 
 
-def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.AssetsDefinition:
+def definition(stage: Stage, maker: Mapping[str, Stage], project: Project) -> dg.AssetsDefinition:
     """The asset that runs `stage`.
 
     Args:
@@ -54,7 +54,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
 
     @dg.asset(
         name=stage.name,
-        deps=sorted({maker[path] for path in stage.reads}),
+        deps=sorted({maker[path].name for path in stage.reads}),
         group_name=stage.group,
         kinds=set(stage.kinds),
         description=stage.description,
@@ -70,7 +70,7 @@ def definition(stage: Stage, maker: Mapping[str, str], project: Project) -> dg.A
         before = snapshot.take(project, stage)
         run = Run(project, stage, before.version, context.log, context.run.run_id)
         try:
-            require(project, stage)
+            require(project, stage, maker)
             if stage.tensorflow:
                 import_tensorflow()
             metadata = {name: _rounded(value) for name, value in stage.body(run).items()}
@@ -117,8 +117,8 @@ def _declared(stage: Stage) -> dict[str, Any]:
     }
 
 
-def require(project: Project, stage: Stage) -> None:
-    """Raises `UserError` if an input of the stage is missing or damaged."""
+def require(project: Project, stage: Stage, maker: Mapping[str, Stage]) -> None:
+    """Raises `UserError` if an input of the stage is missing, damaged, or not what its maker writes."""
     missing = [path for path in stage.reads if not project.path(path).exists()]
     if missing:
         raise UserError(
@@ -128,6 +128,7 @@ def require(project: Project, stage: Stage) -> None:
     gone = [path for path in stage.sources if not project.path(path).exists()]
     if gone:
         raise UserError(f"needs {', '.join(gone)}, which Git keeps. Bring it back: git checkout -- {' '.join(gone)}")
-    damaged = [f"{path} ({why})" for path in stage.reads if (why := damage(project.path(path)))]
+    schemas = {path: maker[path].schema(path) for path in stage.reads}
+    damaged = [f"{path} ({why})" for path in stage.reads if (why := damage(project.path(path), schemas[path]))]
     if damaged:
         raise UserError(f"needs {', '.join(damaged)}: damaged. Make it again: plates run")

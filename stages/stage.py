@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from stages.run import Run
 
 Body = Callable[["Run"], Mapping[str, Any]]
@@ -21,6 +23,7 @@ class Output:
         metric: `dvc metrics show` shows it.
         persist: DVC leaves it in place when the stage runs, because the asset builds on what is there.
         tracked: False for pages that contain the time they were made: by-products that neither door versions.
+        schema: the columns of a table.
     """
 
     path: str
@@ -28,6 +31,7 @@ class Output:
     metric: bool = False
     persist: bool = False
     tracked: bool = True
+    schema: "pa.Schema | None" = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class Stage:
         """One hash for its outputs, given their hashes by path: DVC's own of a single output, else a hash of all."""
         found = [hashes[path] for path in self.versioned]
         return found[0] if len(found) == 1 else hashlib.md5("".join(found).encode()).hexdigest()
+
+    def schema(self, path: str) -> "pa.Schema | None":
+        """The columns of the output `path`; None if it is not a table."""
+        return next(out.schema for out in self.writes if out.path == path)
 
     @property
     def in_dvc(self) -> bool:

@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from pipelines.cli.app import app, console
 from plates.errors import UserError
-from plates.files import atomic, write_json
+from plates.files import atomic, read_table, write_json
 from plates.remote import Place
 from plates.settings.params import SampleParams
 from plates.settings.project import Project
@@ -66,8 +66,6 @@ def inspect(
 @app.command()
 def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]) -> None:
     """Write the accepted boxes as COCO JSON, with their ids and splits."""
-    import pandas as pd
-
     from plates.coco.convert import to_coco
     from plates.efficientdet.data.tfrecords import read_manifest
 
@@ -77,7 +75,7 @@ def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]
         raise UserError(f"missing: {', '.join(missing)}. Make it: plates run")
     records = project.path("data/tfrecords")
     names = read_manifest(records).label_map if records.exists() else None
-    boxes, splits = map(pd.read_parquet, tables)
+    boxes, splits = map(read_table, tables)
     content = to_coco(boxes, splits, names)
     write_json(target, content)
     console.print(f"{len(content['annotations']):,} boxes on {len(content['images']):,} images in {target}")

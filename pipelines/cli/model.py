@@ -55,13 +55,14 @@ def anchors(
     ),
 ) -> None:
     """Fit anchors to the project's training boxes, and compare them with the model's own. Changes nothing."""
+    import assets
     from assets.anchors import anchors as stage
     from assets.anchors import measure
     from plates.efficientdet.model.anchor_fit import plot
     from stages.asset import require
 
     project = Project.find()
-    require(project, stage)
+    require(project, stage, assets.writers(assets.graph()))
     found = measure(project)
     fit = {**found.fit.to_json(), "anchor_scale": found.fit.anchor_scale}
     print_rows(_reach(whose, anchors) for whose, anchors in (("fitted", fit), ("the model's", found.used)))
@@ -86,12 +87,13 @@ def lr_range(
     ),
 ) -> None:
     """Train a few steps at rising learning rates, draw the loss and suggest a rate. Changes nothing."""
+    import assets
     from assets.checkpoint import checkpoint as stage
     from assets.checkpoint import initialiser, prepared
     from stages.asset import require
 
     project = Project.find()
-    require(project, stage)
+    require(project, stage, assets.writers(assets.graph()))
     _start_tensorflow()
     from plates.efficientdet.training import lr_range as test
 

@@ -52,12 +52,11 @@ def suspects(
 
 
 def _show(project: Project) -> None:
-    import pandas as pd
-
+    from plates.files import read_table
     from plates.suspects.decisions import FILE
     from plates.suspects.page import proposals
 
-    found = pd.read_parquet(project.path("data/suspects.parquet"))
+    found = read_table(project.path("data/suspects.parquet"))
     if found.empty:
         note("no label is contradicted by two trainings that did not see it")
         return

@@ -72,12 +72,13 @@ def _word(finding: Finding) -> str:
 
 def _probe(project: Project) -> None:
     """Tries to overfit one batch at the run's rate and at a tenth of it, without augmentation."""
+    import assets
     from assets.checkpoint import checkpoint, initialiser, prepared
     from plates.efficientdet.config import AugmentConfig
     from plates.efficientdet.training.overfit import overfit
     from stages.asset import require
 
-    require(project, checkpoint)
+    require(project, checkpoint, assets.writers(assets.graph()))
     still = AugmentConfig(input_rand_hflip=False, jitter_min=1.0, jitter_max=1.0)
     train = project.params.train
     note(f"probing: up to {PROBE_STEPS} steps on one batch of {train.batch_size}, twice; nothing is kept")

@@ -16,7 +16,6 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from plates.errors import UserError
 from plates.files import read_regular
@@ -166,11 +165,21 @@ def _load(file: Path) -> Any:
         content = read_regular(file)
         if not content.strip():
             raise ValueError("it is empty")
-        encoding = json.detect_encoding(content)
-        return from_json(content if encoding == "utf-8" else content.decode(encoding))
-    except (OSError, ValueError) as error:
+        return json.loads(content, object_pairs_hook=_once)
+    except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{file} cannot be read as COCO JSON: {why}. {ANOTHER}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; `ValueError` where a key occurs twice, of which a dictionary would keep the last in silence."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        keys = ", ".join(short(key) for key, count in counts.items() if count > 1)
+        named = f" (id {short(content['id'])})" if "id" in content else ""
+        raise ValueError(f"an object{named} has more than one {keys}")
+    return content
 
 
 def _demand_sections(content: Any, where: str) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import pandas as pd
 
 from plates.columns import BOX, CORNERS
+from plates.files import read_table
 from plates.scoring.ignored import regions
 from plates.settings.project import Project
 
@@ -20,11 +21,11 @@ def truth(project: Project, split: str | None = None, with_regions: bool = False
     Columns: those above, `image_id` and `split`; and `iscrowd` `with_regions`, true of regions to ignore. `split` keeps
     one of them only.
     """
-    boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=COLUMNS)
+    boxes = read_table(project.path("data/boxes.parquet"), COLUMNS)
     if with_regions:
         ignored = regions(project)[COLUMNS].assign(iscrowd=True)
         boxes = pd.concat([boxes.assign(iscrowd=False), ignored], ignore_index=True)
-    splits = pd.read_parquet(project.path("data/splits.parquet"), columns=["image_id", "path", "split"])
+    splits = read_table(project.path("data/splits.parquet"), ["image_id", "path", "split"])
     table = boxes.merge(splits, on="path", how="inner", validate="many_to_one")
     if split is not None:
         table = table[table["split"] == split]

@@ -15,7 +15,7 @@ from plates.ccpd.geometry import hull
 from plates.columns import BOX, CORNERS
 from plates.efficientdet.training.history import Row
 from plates.errors import UserError
-from plates.files import read_json
+from plates.files import damage, damaged, read_json, read_table
 from plates.lineage.cache import Cache
 from plates.lineage.record import Record, flat, read_all
 from plates.scoring.truth import truth
@@ -174,8 +174,8 @@ class Evidence:
         """Columns in which a split differs from train."""
         if self.labels.empty:
             return pd.DataFrame(columns=["shifted"])
-        boxes = pd.read_parquet(self.project.path("data/boxes.parquet"))
-        splits = pd.read_parquet(self.project.path("data/splits.parquet"))
+        boxes = read_table(self.project.path("data/boxes.parquet"))
+        splits = read_table(self.project.path("data/splits.parquet"))
         table = between_splits(boxes, splits, self.params["split.max_psi"], self.params["split.max_ks"])
         return table[table["shifted"].astype(bool)]
 
@@ -211,6 +211,8 @@ class Evidence:
         path = self.project.path(file)
         if self.labels.empty or not path.is_file() or not self.label_map:
             return None
+        if why := damage(path):
+            raise damaged(path, why)
         labels = self.labels[self.labels["split"] == split]
         most = int(labels["image_id"].value_counts().max()) + SPARE if len(labels) else SPARE
         return place(best_of(path, most), labels, self.label_map)

@@ -47,7 +47,7 @@ def test_what_an_asset_reads_is_upstream_of_it(graph: dict[str, set[str]]) -> No
     stages = assets.graph()
     writers = assets.writers(stages)
     every = stages | assets.on_request()
-    assert graph == {name: {writers[path] for path in stage.reads} for name, stage in every.items()}
+    assert graph == {name: {writers[path].name for path in stage.reads} for name, stage in every.items()}
 
 
 def test_every_declared_parameter_exists() -> None:

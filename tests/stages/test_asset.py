@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
+import assets
 from plates.errors import UserError
 from plates.settings.project import Project
 from stages import snapshot
-from stages.asset import definition
+from stages.asset import definition, require
 from stages.dvc_commit import commit
 from stages.dvc_lock import value
 from stages.run import Run, UndeclaredError
@@ -63,10 +65,15 @@ def stage_of(work: Callable[[Run], None]) -> Stage:
     return declare(made)
 
 
+@asset(writes=["data/given.txt"], group="data", kinds=set(), description="A file.")
+def given(run: Run) -> dict[str, float]:
+    return {}
+
+
 def run_of(root: Path, work: Callable[[Run], None]) -> dg.ExecuteInProcessResult:
     project = Project(root)
     stage = stage_of(work)
-    made = definition(stage, {"data/given.txt": "given"}, project)
+    made = definition(stage, {"data/given.txt": given}, project)
     return dg.materialize([made], resources={"project": project}, raise_on_error=False)
 
 
@@ -190,3 +197,18 @@ def test_a_number_that_yaml_reads_as_text_is_the_number() -> None:
     assert value("split", {"split": {"seed": 2}})["seed"] == 2
     assert value("split.seed", {}) == 0, "the default of what params.yaml leaves out"
     assert value("split.seed", {"split.seed": "of another version"}) == "of another version"
+
+
+@pytest.mark.parametrize("path", [path for path in assets.writers(assets.graph()) if path.endswith(".parquet")])
+def test_another_table_in_the_place_of_an_input_is_named(tmp_path: Path, path: str) -> None:
+    graph = assets.graph()
+    readers = [stage for stage in graph.values() if path in stage.reads]
+    (tmp_path / "params.yaml").write_text("{}")
+    for stage in readers:
+        for other in (*stage.reads, *stage.sources):
+            (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / other).touch()
+        pd.DataFrame({"path": ["a.jpg"], "other": [1]}).to_parquet(tmp_path / path)
+        with pytest.raises(UserError, match=f"needs .*{path} .another table lies there: .*damaged.*plates run"):
+            require(Project(tmp_path), stage, assets.writers(graph))
+    assert readers or path in ("data/detections_val.parquet", "data/outcomes.parquet")

@@ -130,6 +130,9 @@ def test_every_kind_of_fault_is_in_one_message() -> None:
         ('{"images": [', "cannot be read as COCO JSON"),
         ("", "cannot be read as COCO JSON: it is empty"),
         (" \n", "cannot be read as COCO JSON: it is empty"),
+        ('{"images": [], "annotations": [], "annotations": []}', "an object has more than one 'annotations'"),
+        ('{"images": [{"id": 3, "width": 720, "width": 72}]}', r"an object \(id 3\) has more than one 'width'"),
+        ("[" * 100_000, "cannot be read as COCO JSON"),
         ('{"images": [], "annotations": [], "categories": []}', "is not COCO JSON: images is an empty list"),
     ],
 )
