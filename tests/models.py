@@ -17,6 +17,7 @@ def make(root: Path, name: str, mAP: float) -> Record:
         (root / path).mkdir(parents=True)
         (root / path / file).write_text(f"{name} {file}")
     (root / "data").mkdir(exist_ok=True)
+    (root / champion.DETECTIONS).unlink(missing_ok=True)  # it may be a link into the cache
     (root / champion.DETECTIONS).write_text(f"detections of {name}")
     paths = (champion.MODEL, champion.CHECKPOINT, champion.DETECTIONS)
     for path in paths:
@@ -29,7 +30,7 @@ def make(root: Path, name: str, mAP: float) -> Record:
                 "metrics": {"mAP": mAP, "test_set": "t"},
                 "outputs": hashes,
             },
-            **{"code": {"tree": name}, "packages": {}, "machine": {}, "params_yaml": "", "dvc_lock": ""},
+            **{"code": {"tree": name}, "packages": {}, "machine": {}, "params_yaml": "", "dvc_lock": "stages: {}\n"},
         )
     )
     write_json(root / FOLDER / f"{record.id}.json", record.model_dump())

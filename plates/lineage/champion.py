@@ -170,6 +170,8 @@ def verdict(root: Path, kind: str, challenger: str, service: InService | None, *
 def repair(root: Path) -> str:
     """Makes the folder again from the records and the cache; returns the id of the record in service.
 
+    The best model is the one that `models/champion.json` names, where that one was in service: the bar does not sink.
+
     Raises:
         UserError: no decision says what is in service, or the cache lacks a file of it.
     """
@@ -177,8 +179,16 @@ def repair(root: Path) -> str:
     last = next((verdict for verdict in reversed(known) if verdict.promoted), None)
     if last is None or last.after is None:
         raise UserError("no decision says what is in service. Put a model there: plates promote ID --because '...'")
-    put_in_service(root, records.find(root, last.after), last)
+    put_in_service(root, records.find(root, last.after), last, best=_best_pointed_at(root, known))
     return last.after
+
+
+def _best_pointed_at(root: Path, known: Sequence[Verdict]) -> str | None:
+    try:
+        best = json.loads((root / POINTER).read_text(encoding="utf-8"))["best"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return best if best in {verdict.after for verdict in known} else None
 
 
 def rollback(root: Path, target: str | None, because: str | None) -> Verdict:

@@ -3,46 +3,81 @@
 import errno
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 FAILING = ("open", "replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
+SCRATCH = re.compile(r"\.[a-z0-9_]{8}\.tmp")
+FOLDERS = 2
+"""How many folders of its path tell an operation's kind."""
 
 
 @contextmanager
-def failing(monkeypatch: pytest.MonkeyPatch, number: int, root: Path) -> Iterator[list[str]]:
-    """The `number`-th operation that may change something under `root` fails as on a full disk. Yields what failed."""
-    calls, failed = count(), []
+def failing(monkeypatch: pytest.MonkeyPatch, chosen: int | str, root: Path) -> Iterator[list[str]]:
+    """One operation that may change something under `root` fails as on a full disk. Yields what failed.
 
-    def once(name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+    It is the `chosen`-th, or the first of the `chosen` kind.
+    """
+    calls: list[str] = []
+    failed: list[str] = []
+
+    def fail(name: str, path: str) -> None:
+        calls.append(kind(name, path, root))
+        if not failed and chosen in (len(calls) - 1, calls[-1]):
+            failed.append(calls[-1])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    with watched(monkeypatch, root, fail):
+        yield failed
+
+
+@contextmanager
+def kinds(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[dict[str, int]]:
+    """Yields how many operations of each kind change something under `root`."""
+    found: dict[str, int] = {}
+
+    def note(name: str, path: str) -> None:
+        found[kind(name, path, root)] = found.get(kind(name, path, root), 0) + 1
+
+    with watched(monkeypatch, root, note):
+        yield found
+
+
+def kind(name: str, path: str, root: Path) -> str:
+    """The operation, its first folders and the suffix of its file, without what is drawn by chance."""
+    if not path.startswith(str(root)):
+        return f"{name} elsewhere"
+    parts = Path(SCRATCH.sub(".tmp", path)).relative_to(root).parts
+    return f"{name} {'/'.join(parts[:-1][:FOLDERS])} {Path(parts[-1]).suffix}" if parts else name
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch, root: Path, before: Callable[[str, str], None]) -> Iterator[None]:
+    """Calls `before` with the name and the path of each operation that may change something under `root`."""
+
+    def noted(name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(operation)
         def called(*arguments: Any, **options: Any) -> Any:
-            if concerns(name, arguments) and next(calls) == number:
-                failed.append(name)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
+            path = os.readlink(f"/proc/self/fd/{arguments[0]}") if name == "fsync" else str(arguments[0])
+            reads = name == "open" and len(arguments) > 1 and not _writes(arguments[1])
+            if name == "fsync" or (path.startswith(str(root)) and not reads):
+                before(name, path)
             return operation(*arguments, **options)
 
         return called
 
-    def concerns(name: str, arguments: tuple[Any, ...]) -> bool:
-        if name == "fsync":
-            return True
-        if name == "open" and len(arguments) > 1 and not _writes(arguments[1]):
-            return False
-        return str(arguments[0]).startswith(str(root))
-
     with monkeypatch.context() as patch:
         for name in FAILING:
-            patch.setattr(os, name, once(name, getattr(os, name)))
-        patch.setattr(io, "open", once("open", io.open))
+            patch.setattr(os, name, noted(name, getattr(os, name)))
+        patch.setattr(io, "open", noted("open", io.open))
         patch.setattr("builtins.open", io.open)
-        yield failed
+        yield
 
 
 def _writes(mode: str | int) -> bool:

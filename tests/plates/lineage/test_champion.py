@@ -156,3 +156,13 @@ def test_a_model_whose_files_are_nowhere_is_not_put_in_service(root: Path) -> No
     with pytest.raises(UserError, match="dvc pull"):
         champion.promote(root, two.id, "it was good")
     assert content_hash(root / champion.FOLDER) == before
+
+
+def test_a_repair_keeps_the_bar(root: Path) -> None:
+    one = champion.settled(root).record
+    worse = make(root, "worse", 0.2)
+    champion.promote(root, worse.id, "a trial")
+    shutil.rmtree(root / champion.FOLDER)
+    champion.repair(root)
+    service = champion.settled(root)
+    assert (service.record, service.best) == (worse.id, one)
