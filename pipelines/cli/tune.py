@@ -37,6 +37,7 @@ def tune(
     Trials are scored on val. A trial whose score falls below the median of the others at the same step ends early and
     leaves no experiment.
     """
+    import assets
     from assets.checkpoint import checkpoint
     from pipelines.tune.study import Study
     from stages.asset import require
@@ -44,7 +45,7 @@ def tune(
     project = Project.find()
     require_own_code(project.root)
     found = spaces.parse(space or spaces.DEFAULT)
-    require(project, checkpoint)
+    require(project, checkpoint, assets.writers(assets.graph()))
     study = Study(project, name, found, steps or _steps(project), note)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
