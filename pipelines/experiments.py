@@ -1,4 +1,4 @@
-"""What each DVC experiment came to, beside what is here: scores, and the settings in which they differ."""
+"""The results of every DVC experiment and of the working folder: scores, and the settings that differ."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ HERE = "here"
 
 
 def rows(root: Path) -> list[dict[str, Any]]:
-    """The working folder, then every experiment of the project, whatever commit it began from, the best first.
+    """The working folder, then every experiment of the project, whatever commit it started from, the best first.
 
     Returns:
         `experiment`, `made`, the scores, and those settings that are not the same in all.

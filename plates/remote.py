@@ -1,7 +1,7 @@
-"""A folder in an object store in place of one on this disk: `s3://BUCKET/FOLDER`, read by pyarrow's file systems.
+"""A folder in an object store instead of one on this disk: `s3://BUCKET/FOLDER`, read by pyarrow's file systems.
 
-What is read is kept on this disk by its SHA-256, up to a bound. Nothing is ever written to the store. Keys, region and
-the address of a server that is not Amazon's come from the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+Objects that are read are kept on this disk by SHA-256, up to a limit; nothing is written to the store. Keys, region
+and the address of a non-Amazon server come from the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
 `AWS_DEFAULT_REGION` and `AWS_ENDPOINT_URL`, or from the files that `aws configure` writes.
 """
 
@@ -21,34 +21,34 @@ from plates.errors import UserError
 from plates.files import read_regular
 
 SCHEMES = ("s3", "gs", "abfs", "abfss")
-"""Amazon's protocol, which most stores speak, Google's and Azure's."""
+"""Amazon's protocol, which most stores support, Google's and Azure's."""
 
 YOUNG_S = 60
-"""A store tells the second in which an object was written. One this young, which may be written again unseen, is read
-again by the next scan; clocks may differ by as much.
+"""A store gives the second in which an object was written. An object this young could be overwritten unnoticed, so the
+next scan reads it again; clocks may differ by as much.
 """
 SIZES = pa.schema([("path", pa.string()), ("bytes", pa.int64())])
-BATCH = 10_000  # objects as Python's at a time
+BATCH = 10_000  # objects as Python objects at a time
 READERS = 16  # threads: they wait for the store, not for this machine
 
 
 class Status(NamedTuple):
-    """What a listing tells of an object, by the names that the system has for a file's."""
+    """What a listing says about an object, under the names of `os.stat_result`."""
 
     st_size: int
     st_mtime_ns: int
-    st_ctime_ns: int  # 0, or the time of the listing where the object is young
+    st_ctime_ns: int  # 0, or the time of the listing if the object is young
     st_ino: int = 0
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file or folder in an object store, with the names that `Path` has for the same.
+    """A file or folder in an object store, with the method names of `Path`.
 
     Attributes:
         url: such as `s3://BUCKET/FOLDER`.
-        kept: the folder on this disk of what was read.
-        limit: bytes that are kept; 0: none.
+        kept: the folder on this disk for objects that were read.
+        limit: most bytes to keep; 0: none.
     """
 
     url: str
@@ -92,7 +92,7 @@ class Remote:
         with self._asked():
             bucket = _store(self._bucket).get_file_info(self._key.partition("/")[0])
         if bucket.type == FileType.NotFound:
-            raise UserError(f"there is no bucket {self._bucket}: look for a slip in data.root, {self.url}")
+            raise UserError(f"there is no bucket {self._bucket}: check data.root, {self.url}")
         return False
 
     def folders(self) -> list["Remote"]:
@@ -102,7 +102,7 @@ class Remote:
         return [self / info.base_name for info in self._listed() if info.type == FileType.Directory]
 
     def files(self) -> list["Remote"]:
-        """The objects in this folder, by name; none where there is no such folder."""
+        """The objects in this folder, by name; none if there is no such folder."""
         from pyarrow.fs import FileType
 
         return [self / info.base_name for info in self._listed() if info.type == FileType.File]
@@ -131,8 +131,8 @@ class Remote:
         """The object's bytes: those kept under `sha256`, or the store's, which are then kept.
 
         Raises:
-            FileNotFoundError: the object is not there.
-            UserError: the store does not answer or refuses.
+            FileNotFoundError: the object does not exist.
+            UserError: the store does not answer or denies access.
         """
         kept = _kept(self.kept, self.limit) if self.limit else None
         if kept is not None and sha256 is not None and (content := kept.get(sha256)):
@@ -165,7 +165,7 @@ class Remote:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """Turns what a store answers into words; a missing object stays `FileNotFoundError`."""
+        """Turns a store's errors into messages; a missing object stays `FileNotFoundError`."""
         try:
             yield
         except FileNotFoundError:
@@ -174,11 +174,11 @@ class Remote:
             said = str(error)
             if any(word in said for word in ("NETWORK_CONNECTION", "curlCode", "SLOW_DOWN", "SERVICE_UNAVAILABLE")):
                 raise UserError(
-                    f"no answer from the store of {self._bucket} ({said}). Is the network there, and AWS_ENDPOINT_URL "
-                    "right? Then the same command again: what was read is kept"
+                    f"no answer from the store of {self._bucket} ({said}). Check the network and AWS_ENDPOINT_URL, "
+                    "then run the same command again: objects already read are kept"
                 ) from error
             raise UserError(
-                f"the store of {self._bucket} refuses ({said}). It needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                f"the store of {self._bucket} denies access ({said}). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
                 "of a user who may list and read there, and AWS_DEFAULT_REGION"
             ) from error
 
@@ -194,13 +194,13 @@ def is_url(given: str) -> bool:
         return False
     if scheme not in SCHEMES or not rest.strip("/"):
         raise UserError(
-            f"{given} names no folder of a store: write s3://BUCKET/FOLDER ({', '.join(SCHEMES)}), or a path"
+            f"{given} is not a folder in a store: write s3://BUCKET/FOLDER ({', '.join(SCHEMES)}), or a path"
         )
     return True
 
 
 def read(place: Place) -> bytes:
-    """The bytes of a file. Raises `OSError` if there is none, `UserError` where a store does not answer."""
+    """The bytes of a file. Raises `OSError` if there is none, `UserError` if a store does not answer."""
     return place.read() if isinstance(place, Remote) else read_regular(place)
 
 
@@ -212,7 +212,7 @@ def folders(place: Place) -> list[Any]:
 
 
 def readers(place: Place, here: int) -> int:
-    """Threads that read files: `here` where they are on this disk."""
+    """Threads that read files: `here` if they are on this disk."""
     return READERS if isinstance(place, Remote) else here
 
 
@@ -225,7 +225,7 @@ def _store(bucket: str) -> Any:
 
 @cache
 def _kept(folder: Path, limit: int) -> Any:
-    """The cache, which several processes share; the oldest goes first."""
+    """The cache, shared by several processes; the oldest entries are removed first."""
     import sqlite3
 
     from diskcache import Cache
@@ -233,4 +233,4 @@ def _kept(folder: Path, limit: int) -> Any:
     try:
         return Cache(str(folder), size_limit=limit)
     except sqlite3.DatabaseError as error:
-        raise UserError(f"{folder} is damaged ({error}): remove it; what was in it is read again") from error
+        raise UserError(f"{folder} is damaged ({error}): remove it; its content is then read again") from error

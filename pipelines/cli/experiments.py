@@ -1,4 +1,4 @@
-"""`plates experiments`: what each experiment came to."""
+"""`plates experiments`: the results of all experiments."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from plates.metrics import METRICS
 from plates.settings.project import Project
 
 FEWER = ("made", "ccpd_score", "mAP75", "mAP50")
-"""What a narrow terminal goes without, before settings."""
+"""Columns to leave out in a narrow terminal, before settings."""
 
 
 @app.command()
 def experiments() -> None:
-    """List the experiments that DVC keeps, the best first: scores, and the settings in which they differ."""
+    """List DVC's experiments, the best first: scores, and the settings that differ."""
     from pipelines.experiments import rows
 
     found = rows(Project.find().root)
@@ -23,7 +23,7 @@ def experiments() -> None:
     if left_out:
         note(f"too narrow for {', '.join(left_out)}: plates experiments | less -S")
     if len(found) == 1:
-        note("no experiment yet: plates tune, or dvc exp run --temp -S KEY=VALUE")
+        note("there is no experiment yet: plates tune, or dvc exp run --temp -S KEY=VALUE")
 
 
 def _cell(heading: str, value: Any) -> str:

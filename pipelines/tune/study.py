@@ -20,7 +20,7 @@ from plates.settings.project import Project
 WAITED_FOR = 4
 """Complete trials before one may be ended early."""
 ALONE = {"train.num_epochs": None, "train.eval_every": None, "evaluation.split": "val"}
-"""Settings of every trial: as many evaluations in each, scored on val."""
+"""Settings of every trial: the same number of evaluations in each, scored on val."""
 Say = Callable[[str], None]
 
 
@@ -148,7 +148,7 @@ class Study:
         for one in self.done():
             if one.state == self.states.COMPLETE and self.settings(one.params) == settings:
                 self.study.tell(trial, one.value)
-                return self.say(f"{said}: as {self.experiment(one.number)}, {one.value:.3f}")
+                return self.say(f"{said}: same as {self.experiment(one.number)}, {one.value:.3f}")
         try:
             score = trials.run(
                 self.project,
@@ -170,7 +170,7 @@ class Study:
 
 
 def shown(settings: Mapping[str, Any]) -> str:
-    """Settings as one writes them, without their sections."""
+    """Settings as they are written, without their sections."""
     return ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in settings.items())
 
 

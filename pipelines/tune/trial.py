@@ -83,7 +83,7 @@ def hydra(value: Any) -> str:
 def _photographs(project: Project) -> Iterator[str]:
     """What the experiment's folder lacks of the project's photographs, as arguments for DVC.
 
-    The sample, which Git does not have, goes along; a path that begins at the project is named whole.
+    The sample, which Git does not have, is copied; a path relative to the project is made absolute.
     """
     if project.draws_sample:
         yield from ("--copy-paths", "data/sample", "--copy-paths", ".plates/sample.json")

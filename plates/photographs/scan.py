@@ -121,9 +121,7 @@ def require_images(root: Place) -> None:
 def _require_folder(root: Place) -> None:
     if isinstance(root, Remote):
         if not root.is_dir():
-            raise UserError(
-                f"data.root is {root}, and nothing lies there. Look for a slip in it, or copy photographs there"
-            )
+            raise UserError(f"data.root is {root}, which is empty. Check it, or copy photographs there")
         return
     if not root.exists():
         raise UserError(f"data.root is {root}, which does not exist. Set it with: plates run --set data.root=PATH")

@@ -121,7 +121,7 @@ def test_an_object_that_goes_is_missed_in_words(root: Remote, tmp_path: Path) ->
     images = scan(root, tmp_path / "scan.parquet").table
     path, sha256 = images["path"][0].as_py(), images["sha256"][0].as_py()
     delete(os.environ["AWS_ENDPOINT_URL"], f"{root.name}/{path}")
-    assert hashlib.sha256(Photographs(root).read(path, sha256)).hexdigest() == sha256, "what was read is kept"
+    assert hashlib.sha256(Photographs(root).read(path, sha256)).hexdigest() == sha256, "objects already read are kept"
     nothing_kept = Photographs(Remote(root.url, root.kept, 0))
     with pytest.raises(ChangedSinceScanError, match=r"cannot be read .* run `plates materialize raw_images`"):
         nothing_kept.read(path, sha256)
@@ -153,16 +153,16 @@ def test_what_fails_is_said(root: Remote, tmp_path: Path, monkeypatch: pytest.Mo
     cache = tmp_path / "scan.parquet"
     with pytest.raises(UserError, match="there is no bucket s3://nowhere"):
         scan(Remote("s3://nowhere/photographs", tmp_path, 0), cache)
-    with pytest.raises(UserError, match=r"data.root is s3://.*/nothing, and nothing lies there"):
+    with pytest.raises(UserError, match=r"data.root is s3://.*/nothing, which is empty"):
         scan(Remote(f"s3://{BUCKET}/nothing", tmp_path, 0), cache)
     with pytest.raises(UserError, match="no image under s3://"):
         scan(root / "CCPD2019/split", cache)
     for given in ("ftp://host/folder", "s3://"):
-        with pytest.raises(UserError, match="names no folder of a store: write s3://BUCKET/FOLDER"):
+        with pytest.raises(UserError, match="is not a folder in a store: write s3://BUCKET/FOLDER"):
             remote.is_url(given)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     remote._store.cache_clear()
-    with pytest.raises(UserError, match=f"no answer from the store of s3://{BUCKET} .* what was read is kept"):
+    with pytest.raises(UserError, match=f"no answer from the store of s3://{BUCKET} .* objects already read are kept"):
         scan(root, cache)
 
 
@@ -171,6 +171,6 @@ def test_a_store_that_refuses_says_what_it_needs(tmp_path: Path, monkeypatch: py
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         remote._store.cache_clear()
-        with pytest.raises(UserError, match=f"the store of s3://{BUCKET} refuses .* It needs AWS_ACCESS_KEY_ID"):
+        with pytest.raises(UserError, match=f"the store of s3://{BUCKET} denies access .* Set AWS_ACCESS_KEY_ID"):
             scan(Remote(f"s3://{BUCKET}/photographs", tmp_path, 0), tmp_path / "scan.parquet")
     remote._store.cache_clear()
