@@ -90,8 +90,8 @@ nothing aside. A photograph with one box accepted and another rejected would tea
 rejected box is: depending on `validation.rejected_box`, the whole photograph is set aside (`picture_whole`), or it
 stays and the rejected box becomes a region that is neither trained on nor scored. A copy of another box is set aside
 alone. If more than `validation.max_rejected_fraction` of all annotations are set aside, nothing goes downstream. The
-pages of the last run are in `reports/data_docs/index.html`, those on balance in `balance/index.html` there; they are
-Great Expectations' own and load styles and scripts from the Internet.
+pages of the last run are in `reports/data_docs/index.html`, those on balance in `balance/index.html` there; they
+need no network, and link to Great Expectations' own, which load styles and scripts from the Internet.
 
 ### The image
 

@@ -18,8 +18,12 @@ import pandas as pd
 from pydantic import BaseModel
 
 from plates.files import atomic
+from plates.pages import page
 
 Severity = Literal["critical", "warning"]
+
+THEIRS = "great_expectations.html"
+"""Great Expectations' own index."""
 
 UNITS = {"_px": " px", "_deg": " degrees"}
 """Unit by the suffix of a measure's name."""
@@ -81,7 +85,7 @@ def warning(name: str, means: str) -> dict[str, Any]:
 def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | None = None) -> list[Answer]:
     """Checks `table` against every expectation in `asked`; one answer each, in order.
 
-    `data_docs` is a folder, replaced by Great Expectations' own pages on this run (`index.html`).
+    `data_docs` is a folder, replaced by pages on this run: the outcomes (`index.html`) and Great Expectations' own.
     They contain the time of the run, so their bytes differ from run to run. An expectation that cannot be computed
     raises `RuntimeError` with Great Expectations' message.
     """
@@ -99,10 +103,11 @@ def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | 
         batch_parameters={"dataframe": table},
         result_format={"result_format": "COMPLETE", "include_unexpected_rows": False},
     )
-    if data_docs is not None:
-        _write_pages(context, data_docs)
     by_name = {answer.outcome.name: answer for answer in map(_answer, result.results)}
-    return [by_name[expectation.meta["name"]] for expectation in asked]
+    answers = [by_name[expectation.meta["name"]] for expectation in asked]
+    if data_docs is not None:
+        _write_pages(context, data_docs, f"Great Expectations: {name}", [answer.outcome for answer in answers])
+    return answers
 
 
 def shown(column: str, value: object) -> str:
@@ -143,7 +148,9 @@ def _answer(item: Any) -> Answer:
     return Answer(outcome, np.asarray(result.get("unexpected_index_list") or [], np.int64))
 
 
-def _write_pages(context: Any, folder: Path) -> None:
+def _write_pages(context: Any, folder: Path, title: str, outcomes: list[Outcome]) -> None:
+    """Great Expectations' pages, with an index in place of theirs: theirs is empty without a network."""
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.success)
     with atomic(folder) as temporary:
         for site in list(context.get_site_names()):
             context.delete_data_docs_site(site)
@@ -159,3 +166,6 @@ def _write_pages(context: Any, folder: Path) -> None:
             },
         )
         context.build_data_docs(site_names=["pages"])
+        index = temporary / "index.html"
+        index.rename(temporary / THEIRS)
+        page.write(index, "checks.suites", "outcomes.html.j2", title=title, outcomes=outcomes, theirs=THEIRS)

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -334,6 +335,10 @@ def test_outcomes_are_plain_values_and_data_docs_are_written(labels, tmp_path: P
     pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "data_docs").rglob("*.html"))
     assert "the image decodes completely, from header to end" in pages
     assert [path.name for path in tmp_path.iterdir()] == ["data_docs"]
+    index = (tmp_path / "data_docs/index.html").read_text(encoding="utf-8")
+    assert "://" not in index, "it needs no network"
+    assert re.search(r"<td>image_decodes</td>.*<td>1</td>.*from header to end.*truncated", index)
+    assert (tmp_path / "data_docs" / re.search(r'href="([^"]+)"', index)[1]).is_file()
 
 
 def test_an_empty_table_is_refused(labels):
