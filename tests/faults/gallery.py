@@ -348,7 +348,7 @@ FAULTS = (
     Fault(
         "few photographs",
         ("few labelled plates", "too few steps"),
-        [RANDOM | {"split.test_fraction": share, "split.val_fraction": 0.08} for share in (0.8, 0.85, 0.88)],
+        [RANDOM | {"split.test_fraction": 0.45, "split.val_fraction": share} for share in (0.4, 0.43, 0.47)],
         again=FROM_SPLITS,
     ),
     Fault(

@@ -4,6 +4,8 @@ import pytest
 from faults import page, stored
 from faults.gallery import FAULTS, HEALTHY, STORIES, STRENGTHS
 
+from plates.settings import edit
+
 FIRST, AMONG_THREE = 0.85, 0.95
 SAID = {
     "the class head was never re-initialised": ("starts by seeing objects everywhere", "model.pretrained"),
@@ -42,3 +44,9 @@ def test_every_kept_case_is_one_of_the_gallery() -> None:
     for strength in STRENGTHS:
         assert set(stored.read(strength)) <= {fault.name for fault in FAULTS}
     assert set(stored.read("healthy")) <= set(HEALTHY)
+
+
+def test_params_yaml_takes_the_settings_of_every_case() -> None:
+    cases = [(fault.name, one) for fault in FAULTS for one in fault.settings] + list(HEALTHY.items())
+    refused = {(name, key): edit.refused(key, value) for name, one in cases for key, value in one.items()}
+    assert {case: said for case, said in refused.items() if said} == {}
