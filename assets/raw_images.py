@@ -68,7 +68,7 @@ def raw_images(run: Run) -> dict[str, Any]:
         "images": len(frame),
         "symbolic links skipped": found.links,
         "files that are not images": found.other_files,
-        "not taken in": int(frame["problem"].notna().sum()),
+        "unusable": int(frame["problem"].notna().sum()),
         "converted": len(images) - images["source"].null_count,
         "turned upright": len(images) - images["orientation"].null_count,
         "bytes": int(frame["bytes"].sum()),

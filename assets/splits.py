@@ -36,8 +36,8 @@ def splits(run: Run) -> dict[str, Any]:
     if official:
         lists = official_lists(root, images)
         divided = split_officially(boxes, lists, params.seed, params.val_fraction, params.test_fraction)
-        said = {f"listed and not there: {name}": count for name, count in lists.missing.items()}
-        said |= {f"there and not listed: {subset}": count for subset, count in lists.unlisted.items()}
+        said = {f"listed but missing: {name}": count for name, count in lists.missing.items()}
+        said |= {f"present but not listed: {subset}": count for subset, count in lists.unlisted.items()}
     else:
         divided = split_by_plate(boxes, params.seed, params.val_fraction, params.test_fraction)
         said = {}

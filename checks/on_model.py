@@ -18,10 +18,10 @@ from plates.settings.project import Project
 def training_can_learn(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     answers = _read(project, "metrics/preflight.json")
     wrong = [answer for answer in answers if not answer["holds"]]
-    figures = {"questions": len(answers), "not as they should be": len(wrong)}
+    figures = {"questions": len(answers), "problems": len(wrong)}
     table = rows(pd.DataFrame(answers)[["question", "holds", "said"]])
     if not wrong:
-        return passed(f"{len(answers)} questions, all as they should be", table, figures=figures)
+        return passed(f"{len(answers)} questions, no problem found", table, figures=figures)
     return warned("; ".join(f"{answer['question']}: no, {answer['said']}" for answer in wrong), table, figures=figures)
 
 

@@ -124,7 +124,7 @@ def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str
     """The figures of a delivery, and why a run would refuse it. A COCO JSON has the labels of all deliveries."""
     params = project.params
     problems = images["problem"].drop_null().value_counts().to_pylist()
-    found: dict[str, Any] = {"not taken in": images.num_rows - images["problem"].null_count}
+    found: dict[str, Any] = {"unusable": images.num_rows - images["problem"].null_count}
     if problems:
         rows = "\n".join(f"| {one['values']} | {one['counts']:,} |" for one in problems)
         found["problems"] = dg.MetadataValue.md(f"| problem | photographs |\n| --- | --- |\n{rows}")

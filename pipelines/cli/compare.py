@@ -32,7 +32,7 @@ def compare(
     page: Annotated[Path | None, typer.Option(help="HTML page to write: what only one of them finds.")] = None,
     trust: Trust = False,
 ) -> None:
-    """Say how much better the second model is than the first on the same photographs, how surely, and where."""
+    """Report how much better the second model is than the first on the same photographs, how surely, and where."""
     from plates.predict import compare as comparing
     from plates.predict.evaluate import cautions
     from plates.predict.load import load

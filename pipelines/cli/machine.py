@@ -11,7 +11,7 @@ from plates.settings.project import Project
 
 @app.command()
 def doctor() -> None:
-    """Say what is missing or wrong on this machine, and how to fix it."""
+    """Report what is missing or wrong on this machine, and how to fix it."""
     from pipelines.doctor import examine
 
     wrong = 0
@@ -31,7 +31,7 @@ def doctor() -> None:
 
 @app.command()
 def status() -> None:
-    """Say what is in service, running, waiting and out of date, and what failed last and why."""
+    """Show what is in service, running, waiting and out of date, and what failed last and why."""
     import dagster as dg
 
     from pipelines.status import lines

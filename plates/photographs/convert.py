@@ -56,7 +56,7 @@ def as_they_are(images: pa.Table) -> pa.Table:
 
 
 def convertible(images: pa.Table) -> pa.ChunkedArray:
-    """Whether [N] each image of a scan's table can be taken in as another JPEG."""
+    """Whether [N] each image of a scan's table can be converted to another JPEG."""
     foreign = [f"{NOT_JPEG}a {kind}" for kind in KINDS]
     known = pc.or_kleene(pc.is_in(images["problem"], pa.array(foreign)), pc.starts_with(images["problem"], TURNED))
     return pc.fill_null(known, False)

@@ -51,7 +51,7 @@ class Comparison:
     left_out: dict[str, str]
 
     def figure(self, name: str) -> pd.Series:
-        """The row of `table` of a figure over all."""
+        """The overall row of a figure in `table`."""
         return self.table[(self.table["dimension"] == WHOLE) & (self.table["figure"] == name)].iloc[0]
 
     def changed(self, figure: str) -> pd.DataFrame:

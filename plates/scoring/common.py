@@ -34,7 +34,7 @@ def on_common(
         draws: of the bootstrap.
 
     Returns:
-        The rows of `plates.scoring.by_slice.paired` over all. Empty if no common photograph has a plate.
+        The overall rows of `plates.scoring.by_slice.paired`. Empty if no common photograph has a plate.
     """
     numbered = scored.sort_values("path", ignore_index=True)
     numbered["image_id"] = numbered.index + 1

@@ -1,4 +1,4 @@
-"""Two detectors on the same photographs: what the second gains over the first, over all and slice by slice."""
+"""Two detectors on the same photographs: what the second gains over the first, overall and slice by slice."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

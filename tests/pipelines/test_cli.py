@@ -144,7 +144,7 @@ def test_lineage_at_80_columns_drops_columns_and_breaks_none(evaluated: Path, pl
 
 def test_lineage_diff_says_what_it_compares(plates: Plates) -> None:
     _, out, _ = plates("lineage", "diff", "--help")
-    assert "beginning of a record's id" in " ".join(out.split())
+    assert "First characters of a record's id" in " ".join(out.split())
 
 
 @pytest.mark.usefixtures("project")
@@ -212,7 +212,7 @@ def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
     (evaluated / "models/champion.json").write_text(json.dumps({"record": listed(evaluated)[0]}))
     assert figures(vouching(evaluated / "models/export/model")).endswith("not the champion")
     (evaluated / "models/export/model/saved_model/1/saved_model.pb").write_bytes(b"another")
-    assert "no record of it" in figures(vouching(evaluated / "models/export/model"))
+    assert "not in lineage/records" in figures(vouching(evaluated / "models/export/model"))
 
 
 def test_a_model_that_no_record_vouches_for_is_not_loaded(evaluated: Path, plates: Plates) -> None:

@@ -46,8 +46,8 @@ def test_official_lists_that_miss_files_and_leave_some_out(fresh, scenes: Path, 
     said = call("plates", "materialize", "raw_images", "labels", "boxes", "splits", "tfrecords").stdout
 
     assert "method official lists" in said
-    assert "listed and not there: CCPD2019/split/train.txt 2" in said
-    assert "listed and not there: CCPD2019/split/val.txt 0" in said
+    assert "listed but missing: CCPD2019/split/train.txt 2" in said
+    assert "listed but missing: CCPD2019/split/val.txt 0" in said
     assert "on no official list 2" in said
     assert f"of np, which no list covers, divided by plate {len(negatives)}" in said
     splits = pd.read_parquet(root / "data/splits.parquet")

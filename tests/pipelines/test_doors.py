@@ -59,7 +59,7 @@ def test_what_the_launchpad_sets_and_dvc_restores_is_current_in_both(
     assert told(root) == []
     with contextlib.chdir(root), dg.DagsterInstance.from_config(str(root)) as instance:
         shown = instance.get_latest_materialization_event(dg.AssetKey("splits")).asset_materialization
-    assert "kept by DVC" in shown.description
+    assert "from DVC's cache" in shown.description
     assert "seconds" in shown.metadata, "its figures are those of the run that made it"
     assert state(call) == CURRENT
 

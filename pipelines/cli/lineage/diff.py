@@ -23,7 +23,7 @@ def diff(
     ] = None,
     page: Annotated[Path | None, typer.Option(help="HTML page to show the photographs on.")] = None,
 ) -> None:
-    """Say what differs between two evaluations: photographs, parameters, code, packages, machine, results."""
+    """Show what differs between two evaluations: photographs, parameters, code, packages, machine, results."""
     project = Project.find()
     root = project.root
     if photographs is not None and photographs.suffix not in (".json", ".csv"):

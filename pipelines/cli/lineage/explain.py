@@ -21,7 +21,7 @@ def explain(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings per combination.")] = 2,
     yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
 ) -> None:
-    """Train with every combination of what differs, and say how much each changed the mAP; seeds measure chance."""
+    """Train with every combination of what differs, to show how much each changed the mAP; seeds measure chance."""
     project = Project.find()
     root = project.root
     found = plan(root, records.find(root, first), records.find(root, second), seeds)

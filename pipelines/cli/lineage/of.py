@@ -28,7 +28,7 @@ def of(
         str, typer.Argument(help="A file or folder anywhere on the disk, or a photograph's path under data.root.")
     ],
 ) -> None:
-    """Say what made a file, a model or a score, and what was made from it; for a photograph, its whole history."""
+    """Show what made a file, a model or a score, and what was made from it; for a photograph, its whole history."""
     project = Project.find()
     found, file = records.read_all(project.root), Path(path)
     for unfit in records.unfit(project.root):

@@ -34,7 +34,7 @@ def overview(
     context: typer.Context,
     page: Annotated[Path | None, typer.Option(help="HTML page to draw them all on, with what changed.")] = None,
 ) -> None:
-    """Lists every evaluation with the data, parameters and code behind it."""
+    """List every evaluation with the data, parameters and code behind it."""
     if context.invoked_subcommand is not None:
         return
     root = Project.find().root

@@ -1,4 +1,4 @@
-"""Photographs of other kinds are taken in as upright JPEGs: encoded once, kept by content, boxes turned with them."""
+"""Photographs of other kinds become upright JPEGs: encoded once, kept by content, boxes turned with them."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Slices of photographs, where a model is worse than over all, and two models on the same photographs."""
+"""Slices of photographs, where a model is worse than overall, and two models on the same photographs."""
 
 import numpy as np
 import pandas as pd
