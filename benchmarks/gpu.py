@@ -106,7 +106,7 @@ def peak(side: int, seconds: float) -> float:
 
 
 def memory() -> float:
-    """Most memory that the device has held, in MiB; 0 where it does not say."""
+    """Most memory that the device has held, in MiB; 0 if it does not say."""
     import keras
 
     if keras.backend.backend() == "jax":

@@ -33,7 +33,7 @@ CASES = {
 
 
 def reading(folder: Path, size: tuple[int, int], cache_mib: int, augment: dict, images: int) -> dict[str, float]:
-    """Batches of 8 after a warm-up that covers tracing and, where there is one, filling the cache."""
+    """Batches of 8 after a warm-up that covers tracing and, if there is one, filling the cache."""
     from plates.efficientdet.data.batches import Pictures, training_batches
 
     batches = iter(training_batches(folder, Pictures(size), 8, AugmentConfig(**augment), cache_mib=cache_mib))

@@ -1,4 +1,4 @@
-"""How a check answers: passed, warned or failed, with a sentence, its figures, a table, and pictures where they help.
+"""How a check answers: passed, warned or failed, with a sentence, its figures, a table, and pictures if they help.
 
 Figures are given whatever the answer, so that Dagster plots each over runs.
 """

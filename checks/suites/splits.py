@@ -31,7 +31,7 @@ class NearDuplicates(BaseModel):
     Attributes:
         split: the images that were asked about.
         other: the images that they were compared with.
-        complete: false where the cap on comparisons was reached: there may be more.
+        complete: false if the cap on comparisons was reached: there may be more.
         pairs: examples (path, path, bits that differ).
     """
 

@@ -56,7 +56,7 @@ class Study:
         self._require_same()
 
     def search(self, count: int) -> None:
-        """Runs trials until `count` are done; the settings of params.yaml are the first, where the space holds them."""
+        """Runs trials until `count` are done; the settings of params.yaml are the first, if the space contains them."""
         with self._alone():
             self._start_again()
             while len(self.done()) < count:

@@ -43,7 +43,7 @@ def box_area(boxes: np.ndarray) -> np.ndarray:
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union [N] of boxes taken pairwise; 0 where both are empty."""
+    """Intersection over union [N] of boxes taken pairwise; 0 if both are empty."""
     overlap = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
     intersection = np.clip(overlap, 0, None).prod(axis=1)
     union = box_area(first) + box_area(second) - intersection

@@ -22,7 +22,7 @@ from plates.files import read_regular
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest coordinate that the labels table can hold."""
-ANOTHER = "Name another file: data.annotations, or --annotations where the command has it."
+ANOTHER = "Name another file: data.annotations, or --annotations if the command has it."
 """What to do next about a file that cannot be used."""
 
 
@@ -172,7 +172,7 @@ def _load(file: Path) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; `ValueError` where a key occurs twice, of which a dictionary would keep the last in silence."""
+    """A JSON object; `ValueError` if a key occurs twice: a dictionary would silently keep the last."""
     content = dict(pairs)
     if len(content) < len(pairs):
         counts = Counter(key for key, _ in pairs)

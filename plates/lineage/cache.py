@@ -78,7 +78,7 @@ class Cache:
             return [md5]
 
     def put(self, md5: str, target: Path) -> None:
-        """Writes an output to `target`, atomically, as hard links where the file system allows them, as DVC does.
+        """Writes an output to `target`, atomically, as hard links if the file system allows them, as DVC does.
 
         Raises:
             UserError: a part is missing, or does not match its hash.

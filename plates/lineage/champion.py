@@ -125,7 +125,7 @@ def put_in_service(
         record: of the model that goes into service.
         verdict: the decision.
         best: record of the best model, if another: it stays in the folder.
-        scored: its detections on the test set of `test_set`, where they are not those in the folder.
+        scored: its detections on the test set of `test_set`, if they are not those in the folder.
         test_set: what the detections of the best model were scored on.
     """
     best_record = record if best in (None, record.id) else records.find(root, best)
@@ -170,7 +170,7 @@ def verdict(root: Path, kind: str, challenger: str, service: InService | None, *
 def repair(root: Path) -> str:
     """Makes the folder again from the records and the cache; returns the id of the record in service.
 
-    The best model is the one that `models/champion.json` names, where that one was in service: the bar does not sink.
+    The best model is the one that `models/champion.json` names, if that one was in service: the bar does not sink.
 
     Raises:
         UserError: no decision says what is in service, or the cache lacks a file of it.
@@ -259,7 +259,7 @@ def _unlike(root: Path, service: InService) -> list[str]:
 
 
 def _bring(root: Path, path: str, md5: str, target: Path) -> None:
-    """Puts an output with the content `md5` at `target`: the one on disk where that is it, else the cache's."""
+    """Puts an output with the content `md5` at `target`: the one on disk if it matches, else the cache's."""
     source = root / path
     if source.exists() and content_hash(source) == md5:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -282,6 +282,6 @@ def label_map(checkpoint: Path) -> Mapping[int, str]:
 
 
 def listed(root: Path) -> Sequence[tuple[Verdict, Record | None]]:
-    """Every decision with the record of its challenger, where that is there."""
+    """Every decision with the record of its challenger, if there is one."""
     known = {record.id: record for record in records.read_all(root)}
     return [(verdict, known.get(verdict.challenger)) for verdict in decisions(root)]

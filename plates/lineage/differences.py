@@ -18,7 +18,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Section:
-    """One subject and what differs in it; no lines where it is the same in both."""
+    """One subject and what differs in it; no lines if it is the same in both."""
 
     title: str
     lines: Sequence[str]
@@ -78,7 +78,7 @@ def machine(first: Record, second: Record) -> Section:
 
 
 def hashes(first: Record, second: Record) -> list[str]:
-    """Each output with another hash: what is left to say where the outputs themselves are not kept."""
+    """Each output with another hash: the remaining information if the outputs are not kept."""
     return _pairs(first.outputs, second.outputs)
 
 
@@ -88,7 +88,7 @@ def results(comparison: Comparison, paired: pd.DataFrame | None) -> Section:
     Args:
         comparison: of the two evaluations.
         paired: figures on these photographs, one row each: figure, first, second, difference, low, high (the ends of
-            its 95% interval, null where there are too few photographs); None if detections are not kept.
+            its 95% interval, null if there are too few photographs); None if detections are not kept.
     """
     lines = []
     if paired is not None:

@@ -27,7 +27,7 @@ def code(root: Path) -> dict[str, Any]:
     """The code in `root`.
 
     `commit` is Git's, `changed` the files of the code that differ from it, `diff` a patch that makes the one of the
-    other; all null outside a Git checkout, and `diff` alone where it is too long to keep. `tree` is the hash of the
+    other; all null outside a Git checkout, and only `diff` if it is too long to keep. `tree` is the hash of the
     code itself, with Git or without.
     """
     commit = working_tree.git(root, "rev-parse", "HEAD")

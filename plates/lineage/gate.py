@@ -49,7 +49,7 @@ def decide(
 ) -> Decision:
     """Judges a challenger against the best model that was in service.
 
-    It is refused where it is worse by more than the margin beyond chance, one-sided at 95%: over all photographs, or in
+    It is refused if it is worse by more than the margin beyond chance, one-sided at 95%: over all photographs, or in
     a slice with at least `FEWEST` plates. The draws of a difference are taken as normal.
 
     Args:

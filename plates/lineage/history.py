@@ -53,7 +53,7 @@ def history(root: Path, records: Sequence[Record], path: str | None, sha256: byt
         root: the project's folder.
         records: oldest first.
         path: relative to `data.root`.
-        sha256: of its content; with the contents that `path` had, where that is given.
+        sha256: of its content; with the contents that `path` had, if given.
     """
     cache = Cache.of(root)
     files = {record.id: cache.find(record.outcomes) for record in records if record.outcomes}

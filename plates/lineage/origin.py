@@ -120,7 +120,7 @@ def sha256(path: Path) -> bytes:
 
 
 def _files(cache: Cache, content: str) -> Iterator[tuple[str, str]]:
-    """The files of a folder; none where its list is not kept here."""
+    """The files of a folder; none if its list is not kept here."""
     if cache.find(content):
         yield from cache.files(content)
 

@@ -12,7 +12,7 @@ def parents(checkpoint: Path, records: Sequence[Record]) -> dict[str, Any]:
     """What the run of a checkpoint started from, as the run recorded it; empty for random weights.
 
     `pretrained` is `model.pretrained`, `content` the hash of the checkpoint that it named, `sha256` that of the file
-    that was loaded, `record` the id of the record that the checkpoint is of. Each only where it is known.
+    that was loaded, `record` the id of the record that the checkpoint is of. Each only if known.
     """
     run = json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["run"]
     name, *content = run["fingerprint"]["pretrained"]

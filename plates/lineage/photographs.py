@@ -1,7 +1,7 @@
 """What happened to photographs between two evaluations: which came, left, changed, and which plates turned.
 
 Both are tables of outcomes, one row per annotation and one for a photograph without any: `path, sha256, class, xmin,
-ymin, xmax, ymax, split, rejected, found, iou, score`. A photograph is known by its path, or, where that is new, by its
+ymin, xmax, ymax, split, rejected, found, iou, score`. A photograph is known by its path, or, if that is new, by its
 content: CCPD's labels are in the names, so a relabelled photograph has another name.
 """
 
@@ -35,7 +35,7 @@ class Comparison:
 
     Attributes:
         changes: one row per change: `kind` (of `KINDS`), `path`, `path_before` (the same but for a new name), `before`
-            and `after` in words, `pixels` (how far the edge of a box moved at most; NaN where no box moved).
+            and `after` in words, `pixels` (how far the edge of a box moved at most; NaN if no box moved).
         scored: `path_before` and `path` of the photographs that both scored, with the same content and labels.
         turned: one row per plate of these that was found in one evaluation and missed in the other: `turned` (right or
             wrong), `path`, the box, `iou_before`, `score_before`, `iou`, `score`.

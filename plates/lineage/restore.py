@@ -41,7 +41,7 @@ def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
     Args:
         root: the project's folder.
         record: the one to bring back.
-        fetch: asked for the hashes that the cache lacks, where a remote may have them.
+        fetch: asked for the hashes that the cache lacks, if a remote may have them.
 
     Raises:
         UserError: something is not available anywhere. Nothing is changed then.
@@ -146,7 +146,7 @@ def _aside(kept: Path, path: str) -> Path:
 
 
 def _lock(root: Path, record: Record) -> str:
-    """The record's `dvc.lock`; of the stages after the record, what holds now, where the present file can be read."""
+    """The record's `dvc.lock`; of the stages after the record, the current entries, if the present file can be read."""
     lock = yaml.safe_load(record.dvc_lock)
     try:
         now = dict(yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"])

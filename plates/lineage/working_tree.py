@@ -23,7 +23,7 @@ def files(root: Path) -> Iterator[Path]:
 
 
 def tree_hash(root: Path) -> str:
-    """A hash of the names and the bytes of `files`: two trees are the same code where it is equal, Git or no Git."""
+    """A hash of the names and the bytes of `files`: two trees are the same code if it is equal, with or without Git."""
     digest = hashlib.sha256()
     for file in files(root):
         content = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -49,7 +49,7 @@ KEPT_AFTER = 2_000  # photographs: a killed run loses no more than so many
 
 
 def as_they_are(images: pa.Table) -> pa.Table:
-    """A scan's table as one of `CONVERTED_SCHEMA`, where nothing is converted."""
+    """A scan's table as one of `CONVERTED_SCHEMA`, with nothing converted."""
     for field in list(CONVERTED_SCHEMA)[len(RAW_IMAGES_SCHEMA) :]:
         images = images.append_column(field, pa.nulls(len(images), field.type))
     return images
@@ -98,7 +98,7 @@ def convert_images(
 
 
 def _replaced(images: pa.Table, made: pa.Table, at: pa.ChunkedArray) -> pa.Table:
-    """`images` with what was made of them: `at` is the row of `made` for each, null where it stays as it is."""
+    """`images` with what was made of them: `at` is the row of `made` for each, null if unchanged."""
     taken = pc.is_valid(at)
     columns = {name: pc.if_else(taken, pc.take(made[name], at), images[name]) for name in MADE}
     whole = pc.and_(taken, pc.is_null(columns["problem"]))

@@ -44,7 +44,7 @@ def decode_images(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pa.Table:
-    """Adds to a scan's table what decoding found: `problem`, and `dhash`, null where nothing decodes.
+    """Adds to a scan's table what decoding found: `problem`, and `dhash`, null if it does not decode.
 
     Each content is decoded once. Files that the scan knows not to decode are left alone, as are those of more than
     `MOST_MEGAPIXELS`.

@@ -20,7 +20,7 @@ class Nearest:
     Attributes:
         index: its position; -1: none is near.
         distance: in bits.
-        complete: false where the cap on comparisons was reached: there may be more.
+        complete: false if the cap on comparisons was reached: there may be more.
     """
 
     index: np.ndarray

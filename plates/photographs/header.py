@@ -100,7 +100,7 @@ def _kind(start: bytes) -> str:
 
 
 def _orientation(tiff: bytes) -> int:
-    """The orientation, 1 to 8, in an EXIF block; 1 where it says none (CIPA DC-008, table 6)."""
+    """The orientation, 1 to 8, in an EXIF block; 1 if it gives none (CIPA DC-008, table 6)."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return 1

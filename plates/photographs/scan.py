@@ -98,7 +98,7 @@ def scan(
     if not len(found):
         raise _without_images(root, result)
     kept, fresh = _from_cache(found, cache_path)
-    del found  # each of these tables is some 100 MB where there are 350,000 images
+    del found  # each of these tables is some 100 MB for 350,000 images
     result.kept, result.read = len(kept), len(fresh)
     if progress:
         progress(len(kept))
@@ -209,7 +209,7 @@ def _left_out(path: str, result: Scan) -> None:
 
 @cache
 def _subset(root: Place, folder: str) -> str:
-    """The subset of the files in `folder`; where the root itself is a subset's folder or in one, that."""
+    """The subset of the files in `folder`; if the root itself is a subset's folder or inside one, that subset."""
     if not any(part.lower().startswith("ccpd_") for part in folder.split("/")):
         for above in (root.resolve(), root.resolve().parent):
             name = above.name.lower()

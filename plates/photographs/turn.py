@@ -60,7 +60,7 @@ def drawn_upright(said: np.ndarray, size: np.ndarray, orientation: np.ndarray) -
     agree on the picture as displayed; otherwise the stored one is meant.
 
     Args:
-        said: [N, 2], width and height that the annotation says; NaN where it says none.
+        said: [N, 2], width and height that the annotation says; NaN if it gives none.
         size: [N, 2], of the picture as displayed.
         orientation: [N], 1 to 8.
     """

@@ -118,7 +118,7 @@ def compare(
 
 
 def trained_on(root: Path, record: Record) -> set[str]:
-    """Photographs that a record's model was trained on or chosen by, by path; none where the cache lacks the splits."""
+    """Photographs that a record's model was trained on or chosen by, by path; none if the cache lacks the splits."""
     file = Cache.of(root).find(record.outputs.get(SPLITS, ""))
     if file is None:
         return set()

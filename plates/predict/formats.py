@@ -53,7 +53,7 @@ class Coco:
 
 
 def coco(results: Iterable[Result], file: Path | None, label_map: dict[int, str], stream: TextIO) -> Iterator[Result]:
-    """Writes COCO's JSON once all results passed by: to `file`; to `stream` where that is None."""
+    """Writes COCO's JSON once all results passed by: to `file`; to `stream` if that is None."""
     made = Coco(label_map)
     for result in results:
         made.add(result.source, (result.picture.width, result.picture.height), result.to_coco())

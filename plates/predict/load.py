@@ -25,7 +25,7 @@ def load(model: str | Path, format: Kind | None = None) -> Model:
     Args:
         model: an exported folder or the folder around it, such as `models/champion`; a checkpoint's folder; a `.onnx`,
             a `.tflite` or OpenVINO's `.xml`; or the beginning of a lineage record's id, inside a project.
-        format: which format of an exported folder; the one that answers first where not given.
+        format: which format of an exported folder; default: the fastest.
 
     Returns:
         The model, on the CPU; a checkpoint and a SavedModel import TensorFlow, which takes seconds. A SavedModel can
@@ -49,7 +49,7 @@ def load(model: str | Path, format: Kind | None = None) -> Model:
 
 
 def locate(model: str | Path, format: Kind | None = None) -> tuple[Path, Kind]:
-    """Where a model is, and the format that `load` would open; raises as that does where there is none."""
+    """Where a model is, and the format that `load` would open; raises like it if there is none."""
     path = Path(os.path.expanduser(model))
     if not path.exists() and RECORD_ID.fullmatch(str(model)):
         path = _recorded(str(model))
@@ -61,7 +61,7 @@ def locate(model: str | Path, format: Kind | None = None) -> tuple[Path, Kind]:
 
 
 def _recorded(prefix: str) -> Path:
-    """The folder of the model that a record is of: where the project has it, or a copy of what DVC's cache has."""
+    """The folder of the model that a record is of: the project's, or a copy from DVC's cache."""
     project = Project.find()
     record = records.find(project.root, prefix)
     for name, folders in RECORDED.items():

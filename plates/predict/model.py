@@ -88,7 +88,7 @@ class Model:
 
     @property
     def lowest(self) -> float:
-        """The least score that can be asked for: over 0 where the file itself suppresses what overlaps."""
+        """The least score that can be asked for: over 0 if the file itself suppresses overlaps."""
         inside = self.description.nms_inside and self.format in ("onnx", "litert")
         return self.description.score_threshold if inside else 0.0
 
@@ -100,7 +100,7 @@ class Model:
         Args:
             images: a path, folder (searched whole), pattern, video, camera, address, the bytes of a file, a Pillow
                 image or an array, RGB; or many of them.
-            score: least score answered, or the name of a threshold of the model; its own where not given.
+            score: least score answered, or the name of a threshold of the model; default: its own.
             batch: pictures at a time.
             urls: whether addresses may be fetched.
 

@@ -53,7 +53,7 @@ def expand(given: Any, *, urls: bool = False, on_error: OnError | None = None) -
 
 @contextmanager
 def passing(source: str, on_error: OnError | None) -> Iterator[None]:
-    """Hands a `UserError` to `on_error`, where there is one."""
+    """Hands a `UserError` to `on_error`, if there is one."""
     try:
         yield
     except UserError as error:

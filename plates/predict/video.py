@@ -87,7 +87,7 @@ def frames(source: str) -> Iterator[FramePicture]:
 
 
 def _announced(stream: Any) -> float:
-    """Seconds that a stream says it has; 0 where it does not say."""
+    """Seconds that a stream says it has; 0 if it does not say."""
     if stream.duration is not None:
         return float((stream.start_time or 0) + stream.duration) * float(stream.time_base)
     try:

@@ -55,7 +55,7 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws, fewe
     Returns:
         A row per slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
         together), figure, first, second, difference (second - first), and `low` and `high`, which 95% of the draws of
-        the difference are between; null where a slice has nothing to score, or under `FEWEST` groups.
+        the difference are between; null if a slice has nothing to score, or under `FEWEST` groups.
     """
     rows = []
     for dimension, name, keep in _parts(slices):
@@ -104,7 +104,7 @@ def _parts(slices: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def _fall(difference: np.ndarray, groups: int) -> float:
-    """By how many of its standard deviations a difference is below 0; 0 where the draws cannot say."""
+    """By how many of its standard deviations a difference is below 0; 0 if the draws cannot tell."""
     draws = difference[1:][~np.isnan(difference[1:])]
     spread = draws.std() if groups >= FEWEST and len(draws) else 0.0
     return float((draws.mean() - 2 * difference[0]) / spread) if spread > 0 else 0.0

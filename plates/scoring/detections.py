@@ -57,7 +57,7 @@ def detections(
         project: where the TFRecords, the splits and the settings of post-processing are.
         folder: of the checkpoint.
         split: train, val or test.
-        file: where the detections go; without rows where the detector has no boxes.
+        file: where the detections go; without rows if the detector has no boxes.
         progress: called with photographs done and to do.
     """
     from plates.efficientdet.checkpoints import saved_detector

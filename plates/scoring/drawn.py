@@ -16,7 +16,7 @@ from plates.scoring.truth import real
 
 
 def curves(boxes: Boxes | None, calibration: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    """Tables of `precision_recall`, `f1` and `reliability`, without rows where there are no boxes.
+    """Tables of `precision_recall`, `f1` and `reliability`, without rows if there are no boxes.
 
     Args:
         boxes: of `scores`.

@@ -26,7 +26,7 @@ def mistakes(
         threshold: the score from which on errors are counted.
 
     Returns:
-        Ready for JSON: `photographs` that were looked at (a seeded sample of `MOST` where there are more), `threshold`,
+        Ready for JSON: `photographs` that were looked at (a seeded sample of `MOST` if there are more), `threshold`,
         `kinds` (of `errors.Error`), and `confusion`, truth to detection to count, or None.
     """
     found, expected = sample(file, truth, MOST)

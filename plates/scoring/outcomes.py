@@ -87,7 +87,7 @@ def match(truth: pd.DataFrame, detections: pd.DataFrame, label_map: Mapping[int,
 
     Returns:
         `found`, `iou` and `score` for each row of `truth`, in its order. Of a box that was missed, those of the
-        counted detection that overlaps it most; 0 where there is none.
+        counted detection that overlaps it most; 0 if there is none.
     """
     plates = truth[["path", "class", *BOX]].reset_index(drop=True).rename_axis("row").reset_index()
     count = plates.groupby("path").size()

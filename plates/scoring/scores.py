@@ -45,7 +45,7 @@ def scores(
         found: of `plates.scoring.detections`.
         truth: of the same split.
         max_detections: of each photograph and class so many count.
-        looks: of `plates.photographs.looks` by image_id, where the labels say nothing of brightness and sharpness.
+        looks: of `plates.photographs.looks` by image_id, if the labels lack brightness and sharpness.
         draws: of the bootstrap that intervals come from.
 
     Returns:

@@ -61,7 +61,7 @@ class Tally:
             keep: bool [P], by ascending image id; None: all of them.
 
         Returns:
-            float64 [1 + N] by figure; NaN where there is nothing to score.
+            float64 [1 + N] by figure; NaN if there is nothing to score.
         """
         matches = self.matches if keep is None else self.matches.only(keep)
         return {**draws.figures(matches), "ccpd_score": draws.share(*self._ccpd(keep))}

@@ -43,7 +43,7 @@ def real(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def identity(table: pd.DataFrame) -> str:
-    """A hash of the photographs and boxes of a table from `truth`: two scores compare only where it is the same."""
+    """A hash of the photographs and boxes of a table from `truth`: two scores are comparable only if it is the same."""
     columns = table[["sha256", "class", *BOX]]
     text = columns.sort_values(list(columns), kind="stable").to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

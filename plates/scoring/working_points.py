@@ -25,7 +25,7 @@ def working_points(val: Matches, scored: Matches, promised: PromiseParams) -> di
 
     Returns:
         Ready for JSON, by name: `threshold` (None if val gives none) and `why`; what it comes to on `val` and on
-        `scored`: recall, precision, f1, false_alarms_per_100 photographs; and, where there are several, the same
+        `scored`: recall, precision, f1, false_alarms_per_100 photographs; and, if there are several, the same
         `by_class`.
     """
     found = _points(val, scored, promised, None)

@@ -39,7 +39,7 @@ Row = tuple[float, float, float]
 
 
 def figures(result: Result, prepared: Prepared) -> Row:
-    """`COLUMNS` of one photograph: the best score and its box's share of the height, NaN where nothing was found."""
+    """`COLUMNS` of one photograph: the best score and its box's share of the height, NaN if nothing was found."""
     score = height = float("nan")
     if len(result):
         score, height = float(result.scores[0]), float(result.normalized[0, 3] - result.normalized[0, 1])
@@ -62,7 +62,7 @@ def of_training(model: Model, jpegs: Iterable[bytes]) -> pd.DataFrame:
 
 
 class Seen:
-    """The newest photographs, as numbers; `training` is what they are compared with, where it is known."""
+    """The newest photographs, as numbers; `training` is what they are compared with, if known."""
 
     def __init__(self) -> None:
         self.training: pd.DataFrame | None = None
@@ -99,7 +99,7 @@ class Seen:
         return said | {"drift": drift(self.training, seen)}
 
     def write(self, folder: Path, model: str) -> None:
-        """Writes the summary for the check on the champion, where it is another than the last time."""
+        """Writes the summary for the check on the champion, if it has changed since the last time."""
         content = {"model": model, **self.summary()}
         if content != self._written:
             write_json(folder / FILE, content)

@@ -149,7 +149,7 @@ def _lists(value: Any) -> Any:
 
 
 def _of_classes(content: Mapping[Any, Any]) -> list[str]:
-    """What is wrong with `num_classes` and `label_map` where they follow the reference's habits."""
+    """What is wrong with `num_classes` and `label_map` if they follow the reference's conventions."""
     count, names = content.get("num_classes"), content.get("label_map")
     if isinstance(names, str):
         return [

@@ -25,7 +25,7 @@ PATHS = ("data.root", "data.annotations")
 
 
 def parse(assignments: Sequence[str]) -> dict[str, Any]:
-    """Reads `KEY=VALUE` words; the value is YAML or a path, which starts at the working folder where it is relative.
+    """Reads `KEY=VALUE` words; the value is YAML or a path, which is relative to the working folder.
 
     `UserError` for an unknown key, naming the nearest known one, and for a value that the setting never takes. Whether
     it agrees with the other settings shows when it is written.

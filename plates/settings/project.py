@@ -19,7 +19,7 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> "Project":
-        """The project that holds `start` (the working folder where not given), or the one that `PLATES_ROOT` names."""
+        """The project that holds `start` (default: the working folder), or the one that `PLATES_ROOT` names."""
         named = os.environ.get("PLATES_ROOT")
         here = Path(named) if named and start is None else (start or Path.cwd())
         for folder in (here.resolve(), *here.resolve().parents):
@@ -66,7 +66,7 @@ class Project:
 
     @property
     def annotations(self) -> Path | None:
-        """The COCO JSON of `data.annotations`, where it is set."""
+        """The COCO JSON of `data.annotations`, if set."""
         given = self.all_params.data.annotations
         return self.resolve(given) if given else None
 

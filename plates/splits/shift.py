@@ -2,7 +2,7 @@
 
 The population stability index sums (q - p) ln(q / p) over bins of the baseline; 0.1 is usually called a
 small shift and 0.25 a large one. On n and m rows it is about (1/n + 1/m) times a chi-squared of bins - 1
-degrees of freedom where nothing shifted (Yurdakul, Statistical Properties of the Population Stability Index,
+degrees of freedom if nothing shifted (Yurdakul, Statistical Properties of the Population Stability Index,
 2018), so small tables are given that noise. Numbers are also compared by the two-sample Kolmogorov-Smirnov
 test.
 """
@@ -128,7 +128,7 @@ def sentences(table: pd.DataFrame, what: str = "") -> list[str]:
 
     Args:
         table: what was compared.
-        what: the subject of the sentences, where the table has no column `split`.
+        what: the subject of the sentences, if the table has no column `split`.
     """
     if table.empty:
         return []

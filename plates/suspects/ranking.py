@@ -42,7 +42,7 @@ def suspects(truth: pd.DataFrame, found: pd.DataFrame, decided: Sequence[str] = 
         decided: paths of photographs that people decided about.
 
     Returns:
-        `COLUMNS`: a kind of `KINDS`, its doubt (0 to 1), the labelled box (null where there is none) and the plate that
+        `COLUMNS`: a kind of `KINDS`, its doubt (0 to 1), the labelled box (null if there is none) and the plate that
         both trainings find, in pixels of the photograph.
     """
     rows = truth[~truth["path"].isin(list(decided))]

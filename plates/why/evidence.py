@@ -40,7 +40,7 @@ class AsRecorded(Project):
         return cls(root, record, {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])})
 
     def path(self, relative: str) -> Path:
-        """Where the content of an output is kept; a path without a file where it is not."""
+        """Where the content of an output is kept; a path without a file if it is not kept."""
         output = next((name for name in self.outputs if relative == name or relative.startswith(f"{name}/")), None)
         if output is None:
             return self.root / ".plates" / "not-recorded" / relative
@@ -98,7 +98,7 @@ class Evidence:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row per training step, with the columns of `Row`; without rows where it is not kept."""
+        """A row per training step, with the columns of `Row`; without rows if it is not kept."""
         path, columns = self.project.path("models/checkpoint/history.csv"), [field.name for field in fields(Row)]
         return pd.read_csv(path).reindex(columns=columns) if path.is_file() else pd.DataFrame(columns=columns)
 
@@ -135,7 +135,7 @@ class Evidence:
 
     @property
     def manifest_images(self) -> int:
-        """Training photographs; 0 where that is not known."""
+        """Training photographs; 0 if not known."""
         return self.manifest.get("splits", {}).get("train", {}).get("images", 0)
 
     @cached_property

@@ -40,7 +40,7 @@ class Pictures:
 
 
 def pictures(spec: Spec) -> Pictures:
-    """How the network of `spec` wants its pictures, with masks where it has that head."""
+    """How the network of `spec` wants its pictures, with masks if it has that head."""
     red, green, blue = spec.mean_rgb
     return Pictures(
         spec.image_size, (red, green, blue), mask="segmentation" in spec.heads, mask_stride=spec.mask_stride

@@ -148,7 +148,7 @@ class _Counts:
 def interval(values: np.ndarray, groups: int, photographs: int | None = None) -> Interval | None:
     """The interval of a figure on all such photographs; None if it, or over a twentieth of its draws, is unknown.
 
-    The percentiles of the draws, with three corrections that matter where photographs are few:
+    The percentiles of the draws, with three corrections that matter if there are few photographs:
 
     - Interpolated precision is too high by chance, and in draws once more: they are moved by twice their mean distance
       from the figure (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 10.6).

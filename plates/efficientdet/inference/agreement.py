@@ -56,7 +56,7 @@ def _compare(name: str, expected: Arrays, found: Arrays) -> dict[str, float]:
         raise UserError(f"The exported {name} returns values that are not numbers ({', '.join(broken)}).")
     if "classes" in expected and not np.array_equal(expected["classes"], found["classes"]):
         here, there = ((classes > 0).sum(axis=1).tolist() for classes in (found["classes"], expected["classes"]))
-        raise UserError(f"The exported {name} finds {here} objects where the checkpoint finds {there}.")
+        raise UserError(f"The exported {name} finds {here} objects, but the checkpoint finds {there}.")
     return {key: _difference(expected[key], found[key]) for key in LIMITS if key in expected}
 
 

@@ -40,7 +40,7 @@ class Adapter(BaseModel):
         "scores", description="What follows a box: a score for each class, or one score and the class from 0."
     )
     nms: float | None = Field(0.5, description="IoU over which a box is dropped; null: the network does that itself.")
-    image_size: tuple[int, int] | None = Field(None, description="(height, width), where the network leaves it open.")
+    image_size: tuple[int, int] | None = Field(None, description="(height, width), if the network leaves it open.")
     channels: Literal["rgb", "bgr"] = "rgb"
     divide_by: float = Field(255.0, description="What pixels from 0 to 255 are divided by, before mean and std.")
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)

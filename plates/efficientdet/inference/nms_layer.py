@@ -83,7 +83,7 @@ class NonMaxSuppression(keras.Layer):
 
 
 def _voted(box: Tensor, boxes: Tensor, weights: Tensor) -> Tensor:
-    """`box` [B, 1, 4] as the mean of `boxes` [B, K, 4] by their weights [B, K]; itself where all are 0."""
+    """`box` [B, 1, 4] as the mean of `boxes` [B, K, 4] by their weights [B, K]; itself if all are 0."""
     total = ops.sum(weights, axis=-1)[:, None, None]
     return ops.where(total > 0, weights[:, None, :] @ boxes / ops.maximum(total, 1e-9), box)
 

@@ -86,7 +86,7 @@ def table(ids: np.ndarray, detections: dict[str, Any]) -> pd.DataFrame:
 def _candidates(boxes: tf.Tensor, logits: tf.Tensor, max_nms_inputs: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Boxes [B, K, 4], logits [B, K] and 0-based classes int32 [B, K] that enter NMS.
 
-    The best `max_nms_inputs` pairs of anchor and class; or, where that is 0, each anchor with its best class.
+    The best `max_nms_inputs` pairs of anchor and class; or, if that is 0, each anchor with its best class.
     """
     if not max_nms_inputs:
         classes = tf.math.argmax(logits, axis=-1, output_type=tf.int32)

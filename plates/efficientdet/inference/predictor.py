@@ -60,7 +60,7 @@ class Predictor(tf.Module):
             scores: float32 [B, N] in 0 to 1.
             classes: int32 [B, N], ids of the label map, from 1.
             valid_len: int32 [B], number of detections; the rows after it are zero.
-            masks: uint8 [B, h, w], where the network has that head: class of each cell of the network's input, 0 the
+            masks: uint8 [B, h, w], if the network has that head: class of each cell of the network's input, 0 the
                 background. `mask_scale` float32 [B]: original pixels per cell; the picture is at the top left.
 
         Without the detection head only the masks.

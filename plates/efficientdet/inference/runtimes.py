@@ -1,9 +1,9 @@
-"""The formats of an exported network, and the library that runs each, imported where it is used.
+"""The formats of an exported network, and the library that runs each, imported only when used.
 
 Every format takes prepared pictures, float32 [B, H, W, 3], RGB 0 to 255, and answers with `boxes` float32 [B, A, 4],
 yxyx in pixels of that size, and `scores` float32 [B, A, C] of every anchor, before NMS. A network with masks adds
 `masks` float32 [B, h, w, classes]. With NMS inside, ONNX and LiteRT answer with `boxes` [B, N, 4], `scores`
-[B, N] and `classes` int32 [B, N], best first, 0 where there is nothing more.
+[B, N] and `classes` int32 [B, N], best first, 0 after the last detection.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def open_network(path: Path, kind: Format | None = None) -> Network:
 
     Args:
         path: the folder, or a .onnx, a .tflite or OpenVINO's .xml.
-        kind: which format of the folder; the first of `FILES` that is there where not given.
+        kind: which format of the folder; by default the first of `FILES` that exists.
 
     Raises:
         UserError: the format is missing, was changed since it was exported, has no description, is damaged, or its

@@ -93,7 +93,7 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def _iou(box: np.ndarray, area: np.float32, boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """IoU of one yxyx box [4] with others [n, 4]; 0 where either has no area."""
+    """IoU of one yxyx box [4] with others [n, 4]; 0 if either has no area."""
     height = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])
     width = np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1])
     shared = np.maximum(height, 0) * np.maximum(width, 0)

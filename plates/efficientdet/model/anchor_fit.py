@@ -84,12 +84,12 @@ def fit(
     centres: np.ndarray | None = None,
     seed: int = 0,
 ) -> AnchorFit:
-    """Chooses aspect ratios, and scales where they are open, for boxes of these sizes.
+    """Chooses aspect ratios, and scales if they are open, for boxes of these sizes.
 
     Args:
         boxes_wh: [N, 2] (width, height) in pixels of the network's input.
         spec: its input size and levels are used, its own anchors are not.
-        num_scales: held at this value where given, as `anchor_scale`.
+        num_scales: held at this value if given, as `anchor_scale`.
         max_ratios: most aspect ratios that are tried.
         max_scales: most scales that are tried.
         centres: [N, 2] (x, y) of the boxes in the same pixels; None: anywhere in the image, at random.

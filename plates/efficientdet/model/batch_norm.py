@@ -1,4 +1,4 @@
-"""Batch norm with the published numbers on every backend, by TensorFlow's fused kernel where that is the backend."""
+"""Batch norm with the published numbers on every backend, by TensorFlow's fused kernel if that is the backend."""
 
 from typing import Any
 

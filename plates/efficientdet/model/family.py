@@ -1,6 +1,6 @@
 """The family: one table of scaling (EfficientDet, Tan et al., 2020, table 1; google/automl's configurations).
 
-`resolve` turns the user's `ModelConfig` into a `Spec`, where nothing is left open.
+`resolve` turns the user's `ModelConfig` into a `Spec` with nothing left open.
 """
 
 import difflib
@@ -151,8 +151,8 @@ def resolve(
     """The detector that `model` asks for.
 
     Args:
-        num_classes: of the data, used where the configuration names none.
-        aspect_ratios: of the anchors asset, used where the configuration says "auto".
+        num_classes: of the data, used if the configuration names none.
+        aspect_ratios: of the anchors asset, used if the configuration says "auto".
 
     Raises:
         UserError: configuration and data do not fit each other, or something is missing.

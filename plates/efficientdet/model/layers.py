@@ -77,7 +77,7 @@ class Style:
         return BatchNormalization(momentum=self.bn_momentum, epsilon=1e-3, synchronized=self.bn_synchronized, name=name)
 
     def conv3x3(self, filters: int, name: str, initializer: str, bias: float = 0.0) -> keras.layers.Layer:
-        """A 3x3 convolution with bias, separable where the network's are."""
+        """A 3x3 convolution with bias, separable if the network's are."""
         settings: dict[str, Any] = {
             "padding": "same",
             "bias_initializer": keras.initializers.Constant(bias),

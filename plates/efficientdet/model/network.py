@@ -24,7 +24,7 @@ def build(
     Takes images [B, H, W, 3], RGB in 0 to 255 (normalised already with `normalized_input`). Gives a dict of float32:
     `class` [B, A, num_classes] logits and `box` [B, A, 4] (ty, tx, th, tw), anchors in the order of
     `anchors.generate` (levels from the finest, cells row by row, anchors of a cell), and `segmentation`
-    [B, H', W', seg_num_classes] logits where that head is on (`SegmentationHead`).
+    [B, H', W', seg_num_classes] logits if that head is on (`SegmentationHead`).
     """
     style = Style(
         act_type=spec.act_type,

@@ -1,4 +1,4 @@
-"""TensorFlow's own kernels for what Keras spells out in separate operations. Loaded only where it is the backend."""
+"""TensorFlow's own kernels for what Keras spells out in separate operations. Loaded only if it is the backend."""
 
 from collections.abc import Callable
 from typing import Any

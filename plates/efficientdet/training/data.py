@@ -97,7 +97,7 @@ def as_batch(sample: dict[str, Any]) -> Batch:
 def from_batches(batches: Iterable[Batch], **known: Any) -> Data:
     """`Data` of batches that can be iterated again and again: a list, a `tf.data.Dataset`, a Keras `PyDataset`.
 
-    An iteration is an epoch. Takes the other attributes of `Data` by name; `images` is counted where it is not given.
+    An iteration is an epoch. Takes the other attributes of `Data` by name; `images` is counted if not given.
     """
     images = known.pop("images", None) or sum(len(pixels) for pixels, _ in batches)
     if not images:

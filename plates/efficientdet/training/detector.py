@@ -2,7 +2,7 @@
 
 A batch is `(images, targets)`: images [B, H, W, 3] uint8 RGB of the network's input size, and a dictionary with
 `gt_boxes` float32 [B, M, 4] yxyx in pixels of that input, padded; `gt_classes` int32 [B, M] from 1, 0 for padding,
-negative for boxes to ignore; `mask` int32 [B, h, w] where the segmentation head is trained. Other entries are left
+negative for boxes to ignore; `mask` int32 [B, h, w] if the segmentation head is trained. Other entries are left
 alone. `Detector.fit` takes any dataset of such batches.
 """
 
@@ -32,7 +32,7 @@ class Detector(keras.Model):
         class_weights: [C] factors for the class loss (`class_weights.class_weights`).
 
     Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou" and "seg" before their weights;
-    "l2" where the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
+    "l2" if the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
     (anchors), "boxes", "ignored" (boxes too small to learn) and "top_score" (its highest class score).
     """
 

@@ -29,7 +29,7 @@ def precision(mixed_precision: str | None) -> Iterator[None]:
 def strategy(name: str | None) -> Any:
     """The `tf.distribute.Strategy` of `train.strategy`, or None for one device. One per process.
 
-    gpus: all GPUs of this machine, or logical CPU devices where it has no GPU and several of those. multiworker: the
+    gpus: all GPUs of this machine, or logical CPU devices if it has no GPU but several of those. multiworker: the
     processes that TF_CONFIG names; the first call must come before anything else that TensorFlow computes. tpu: the
     TPU that TPU_NAME or the machine offers.
 

@@ -32,7 +32,7 @@ def learning_rate(train: TrainConfig, say: Say) -> None:
 
 
 def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
-    """Warns where the class head does not start out saying "background", as its bias of -log(99) makes it.
+    """Warns if the class head does not start out saying "background", as its bias of -log(99) makes it.
 
     `first` is the row of the first step. An anchor without an object costs 1e-5 at a probability of 0.01, and 0.18 at
     0.5 (focal loss with the usual alpha and gamma).
@@ -79,7 +79,7 @@ def after_warmup(rows: Sequence[Row], warmup: int, train: TrainConfig, say: Say)
 
 
 def dead_class_head(rows: Sequence[Row], say: Say) -> None:
-    """Warns where no picture of these steps has a class score over the prior of 0.01."""
+    """Warns if no picture of these steps has a class score over the prior of 0.01."""
     best = max(row.top_score for row in rows)
     if best < PRIOR:
         say(
@@ -90,7 +90,7 @@ def dead_class_head(rows: Sequence[Row], say: Say) -> None:
 
 
 def drowning(rows: Sequence[Row], train: TrainConfig, say: Say) -> None:
-    """Warns where one term of the loss, with its weight, is over 30 times the other."""
+    """Warns if one term of the loss, with its weight, is over 30 times the other."""
     classes = sum(row.cls for row in rows) / len(rows)
     boxes = sum(train.box_loss_weight * row.box + train.iou_loss_weight * row.iou for row in rows) / len(rows)
     if not classes or not boxes or max(classes, boxes) <= DROWNED * min(classes, boxes):

@@ -18,7 +18,7 @@ class Row:
         loss: the terms, each with its weight.
         cls: focal loss of the classes, per positive anchor.
         box: Huber loss of the offsets.
-        iou: the IoU loss; 0 where it is off, as `seg`.
+        iou: the IoU loss; 0 if it is off, as `seg`.
         seg: cross-entropy of the mask.
         l2: what weight decay adds (not part of `loss`).
         gradient_norm: L2 norm of the whole gradient before clipping, L2 weight decay included (sgd and adam).
@@ -117,7 +117,7 @@ class StepLog:
 
 
 def _lines(path: Path, columns: list[str], done: int) -> list[dict[str, str]]:
-    """The whole lines of an earlier log up to step `done`; none where its columns differ."""
+    """The whole lines of an earlier log up to step `done`; none if its columns differ."""
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         if reader.fieldnames != columns:

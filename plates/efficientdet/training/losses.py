@@ -39,7 +39,7 @@ def detection_loss(
         class_weights: [C], for the anchors of each class.
 
     Returns:
-        `class_loss`, `box_loss`, `iou_loss` (where one is asked for) and `det_loss`, their weighted sum.
+        `class_loss`, `box_loss`, `iou_loss` (if one is asked for) and `det_loss`, their weighted sum.
     """
     logits, deltas = ops.cast(outputs["class"], "float32"), ops.cast(outputs["box"], "float32")
     terms = {
@@ -184,6 +184,6 @@ def _centre(boxes: Tensor) -> Tensor:
 
 
 def _angle(boxes: Tensor) -> Tensor:
-    """arctan(width / height) [...], 0 where the height is 0."""
+    """arctan(width / height) [...], 0 if the height is 0."""
     height_width = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
     return ops.arctan(ops.divide_no_nan(height_width[..., 1], height_width[..., 0]))

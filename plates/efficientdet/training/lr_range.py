@@ -17,7 +17,7 @@ from plates.efficientdet.training.build import build
 from plates.efficientdet.training.data import TARGETS, Data
 
 SMOOTHED = 0.9  # share of the mean loss before that a step keeps
-EXPLODED = 4.0  # times the lowest loss, where the test ends
+EXPLODED = 4.0  # times the lowest loss: the test ends there
 MARGIN = 10.0  # the suggestion is this far under the rate of the lowest loss
 
 

@@ -141,7 +141,7 @@ def _variables(detector: keras.Model) -> dict[str, keras.Variable]:
 
 
 def _differences(ours: Any, theirs: Any, name: str = "") -> list[str]:
-    """Dotted names of the entries in which two nested dictionaries differ, with both values where these are short."""
+    """Dotted names of the entries in which two nested dictionaries differ, with both values if they are short."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return [
             difference

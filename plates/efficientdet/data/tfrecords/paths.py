@@ -13,7 +13,7 @@ class Paths:
         self._sorted = paths.take(self._order)
 
     def find(self, paths: pa.ChunkedArray | list[str]) -> np.ndarray:
-        """The row of each of `paths`, -1 where there is none: [len(paths)], int64."""
+        """The row of each of `paths`, -1 if there is none: [len(paths)], int64."""
         asked = pa.array(paths, self._sorted.type) if isinstance(paths, list) else paths.cast(self._sorted.type)
         first = np.asarray(pc.search_sorted(self._sorted, asked))
         found = first < np.asarray(pc.search_sorted(self._sorted, asked, side="right"))

@@ -131,7 +131,7 @@ def file_sizes(images: pa.Table, photographs: Photographs) -> np.ndarray:
 
 
 def _listed(images: pa.Table, root: Remote) -> np.ndarray:
-    """Bytes of each image in a store, -1 where it is gone, int64."""
+    """Bytes of each image in a store, -1 if it is gone, int64."""
     found = root.sizes()
     at = pc.index_in(images["path"], found["path"])
     return np.asarray(pc.fill_null(pc.take(found["bytes"], at), -1))

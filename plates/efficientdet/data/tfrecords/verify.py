@@ -33,7 +33,7 @@ class Problem:
     """One difference between the TFRecords and the table.
 
     `kind` is one of shard, example, image, size, content, boxes, classes, crowds, corners, split, missing, twice,
-    unknown, count; `where` the shard, and the image where known.
+    unknown, count; `where` the shard, and the image if known.
     """
 
     kind: str
@@ -163,7 +163,7 @@ def _parsed(chunk: list[bytes], shard: str, problems: list[Problem]) -> Iterator
 
 
 def _check(split: str, label_map: dict[int, str], example: Example, expected: dict[str, Any]) -> list[tuple[str, str]]:
-    """(kind, what) of each problem; `expected` is the example's row of the table, all null where it has none."""
+    """(kind, what) of each problem; `expected` is the example's row of the table, all null if it has none."""
     problems = _image_problems(example)
     if expected["path"] is None:
         return [*problems, ("unknown", "the table has no such image")]

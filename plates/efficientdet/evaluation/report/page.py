@@ -17,7 +17,7 @@ def figures(tables: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float])
 
     Args:
         tables: as `curves` draws them: `precision_recall`, `f1` and `reliability`, empty if there are no boxes, and
-            `loss` where the training is known.
+            `loss` if the training is known.
         thresholds: by name.
     """
     of_boxes = {}
