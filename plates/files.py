@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from plates.errors import UserError
 
 ROW_GROUP = 32_768  # rows; what a reader that goes by row groups holds at a time
-COLUMNS_SHOWN = 5  # of those in which a table differs from what it must be
+COLUMNS_SHOWN = 5  # differences of a table's columns to name
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """A table that a run wrote, or `columns` of it.
 
     Raises:
-        UserError: it is damaged, or another table.
+        UserError: it is damaged or a different table.
     """
     try:
         return pd.read_parquet(path, columns=columns)
@@ -146,19 +146,19 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 def damaged(path: Path, why: str) -> UserError:
     """The error of a table that cannot be read."""
-    return UserError(f"{path} is damaged, or another table ({why}). Make it again: plates run")
+    return UserError(f"{path} is damaged or a different table ({why}). Make it again: plates run")
 
 
 def damage(path: Path, schema: pa.Schema | None = None) -> str | None:
-    """Why a table or a JSON file cannot be read; None if it can be, or is of another kind.
+    """Why a table or a JSON file cannot be used; None if it can be, or is of another kind.
 
-    A table of other columns than those of `schema` is damaged too.
+    A table whose columns differ from `schema` counts as damaged too.
     """
     try:
         if path.suffix == ".parquet":
             found = pq.read_schema(path)
             if schema and (other := _other_columns(found, schema)):
-                return f"another table lies there: {', '.join(other[:COLUMNS_SHOWN])}"
+                return f"a different table is in its place: {', '.join(other[:COLUMNS_SHOWN])}"
         elif path.suffix == ".json":
             json.loads(path.read_bytes())
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -167,9 +167,9 @@ def damage(path: Path, schema: pa.Schema | None = None) -> str | None:
 
 
 def _other_columns(found: pa.Schema, schema: pa.Schema) -> list[str]:
-    """How the columns of a table differ from those of `schema`, each in words."""
+    """How the columns of a table differ from `schema`, one phrase each."""
     lacking = [f"no column {name}" for name in schema.names if name not in found.names]
-    surplus = [f"a column {name}" for name in found.names if name not in schema.names]
+    surplus = [f"an extra column {name}" for name in found.names if name not in schema.names]
     common = [name for name in schema.names if found.names.count(name) == 1]
     types = [(name, found.field(name).type, schema.field(name).type) for name in common]
     return lacking + surplus + [f"column {name} is {was}, not {type}" for name, was, type in types if was != type]

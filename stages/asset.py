@@ -118,7 +118,7 @@ def _declared(stage: Stage) -> dict[str, Any]:
 
 
 def require(project: Project, stage: Stage, maker: Mapping[str, Stage]) -> None:
-    """Raises `UserError` if an input of the stage is missing, damaged, or not what its maker writes."""
+    """Raises `UserError` if an input of the stage is missing, damaged, or not the table that its stage writes."""
     missing = [path for path in stage.reads if not project.path(path).exists()]
     if missing:
         raise UserError(

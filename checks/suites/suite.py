@@ -149,7 +149,7 @@ def _answer(item: Any) -> Answer:
 
 
 def _write_pages(context: Any, folder: Path, title: str, outcomes: list[Outcome]) -> None:
-    """Great Expectations' pages, with an index in place of theirs: theirs is empty without a network."""
+    """Great Expectations' pages, with our index instead of theirs, which is empty without a network."""
     outcomes = sorted(outcomes, key=lambda outcome: outcome.success)
     with atomic(folder) as temporary:
         for site in list(context.get_site_names()):

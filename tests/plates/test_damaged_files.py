@@ -72,5 +72,5 @@ def test_another_table_in_the_place_of_a_table(tmp_path, columns, said):
 @pytest.mark.parametrize("write", [lambda file: file.write_bytes(GARBAGE), pd.DataFrame({"a": [1]}).to_parquet])
 def test_a_table_that_is_not_the_one_that_belongs_there(tmp_path, write):
     write(tmp_path / "boxes.parquet")
-    with pytest.raises(UserError, match=r"boxes\.parquet is damaged, or another table .*plates run"):
+    with pytest.raises(UserError, match=r"boxes\.parquet is damaged or a different table .*plates run"):
         read_table(tmp_path / "boxes.parquet", ["path"])

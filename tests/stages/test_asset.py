@@ -209,6 +209,6 @@ def test_another_table_in_the_place_of_an_input_is_named(tmp_path: Path, path: s
             (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / other).touch()
         pd.DataFrame({"path": ["a.jpg"], "other": [1]}).to_parquet(tmp_path / path)
-        with pytest.raises(UserError, match=f"needs .*{path} .another table lies there: .*damaged.*plates run"):
+        with pytest.raises(UserError, match=f"needs .*{path} .a different table is in its place: .*plates run"):
             require(Project(tmp_path), stage, assets.writers(graph))
     assert readers or path in ("data/detections_val.parquet", "data/outcomes.parquet")
