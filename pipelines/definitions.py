@@ -1,5 +1,6 @@
 """What Dagster loads: the assets, their checks, the jobs, and when they run by themselves."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,11 @@ from pipelines import deliveries, failures, jobs, launchpad, resources, restored
 from pipelines.executor import one_run_at_a_time
 from stages.asset import definition
 from stages.code import require_own_code
+
+# Dagster copies a sensor that starts a job, and warns of a parameter that nobody gave.
+warnings.filterwarnings(
+    "ignore", message="Parameter `owners` of initializer `SensorDefinition", category=dg.BetaWarning
+)
 
 
 def build_defs(

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from plates.errors import UserError
+from plates.lineage import git_state
 
 NEEDED = 5 * 2**30
 """Bytes of free disk that a run may need."""
@@ -71,6 +72,8 @@ def dvc_in_words(said: str, root: Path) -> str:
             f"DVC needs a Git repository, and {root} is not one (a ZIP download?). Make it one: git init && git add "
             "--all && git commit -m start. Or work without Git: dvc config --local core.no_scm true"
         )
+    if found := git_state.damage(root):
+        return f"{found}; then {AGAIN}"
     for code, text in TEXTS.items():
         if text in said:
             return f"{_storage(code, OSError(code, text), root)} (DVC said: {said.strip()})"

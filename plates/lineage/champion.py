@@ -238,7 +238,8 @@ def _read(file: Path) -> Verdict:
         found = Verdict.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError, OSError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UserError(f"{file} is not a decision: {why}. Restore it: git checkout -- {file}") from None
+        back = f"Restore it: git checkout -- {file}; or delete it if Git does not have it"
+        raise UserError(f"{file} is not a decision: {why}. {back}") from None
     if found.sealed().id != found.id:
         raise UserError(f"{file} was edited: its id is not the hash of its content. Restore it: git checkout -- {file}")
     return found

@@ -1,5 +1,6 @@
 """What `plates doctor` finds in a project that cannot work."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from pipelines import doctor
 from plates.lineage import git_state
+from stages.faults import dvc_in_words
 
 
 @pytest.fixture
@@ -48,6 +50,25 @@ def test_a_folder_that_git_refuses(root: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     said = git_state.trouble(root) or ""
     assert said.endswith(f"git config --global --add safe.directory {root}")
+
+
+@pytest.mark.parametrize(
+    ("file", "way_back"),
+    [
+        ("index", "rm .git/index && git reset"),
+        ("HEAD", "echo 'ref: refs/heads/BRANCH' > .git/HEAD"),
+        ("objects", "git fetch --refetch"),
+    ],
+)
+def test_a_damaged_repository(root: Path, file: str, way_back: str) -> None:
+    git(root, "init", "--quiet")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "start")
+    for one in (root / ".git" / file).rglob("??") if file == "objects" else [root / ".git" / file]:
+        shutil.rmtree(one) if one.is_dir() else one.write_bytes(b"")
+    assert f"the Git repository of {root} is damaged" in (git_state.trouble(root) or "")
+    assert not doctor._git().ok
+    assert way_back in dvc_in_words("Having any troubles? Hit us up", root)
 
 
 def test_no_git_at_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
