@@ -16,6 +16,7 @@ from plates.settings.params import GateParams
 
 PHOTOGRAPHS, DARK = 400, 100
 RULE = Rule("mAP", 0.05, GateParams().margin)
+AT_LENGTH = (pytest.mark.long, pytest.mark.timeout(3600))
 LOOSER = 0.032
 """Of a plate's sides; moves those in the dark so that the mAP there is lower by about 0.05."""
 
@@ -48,7 +49,7 @@ def promoted(
     return decide({"mAP": 0.6}, rows, RULE, best="best", agrees=True).promoted, -lost.item()
 
 
-@pytest.mark.parametrize(("pairs", "least"), [(2, 0.5), pytest.param(200, 0.95, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("pairs", "least"), [(2, 0.5), pytest.param(200, 0.95, marks=AT_LENGTH)])
 def test_two_seeds_are_seldom_told_apart(
     pairs: int, least: float, runs: tuple[pd.DataFrame, list[pd.DataFrame]]
 ) -> None:
@@ -57,7 +58,7 @@ def test_two_seeds_are_seldom_told_apart(
     assert np.mean(passed) >= least
 
 
-@pytest.mark.parametrize(("pairs", "most"), [(2, 0.5), pytest.param(100, 0.2, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("pairs", "most"), [(2, 0.5), pytest.param(100, 0.2, marks=AT_LENGTH)])
 def test_a_loss_in_one_slice_of_a_hundred_photographs_is_caught(
     pairs: int, most: float, runs: tuple[pd.DataFrame, list[pd.DataFrame]]
 ) -> None:
