@@ -97,7 +97,7 @@ def webserver(root: Path, call: Command, steps: int) -> None:
     with served(root, "plates", "ui", "--port=") as address:
         launched = ask(address, launch, selector=selector)["launchRun"]
         status = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-        deadline = time.monotonic() + 900
+        deadline = time.monotonic() + 1800
         while (found := ask(address, status, id=launched["run"]["runId"])["runOrError"]["status"]) != "SUCCESS":
             assert found not in ("FAILURE", "CANCELED"), found
             assert time.monotonic() < deadline, found
@@ -129,7 +129,7 @@ def exp_queue(root: Path, call: Command, steps: int) -> None:
     commit(call)
     call("dvc", "exp", "run", "--queue", "--name", f"queue-{steps}", "-S", f"train.steps={steps}")
     call("dvc", "queue", "start")
-    deadline = time.monotonic() + 900
+    deadline = time.monotonic() + 1800
     while "Success" not in (status := call("dvc", "queue", "status").stdout):
         assert "Failed" not in status, call("dvc", "queue", "logs", f"queue-{steps}").stdout
         assert time.monotonic() < deadline, status
@@ -143,7 +143,7 @@ def commit(call: Command) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)  # six doors, a whole run each
+@pytest.mark.timeout(7200)  # six doors, a whole run each
 @pytest.mark.parametrize(
     "doors",
     [
