@@ -172,6 +172,9 @@ def _storage(code: int, error: BaseException, root: Path) -> str:
 def _database(said: str, root: Path) -> str:
     folder = root / ".dagster"
     safe = "Data, models and records are not stored there"
+    if "disk I/O error" in said:  # also of a disk that is full
+        code = errno.ENOSPC if _fullest(root, None)[1] < FULL else errno.EIO
+        return _storage(code, OSError(code, said, str(folder)), root)
     if "locked" in said:
         return (
             f"Dagster's history in {folder} stayed locked by another process. Stop that process (a backup, a hanging "

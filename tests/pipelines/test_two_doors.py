@@ -178,4 +178,4 @@ def test_data_assets(data_ran: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_data_assets_at_length(data_ran: Path, tmp_path: Path) -> None:
-    run(TwoDoors, data_ran, tmp_path, examples=25, steps=30, known=False)
+    run(TwoDoors, data_ran, tmp_path, examples=8, steps=30, known=False)

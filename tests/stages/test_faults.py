@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_a_full_disk_is_named_with_what_is_missing(small_disk: Path) -> None:
 def test_a_full_disk_is_known_by_the_text_of_libraries(small_disk: Path) -> None:
     error = RuntimeError("ResourceExhausted: write to shard 3: No space left on device")
     assert f"the disk of {small_disk} is full (ResourceExhausted: write to shard 3" in words(error, small_disk)
+
+
+def test_a_full_disk_behind_an_error_of_the_database(small_disk: Path) -> None:
+    with closing(sqlite3.connect(small_disk / "runs.db")) as database:
+        database.execute("pragma journal_mode = wal")
+        database.execute("create table runs (id)")
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+    with (
+        closing(sqlite3.connect(small_disk / "runs.db")) as database,
+        pytest.raises(sqlite3.OperationalError) as caught,
+    ):
+        database.execute("select * from runs")
+    assert words(caught.value, small_disk).startswith(f"the disk of {small_disk} is full")
 
 
 def test_a_disk_mounted_read_only(small_disk: Path) -> None:
