@@ -160,10 +160,12 @@ def anchors(e: Evidence) -> Finding | None:
     if (recall is None or recall >= e.params["anchors.min_recall"]) and not positives < 1.5:
         return None
     lost = 1 - recall if recall is not None else 0.0
+    boxes = e.manifest.get("splits", {}).get("train", {}).get("boxes") or math.inf
+    surely = max(0.0, lost - 1.64 * math.sqrt(lost * (1 - lost) / boxes))  # 95%: few boxes say little of anchors
     reached = f"{lost:.0%} of the training boxes reach IoU 0.5 with no anchor; " if recall is not None else ""
     return Finding(
         "the anchors do not fit",
-        STRONG if positives < 1.5 else min(DECISIVE, POSSIBLE + 2 * lost),
+        STRONG if positives < 1.5 else min(DECISIVE, POSSIBLE + 2 * surely),
         f"{reached}{positives:.1f} positives per box were matched, where 3 or more is usual: unmatched boxes are "
         "hardly learned.",
         "model.aspect_ratios: auto, model.anchor_scale, model.image_size",
