@@ -25,7 +25,7 @@ def test_faults_of_medium_strength_are_named() -> None:
 def test_healthy_runs_are_accused_of_nothing() -> None:
     found = page.healthy()
     assert found
-    assert {name: one.answer for name, one in found.items() if one.findings} == {}
+    assert {name: causes for name, one in found.items() if (causes := page.blamed(one))} == {}
 
 
 @pytest.mark.parametrize("story", [fault.name for fault in STORIES])

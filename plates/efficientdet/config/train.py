@@ -9,6 +9,8 @@ from plates.efficientdet.config.base import Section
 
 USUAL_PEAK = {"sgd": (1e-4, 0.5), "adam": (1e-5, 0.01), "adamw": (1e-5, 0.01)}
 """Peak learning rates that each optimizer usually works with, after scaling by the batch."""
+DROWNED = 30.0
+"""Times the other: a term of the loss that leaves it no room."""
 
 
 class TrainConfig(Section):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from plates.efficientdet.config import TrainConfig
-from plates.efficientdet.config.train import USUAL_PEAK
+from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training.data import Batch
 from plates.efficientdet.training.detector import Detector
@@ -16,7 +16,6 @@ Say = Callable[[str], None]
 LOOK_AFTER = 50  # steps
 RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head
-DROWNED = 30.0  # times
 STALE = 3  # evaluations
 
 

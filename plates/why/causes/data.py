@@ -9,6 +9,8 @@ OFF_CORNERS = 0.06
 PLACES = ("centre_x", "centre_y")
 """Columns of where plates are in the picture, which matters least to a detector."""
 FEW = 50
+SURE = 0.3
+"""Highest score in a typical photograph under which a detector is sure of nothing."""
 MORE_NEGATIVES = 0.15
 """Share of photographs without a box that train has more than val and test, which splits by chance do not make."""
 
@@ -49,7 +51,8 @@ def unlabelled_plates(e: Evidence) -> Finding | None:
     without = {split: found["negatives"] / max(found["images"], 1) for split, found in splits.items()}
     negatives = without.get("train", 0.0)
     more = negatives - max((share for split, share in without.items() if split != "train"), default=1.0)
-    elsewhere = placed.confident_elsewhere if placed and placed.top_score is not None and placed.found >= 0.5 else 0.0
+    sure = placed is not None and (placed.top_score or 0.0) >= SURE and placed.found >= 0.5
+    elsewhere = placed.confident_elsewhere if placed and sure else 0.0
     if elsewhere < 0.08 and more < MORE_NEGATIVES:
         return None
     said = []

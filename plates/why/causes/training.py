@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from plates.efficientdet.config.run_length import SETTLED
-from plates.efficientdet.config.train import USUAL_PEAK
+from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
 from plates.efficientdet.model.backbone_tables import MEAN_RGB, STDDEV_RGB
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
@@ -126,11 +126,22 @@ def class_head(e: Evidence) -> Finding | None:
 
 
 def drowned_term(e: Evidence) -> Finding | None:
-    """One term of the loss that drowns the other."""
-    name = "one term drowns the other"
-    if name not in e.warnings:
+    """One term of the loss that leaves the other no room: named in training after warm-up, or seen at the end."""
+    name, weight = "one term drowns the other", e.params["train.box_loss_weight"]
+    classes, boxes = (_median(e, "cls", False), weight * _median(e, "box", False)) if len(e.history) else (0.0, 0.0)
+    both = classes > 0 and boxes > 0 and e.params["train.iou_loss_type"] is None  # an IoU loss teaches boxes too
+    times = max(classes, boxes) / min(classes, boxes) if both else 0.0
+    if name not in e.warnings and times <= DROWNED:
         return None
-    return Finding(name, LIKELY, e.warnings[name], "train.box_loss_weight", "make tensorboard")
+    loud, quiet = ("box", "class") if boxes > classes else ("class", "box")
+    seen = f"At the end the {loud} loss with its weight is {times:,.0f} times the {quiet} loss, which hardly counts."
+    return Finding(
+        name,
+        LIKELY,
+        seen if times > DROWNED else e.warnings[name],
+        f"train.box_loss_weight (now {weight:g}), {'down' if boxes > classes else 'up'}",
+        "make tensorboard",
+    )
 
 
 def augmentation(e: Evidence) -> Finding | None:

@@ -24,6 +24,7 @@ def history(**columns) -> pd.DataFrame:
     known = {
         "step": np.arange(1, STEPS + 1),
         "loss": np.geomspace(2, 0.2, STEPS),
+        "cls": np.geomspace(1, 0.1, STEPS),
         "box": np.geomspace(0.02, 0.002, STEPS),
     }
     known |= {"positives": 20.0, "boxes": 1.0, "ignored": 0.0, "dropped": 0.0, "validation": validation}
@@ -79,6 +80,7 @@ CASES = {
     },
     "the class head was not re-initialised": {"run": RUN | {"warnings": ["Warning: class head: the first step's"]}},
     "dead class head": {"run": RUN | {"warnings": ["Warning: dead class head: after warm-up"]}},
+    "one term drowns the other": {"params": {"train.box_loss_weight": 20000.0}},
     "augmentation destroys plates": {"history": history(ignored=0.8)},
     "the anchors do not fit": {"anchors": {"used": {"best_possible_recall": 0.2}}},
     "wrong mean or deviation of pixels": {"params": {"model.mean_rgb": [0.0, 0.0, 0.0]}},
