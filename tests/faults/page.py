@@ -78,8 +78,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield f"The project: {', '.join(f'`{key}: {value}`' for key, value in project.SMALL.items())}."
     yield ""
-    yield "The rules were corrected on these cases: when first run, 31 of the 36 medium ones were ranked first and 35 in"
-    yield "the top three."
+    yield "The rules were corrected on these cases: when first run, 31 of the 36 medium ones were ranked first and"
+    yield "35 in the top three."
     for strength in ("medium", "weak", "strong"):
         rows = judged(strength)
         if not rows:
