@@ -37,6 +37,8 @@ def compare(
     from plates.predict.evaluate import cautions
     from plates.predict.load import load
 
+    if first == second:
+        raise UserError(f"{first} is named twice: name two models. plates lineage lists the records")
     if annotations and not on:
         raise UserError(
             "--annotations needs a folder of photographs: plates compare A B --on FOLDER --annotations FILE"

@@ -184,8 +184,8 @@ def cautions(called: str, names: Sequence[str], found: pd.DataFrame, truth: pd.D
     """
     if found.empty:
         yield (
-            f"{called} finds nothing in any of the {truth['image_id'].nunique():,} photographs, at any score. Look at "
-            f"one: plates predict PHOTO --model {called} --draw found"
+            f"{called} finds nothing at any score (photographs: {truth['image_id'].nunique():,}). Look at one: "
+            f"plates predict PHOTO --model {called} --draw found"
         )
     if absent := [name for name in names if name not in set(truth["class"])]:
         yield f"no photograph has a labelled {', '.join(absent)}: the figures are those of the other classes"

@@ -64,7 +64,7 @@ def test_what_one_finds_and_the_other_misses(
 @pytest.mark.parametrize(
     ("word", "cut", "words"),
     [
-        ("number plate", "", "first.onnx finds plate, and .*second.onnx number plate: no figure compares them"),
+        ("number plate", "", "first.onnx finds plate, but .*second.onnx finds number plate: no figure compares them"),
         ("plate", "annotations", "labels.json has no box for any of its 48 images"),
         ("plate", "photographs", "48 cannot be used, such as 01.jpg"),
     ],
@@ -79,6 +79,11 @@ def test_what_cannot_be_compared_is_said(word: str, cut: str, words: str, labell
             file.write_bytes(file.read_bytes()[:300])
     with pytest.raises(UserError, match=words):
         compare(first, second, on=labelled, annotations=tmp_path / "labels.json")
+
+
+def test_a_model_is_not_compared_with_itself() -> None:
+    with pytest.raises(UserError, match="a is named twice"):
+        compare("a", "a")
 
 
 def test_annotations_alone_are_not_enough(tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_a_model_that_finds_nothing_and_a_class_without_labels_are_named(
     first, second = model(tmp_path, "first", "plate", "lorry"), model(tmp_path, "second", "plate", "lorry", score=0.0)
     compare(first, second, on=labelled, annotations=tmp_path / "labels.json")
     said = capsys.readouterr().err
-    assert f"{second} finds nothing in any of the 48 photographs, at any score" in said
+    assert f"{second} finds nothing at any score (photographs: 48)" in said
     assert f"{first} finds nothing" not in said
     assert said.count("no photograph has a labelled lorry") == 1
 
