@@ -88,6 +88,8 @@ def healthy(name: str) -> dict[str, Any]:
     project = fresh(base("one class"))
     projects.change(project.root, HEALTHY[name])
     sections = {key.partition(".")[0] for key in HEALTHY[name]}
+    if "data" in sections:
+        (project.scratch / "sample.json").unlink(missing_ok=True)  # so that the scenes are drawn anew
     again = next((made for section, made in MADE_OF.items() if section in sections), ())
     return ran(project, (*again, "checkpoint", "evaluation"))
 
