@@ -49,12 +49,12 @@ def other(path: Path) -> None:
 @pytest.mark.parametrize(
     ("put", "said"),
     [
-        (pipe, "a.jpg cannot be read .not a regular file."),
-        (listening, "a.jpg cannot be read .not a regular file."),
-        (folder, "a.jpg cannot be read .not a regular file."),
-        (device, "a.jpg cannot be read .not a regular file."),
+        (pipe, "a.jpg cannot be read any more .not a regular file."),
+        (listening, "a.jpg cannot be read any more .not a regular file."),
+        (folder, "a.jpg cannot be read any more .not a regular file."),
+        (device, "a.jpg cannot be read any more .not a regular file."),
         (other, "a.jpg has changed since the scan"),
-        (lambda path: None, "a.jpg cannot be read .No such file"),
+        (lambda path: None, "a.jpg cannot be read any more .No such file"),
     ],
     ids=["pipe", "socket", "folder", "device", "another content", "gone"],
 )

@@ -140,5 +140,7 @@ def test_a_picture_too_large_is_left_to_the_checks(tmp_path: Path) -> None:
 def test_a_photograph_that_goes_away_is_named(delivery: Path) -> None:
     found = scan(delivery, delivery.parent / "scan.parquet").table
     (delivery / "3.jpg").unlink()
-    with pytest.raises(UserError, match=r"3\.jpg cannot be read \(No such file.*plates materialize raw_images"):
+    with pytest.raises(
+        UserError, match=r"3\.jpg cannot be read any more \(No such file.*plates materialize raw_images"
+    ):
         decode_images(found, Photographs(delivery), delivery.parent / "decoded.parquet")

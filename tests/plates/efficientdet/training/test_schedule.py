@@ -58,5 +58,5 @@ def test_warm_up_takes_a_fifth_of_the_run_at_most():
 
 
 def test_as_the_reference_a_warm_up_longer_than_the_run_is_an_error():
-    with pytest.raises(UserError, match=r"40 steps of warm-up, and the run has 30 steps"):
+    with pytest.raises(UserError, match=r"40 steps of warm-up, but the run has only 30 steps"):
         rates(30, steps_per_epoch=40, reference=True)
