@@ -68,5 +68,5 @@ def test_a_machine_without_dvc_restores_and_verifies(finished, tmp_path: Path) -
     call = commands(root, tmp_path / "site")
     assert call("python", "-c", "import dvc", check=False).returncode == 1
     shutil.rmtree(root / "models/checkpoint")
-    assert "1 outputs brought back" in call("plates", "lineage", "restore", record.id).stdout
+    assert "Outputs: 1 restored" in call("plates", "lineage", "restore", record.id).stdout
     assert "is reproduced to the last digit" in call("plates", "lineage", "verify", record.id).stdout

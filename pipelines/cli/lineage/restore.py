@@ -34,7 +34,7 @@ def restore(
     else:
         done = bring_back_to(root, found, to, fetch)
     say(f"{to or 'Here'}: parameters, data and models are those of {found.short} ({figures(found)}); hashes checked.")
-    say(f"{len(done.put)} outputs restored, {len(done.same)} unchanged.")
+    say(f"Outputs: {len(done.put)} restored, {len(done.same)} unchanged.")
     if done.not_kept:
         say(f"Not kept, `plates run` makes them again: {', '.join(done.not_kept)}")
     if done.kept is not None:
