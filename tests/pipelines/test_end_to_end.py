@@ -124,6 +124,7 @@ def test_the_other_door_gives_the_same_data_and_leaves_dvc_clean(finished) -> No
     assert "changed" not in call("dvc", "status", "boxes", "splits", "labels").stdout.replace("always changed", "")
 
 
+@pytest.mark.long
 def test_an_experiment_leaves_another_record_and_going_back_trains_nothing(finished) -> None:
     root, call = finished
     first = locked(root)
