@@ -168,11 +168,11 @@ def anchors(e: Evidence) -> Finding | None:
     """Anchors that fit nothing."""
     recall = e.anchors.get("used", {}).get("best_possible_recall")
     positives = e.history["positives"].sum() / max(e.history["boxes"].sum(), 1e-6) if len(e.history) else math.nan
-    if (recall is None or recall >= e.params["anchors.min_recall"]) and not positives < 1.5:
-        return None
     lost = 1 - recall if recall is not None else 0.0
     boxes = e.manifest.get("splits", {}).get("train", {}).get("boxes") or math.inf
     surely = max(0.0, lost - 1.64 * math.sqrt(lost * (1 - lost) / boxes))  # 95%: few boxes say little of anchors
+    if 1 - surely >= e.params["anchors.min_recall"] and not positives < 1.5:
+        return None
     reached = f"{lost:.0%} of the training boxes reach IoU 0.5 with no anchor; " if recall is not None else ""
     return Finding(
         "the anchors do not fit",
