@@ -177,5 +177,6 @@ def test_data_assets(data_ran: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(5400)
 def test_data_assets_at_length(data_ran: Path, tmp_path: Path) -> None:
-    run(TwoDoors, data_ran, tmp_path, examples=8, steps=30, known=False)
+    run(TwoDoors, data_ran, tmp_path, examples=4, steps=30, known=False)

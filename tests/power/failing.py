@@ -14,6 +14,7 @@ import pytest
 
 FAILING = ("open", "replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
 SCRATCH = re.compile(r"\.[a-z0-9_]{8}\.tmp")
+SUFFIX = re.compile(r"\.[a-z]\w*$")
 FOLDERS = 2
 """How many folders of its path tell an operation's kind."""
 
@@ -54,7 +55,10 @@ def kind(name: str, path: str, root: Path) -> str:
     if not path.startswith(str(root)):
         return f"{name} elsewhere"
     parts = Path(SCRATCH.sub(".tmp", path)).relative_to(root).parts
-    return f"{name} {'/'.join(parts[:-1][:FOLDERS])} {Path(parts[-1]).suffix}" if parts else name
+    if not parts:
+        return name
+    suffix = SUFFIX.search(parts[-1])  # a name that ends in a time has none
+    return f"{name} {'/'.join(parts[:-1][:FOLDERS])} {suffix[0] if suffix else ''}"
 
 
 @contextmanager
