@@ -35,6 +35,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
         classes(run.project),
         Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
         path("data/tfrecords"),
+        work=run.project.scratch / "tfrecords",
         seed=params.seed,
         shard_mib=params.shard_mib,
         workers=params.workers,

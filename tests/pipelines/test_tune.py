@@ -259,6 +259,8 @@ def test_trials_are_experiments_and_a_kill_loses_one_trial_at_most(finished: tup
     """Three short trainings, the second of them killed with the search."""
     pytest.importorskip("optuna")
     root, call = finished
+    with (root / "data/.gitignore").open("a", encoding="utf-8") as ignored:
+        ignored.write("/sample\n")  # as the project's own has it
     for words in (["add", "--all"], ["commit", "--quiet", "-m", "finished"]):
         subprocess.run(["git", *words], cwd=root, check=True)
     tuning = ["plates", "tune", "--steps", "6", "--space", f"{RATE}=0.01:0.1:log", "--trials"]

@@ -41,6 +41,7 @@ def write(
     photographs: plan.Photographs,
     folder: Path,
     *,
+    work: Path | None = None,
     seed: int = 0,
     shard_mib: float = 128,
     workers: int | None = None,
@@ -52,6 +53,7 @@ def write(
         boxes: the columns of `labels.parquet`; a row with class null is an image without a plate.
         splits: the columns of `splits.parquet`, which says what is written.
         photographs: gives their JPEGs.
+        work: keeps finished shards of a run that was cut off; None: a hidden folder beside `folder`.
         shard_mib: size of a shard in MiB, about.
         workers: most processes to start, if there is enough work for them; None: one per core.
         progress: called after every shard with the images done and the total.
@@ -62,7 +64,7 @@ def write(
     """
     images = plan.images_table(boxes, splits, label_map)
     planned = plan.shards(images, photographs, seed, round(shard_mib * MEBI))
-    work = folder.with_name(f".{folder.name}.work")
+    work = work or folder.with_name(f".{folder.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     needed = sum(shard.bytes + len(shard.rows) * _OVERHEAD for shard in planned)
     _check_space(work, needed)
