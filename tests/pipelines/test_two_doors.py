@@ -177,6 +177,19 @@ def test_data_assets(data_ran: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_what_a_kill_leaves_is_not_left_by_a_result_from_the_cache(data_ran: Path, tmp_path: Path) -> None:
+    """Found by the machine below: DVC had the TFRecords, and their unfinished shards stayed in data."""
+    doors = type("Found", (TwoDoors,), {"template": data_ran, "folder": tmp_path})()
+    doors.begin()
+    doors.materialize(name="boxes")
+    doors.repro()
+    doors.kill_a_repro(number=31)
+    doors.kill_an_asset(name="tfrecords", number=14)
+    doors.repro()
+    doors.teardown()
+
+
+@pytest.mark.long
 @pytest.mark.timeout(5400)
 def test_data_assets_at_length(data_ran: Path, tmp_path: Path) -> None:
     run(TwoDoors, data_ran, tmp_path, examples=4, steps=30, known=False)
