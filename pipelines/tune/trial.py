@@ -83,11 +83,9 @@ def hydra(value: Any) -> str:
 def _photographs(project: Project) -> Iterator[str]:
     """What the experiment's folder lacks of the project's photographs, as arguments for DVC.
 
-    The sample, which Git does not have, is copied; a path relative to the project is made absolute.
+    The sample is drawn again there, to the same bytes; a path relative to the project is made absolute.
     """
-    if project.draws_sample:
-        yield from ("--copy-paths", "data/sample", "--copy-paths", ".plates/sample.json")
-    else:
+    if not project.draws_sample:
         yield from ("-S", f"data.root={hydra(str(project.photographs))}")
     if project.annotations:
         yield from ("-S", f"data.annotations={hydra(str(project.annotations))}")
