@@ -19,7 +19,7 @@ Figures = Mapping[str, float | int | None]
 
 
 def passed(said: str, table: dg.MetadataValue | None = None, *, figures: Figures) -> dg.AssetCheckResult:
-    """It holds. `figures` are shown by name; None: there is no figure this time."""
+    """A check that passed. `figures` are shown by name; None: not measured this time."""
     return dg.AssetCheckResult(passed=True, description=said, metadata=_metadata(table, None, figures))
 
 

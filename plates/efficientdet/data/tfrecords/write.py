@@ -155,13 +155,13 @@ def _full(work: Path, needed: int) -> UserError:
 
 
 def _place(path: Path, target: Path) -> None:
-    """Links, so that the work folder keeps all shards if the run ends here; moves if links are not possible."""
+    """Links, so that the work folder keeps all shards if the run ends here; moves if it cannot, as to another disk."""
     try:
         target.hardlink_to(path)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV):
             raise
-        path.rename(target)
+        shutil.move(path, target)
 
 
 def _manifest(images: pa.Table, shards: list[Shard], label_map: dict[int, str]) -> Manifest:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from importlib import import_module
@@ -67,6 +68,18 @@ def test_a_killed_run_keeps_its_finished_shards(photographs, tmp_path, where):
     assert contents(tmp_path / "out") == contents(tmp_path / "clean")
     assert kept <= {file.stat().st_ino for file in (tmp_path / "out").glob("*.tfrecord")}
     assert sorted(file.name for file in tmp_path.iterdir()) == ["boxes", "clean", "out", "root", "splits"]
+
+
+def test_finished_shards_may_be_kept_on_another_disk(photographs, tmp_path):
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm is not another disk here")
+    root, boxes, splits = photographs(10)
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "clean")
+    with tempfile.TemporaryDirectory(dir=shm) as other:
+        write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", work=Path(other) / "work")
+        assert list(Path(other).iterdir()) == []
+    assert contents(tmp_path / "out") == contents(tmp_path / "clean")
 
 
 def full_at_the_manifest(path: Path, content: object) -> None:
