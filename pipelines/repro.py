@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,7 +36,7 @@ def repro(root: Path) -> int:
     which reaches only this process, is passed on as Ctrl-C.
     """
     command = [sys.executable, "-m", "pipelines.dvc_repro"]
-    process = subprocess.Popen(command, cwd=root, env=environment())
+    process = interruptible(command, cwd=root, env=environment())
 
     def hand_on(*_: object) -> None:
         for one in (*psutil.Process(process.pid).children(recursive=True), process):
@@ -47,6 +49,19 @@ def repro(root: Path) -> int:
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)
+
+
+def interruptible(command: Sequence[str], **settings: Any) -> "subprocess.Popen[bytes]":
+    """Starts a command that SIGINT ends, even if this process ignores it: a script's background job does.
+
+    Args:
+        settings: of `subprocess.Popen`.
+    """
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, **settings)
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def environment() -> dict[str, str]:

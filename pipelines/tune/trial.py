@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from assets.checkpoint import STEPS
-from pipelines.repro import environment
+from pipelines.repro import environment, interruptible
 from plates.errors import UserError
 from plates.metrics import SCORES
 from plates.settings.project import Project
@@ -49,7 +49,7 @@ def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, sto
     words = [word for key, value in settings.items() for word in ("-S", f"{key}={hydra(value)}")]
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *_photographs(project), *words]
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
+        process = interruptible(
             [*command, "evaluation"],
             cwd=project.root,
             env=environment(),

@@ -1,11 +1,14 @@
 """What is said of a run through DVC: what came from its cache, and what stopped it; nothing else."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pipelines.repro import interruptible
 
 STAGES = "stages: {a: {cmd: '%s', deps: [knob], outs: [made]}}\n"
 
@@ -57,3 +60,13 @@ def test_what_stops_dvc_itself_is_said(root: Path) -> None:
     assert "knob" in err
     (root / "dvc.lock").write_text("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
     assert "error: dvc.lock has conflict markers of an unfinished merge" in repro(root)[2]
+
+
+def test_sigint_ends_what_a_script_s_background_job_started() -> None:
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = interruptible(["sleep", "60"])
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == -signal.SIGINT
