@@ -14,6 +14,7 @@ from plates.ccpd.score import AUTHORS
 from plates.ccpd.subsets import TESTING
 from plates.efficientdet.evaluation import report
 from plates.efficientdet.evaluation.matching import match
+from plates.efficientdet.evaluation.metrics import summarize
 from plates.files import atomic, write_json
 from plates.metrics import SCORES, measured
 from plates.pages import plots, sheets
@@ -75,6 +76,7 @@ def evaluation(run: Run) -> dict[str, Any]:
         points = working_points(on_val, boxes.tally.matches, params.promise)
         chosen = thresholds(points)
         metrics |= {
+            "mAP_on_val": summarize(on_val).metrics.mAP,
             "thresholds": points,
             "calibration": calibration(boxes.tally.matches),
             "errors": mistakes(found.file, expected, labels, most, chosen.get(BEST_F1, 0.0)),

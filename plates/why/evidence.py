@@ -16,6 +16,7 @@ from plates.columns import BOX, CORNERS
 from plates.efficientdet.training.history import Row
 from plates.errors import UserError
 from plates.files import damage, damaged, read_json, read_table
+from plates.hashes import content_hash
 from plates.lineage.cache import Cache
 from plates.lineage.record import Record, flat, read_all
 from plates.scoring.truth import truth
@@ -139,12 +140,15 @@ class Evidence:
         return self.manifest.get("splits", {}).get("train", {}).get("images", 0)
 
     @cached_property
-    def tfrecords_hash(self) -> str | None:
-        """The content hash of the TFRecords, as dvc.lock says it."""
-        path = self.project.root / "dvc.lock"
-        text = self.record.dvc_lock if self.record else path.read_text(encoding="utf-8") if path.is_file() else ""
-        outs = ((yaml.safe_load(text) or {}).get("stages") or {}).get("tfrecords", {}).get("outs", [])
-        return next((out["md5"] for out in outs), None)
+    def manifest_hash(self) -> str | None:
+        """What identifies the TFRecords: their manifest has the SHA-256 of each shard."""
+        path = self.project.path("data/tfrecords/manifest.json")
+        return content_hash(path) if path.is_file() else None
+
+    @cached_property
+    def trained_on(self) -> str | None:
+        """The `manifest_hash` that the checkpoint was trained on."""
+        return self.run.get("fingerprint", {}).get("data", {}).get("manifest")
 
     @cached_property
     def agreement(self) -> dict[str, Any]:

@@ -23,10 +23,10 @@ FOLDER = Path(__file__).parent / "evidence"
 CURVES = ("loss", "cls", "box", "positives", "boxes", "ignored", "dropped", "top_score", "validation")
 METRICS = (
     *("mAP", "mAP50", "mAP75", "images", "boxes", "split", "per_class", "intervals"),
-    *("plates_in_train_too", "images_with_more_boxes_than_count"),
+    *("mAP_on_val", "plates_in_train_too", "images_with_more_boxes_than_count"),
 )
 RUN = ("best_validation", "batch_norm_momentum", "warnings")
-PLAIN = ("label_map", "agreement", "copies", "detail")
+PLAIN = ("label_map", "agreement", "copies", "detail", "manifest_hash", "trained_on")
 DIGITS = 4
 
 
@@ -56,7 +56,7 @@ def evidence(content: Mapping[str, Any]) -> Evidence:
     """The evidence that `kept` was made of."""
     params = flat(Params().model_dump(mode="json")) | content["params"]
     made = Evidence(Project(Path("nowhere")), params, content["metrics"])
-    known = {name: content[name] for name in (*PLAIN, "run", "anchors", "manifest")}
+    known = {name: content.get(name) for name in (*PLAIN, "run", "anchors", "manifest")}
     loaded = content["loaded"]
     known["loaded"] = loaded and loaded | {"matched": [""] * loaded["matched"]}
     known["label_map"] = {int(key): name for key, name in content["label_map"].items()}
@@ -66,7 +66,7 @@ def evidence(content: Mapping[str, Any]) -> Evidence:
         Placement(**content[name]) if content[name] else None for name in ("placed", "placed_on_val")
     )
     known["beside_corners"] = Beside(*content["beside_corners"]) if content["beside_corners"] else None
-    known["labels"], known["tfrecords_hash"] = pd.DataFrame(), None
+    known["labels"] = pd.DataFrame()
     vars(made).update(known)
     return made
 

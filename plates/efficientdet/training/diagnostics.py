@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
 
 from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
+from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training.data import Batch
 from plates.efficientdet.training.detector import Detector
@@ -17,6 +22,7 @@ LOOK_AFTER = 50  # steps
 RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head
 STALE = 3  # evaluations
+PLAIN = 15  # grey levels of deviation: pictures have more
 
 
 def learning_rate(train: TrainConfig, say: Say) -> None:
@@ -42,6 +48,29 @@ def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
             f"Warning: class head: the first step's class loss is {first.cls:.3g}, {each:.2g} per anchor, so the head "
             "starts by seeing objects everywhere: its bias is not at the prior of 0.01. Check model.pretrained."
         )
+
+
+def pixels(network: keras.Model, spec: Spec, images: Any, say: Say) -> None:
+    """Warns if what the first convolution sees of a batch cannot be pictures in the units that its weights expect.
+
+    Undoes the normalisation that the backbone's weights expect; a picture then has a mean in 0 to 255, and a deviation
+    that is neither nearly 0 nor more than half of the range.
+    """
+    seen = keras.ops.convert_to_numpy(network.get_layer("normalization")(keras.ops.cast(images, "float32")))
+    usual = backbone_table(spec.backbone)
+    mean = seen.mean(axis=(0, 1, 2)) * usual.stddev_rgb + usual.mean_rgb
+    deviation = seen.std(axis=(0, 1, 2)) * usual.stddev_rgb
+    if mean.min() >= 0 and mean.max() <= 255 and deviation.min() >= PLAIN and deviation.max() <= 128:
+        return
+    say(
+        f"Warning: pixels: in the units that the weights expect, the first batch has means of {_three(mean)} and "
+        f"deviations of {_three(deviation)} (R, G, B), where pictures have 0 to 255 and {PLAIN} to 128. Check "
+        "model.mean_rgb and model.stddev_rgb; null is the backbone's own."
+    )
+
+
+def _three(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.0f}" for value in values)
 
 
 def ignored_boxes(rows: Sequence[Row], say: Say) -> None:

@@ -275,6 +275,8 @@ class Training:
         """Stops a run that cannot succeed, and reports each problem once."""
         rows = self.progress.history.rows
         guards.check_matches(rows, self.note, self.steps)
+        if row.step == 1:
+            diagnostics.pixels(self.detector.network, self.spec, self._local(batch)[0], self.note)
         if "object_detection" in self.spec.heads:
             diagnostics.early(rows, self.spec, len(self.detector.anchors), self.note)
             diagnostics.after_warmup(rows, self.rates.warmup_steps, self.config, self.note)

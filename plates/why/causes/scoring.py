@@ -122,8 +122,7 @@ def validation_alone(e: Evidence) -> Finding | None:
 
 def stale_checkpoint(e: Evidence) -> Finding | None:
     """Weights of other TFRecords than those that are scored."""
-    trained = e.run.get("fingerprint", {}).get("records")
-    now = e.tfrecords_hash
+    trained, now = e.trained_on, e.manifest_hash
     if trained is None or now is None or trained == now:
         return None
     return Finding(

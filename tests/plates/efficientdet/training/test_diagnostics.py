@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 import toy
@@ -33,6 +34,26 @@ def test_a_class_head_that_does_not_start_at_its_prior(loss, warned):
     diagnostics.class_prior(row(cls=loss), toy.spec(), 1000, said.append)
     assert bool(said) == warned
     assert all("class head" in line and "model.pretrained" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "scale", "warned"),
+    [
+        ({}, 1, False),
+        ({}, 1 / 255, True),  # pictures of 0 to 1
+        ({"mean_rgb": 0.0, "stddev_rgb": 1.0}, 1, True),
+        ({"backbone": "efficientnet-lite0"}, 1, False),
+    ],
+)
+def test_pixels_that_are_not_as_the_weights_expect(settings, scale, warned):
+    spec = toy.spec(**settings)
+    variance = [deviation**2 for deviation in spec.stddev_rgb]
+    layer = keras.layers.Normalization(mean=spec.mean_rgb, variance=variance, name="normalization")
+    images = np.random.default_rng(0).normal(110, 50, (2, 32, 32, 3)).clip(0, 255) * scale
+    said = []
+    diagnostics.pixels(keras.Sequential([layer]), spec, images, said.append)
+    assert bool(said) == warned
+    assert all("Warning: pixels: " in line and "model.mean_rgb" in line for line in said)
 
 
 @pytest.mark.parametrize(("dropped", "warned"), [(0.0, False), (0.05, False), (0.5, True)])
