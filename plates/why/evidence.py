@@ -157,13 +157,15 @@ class Evidence:
 
     @cached_property
     def placed(self) -> Placement | None:
-        """The file of the detections on the scored split."""
-        return self._placed("data/detections.parquet", self.metrics.get("split", "test"))
-
-    @cached_property
-    def placed_on_val(self) -> Placement | None:
-        """The same on val."""
-        return self._placed("data/detections_val.parquet", "val")
+        """Where the detections on the scored split are."""
+        path = self.project.path("data/detections.parquet")
+        if self.labels.empty or not path.is_file() or not self.label_map:
+            return None
+        if why := damage(path):
+            raise damaged(path, why)
+        labels = self.labels[self.labels["split"] == self.metrics.get("split", "test")]
+        most = int(labels["image_id"].value_counts().max()) + SPARE if len(labels) else SPARE
+        return place(best_of(path, most), labels, self.label_map)
 
     @cached_property
     def labels(self) -> pd.DataFrame:
@@ -210,16 +212,6 @@ class Evidence:
     def detail(self) -> float | None:
         """`content.typical_detail` of the training boxes."""
         return None if self.labels.empty else typical_detail(self.project, self.labels)
-
-    def _placed(self, file: str, split: str) -> Placement | None:
-        path = self.project.path(file)
-        if self.labels.empty or not path.is_file() or not self.label_map:
-            return None
-        if why := damage(path):
-            raise damaged(path, why)
-        labels = self.labels[self.labels["split"] == split]
-        most = int(labels["image_id"].value_counts().max()) + SPARE if len(labels) else SPARE
-        return place(best_of(path, most), labels, self.label_map)
 
     def _json(self, path: str) -> dict[str, Any]:
         file = self.project.path(path)

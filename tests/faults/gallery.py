@@ -265,7 +265,7 @@ FAULTS = (
         "RGB as BGR in training",
         ("inference is not what training validated",),
         training=code.pixels(code.as_bgr),
-        amounts=(0.4, 0.7, 1.0),
+        amounts=(0.7, 1.0, 1.0),
     ),
     Fault(
         "normalisation by 255, missing, or twice",
@@ -276,7 +276,7 @@ FAULTS = (
     ),
     Fault(
         "ids off by one in training",
-        ("wrong class ids",),
+        ("labels do not reach training", "wrong class ids"),
         training=code.ids_from_zero,
         amounts=(0.3, 0.7, 1.0),
         base="two classes",

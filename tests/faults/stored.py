@@ -45,7 +45,6 @@ def kept(e: Evidence) -> dict[str, Any]:
         "anchors": {"used": e.anchors.get("used", {})},
         "manifest": {key: e.manifest[key] for key in ("splits", "class_counts")},
         "placed": e.placed and asdict(e.placed),
-        "placed_on_val": e.placed_on_val and asdict(e.placed_on_val),
         "shifts": shifts.astype(object).to_dict("records"),
         "beside_corners": e.beside_corners,
     }
@@ -62,9 +61,7 @@ def evidence(content: Mapping[str, Any]) -> Evidence:
     known["label_map"] = {int(key): name for key, name in content["label_map"].items()}
     known["history"] = pd.DataFrame(content["history"], dtype=float)
     known["shifts"] = pd.DataFrame(content["shifts"], columns=["split", "column", "psi", "baseline", "current"])
-    known["placed"], known["placed_on_val"] = (
-        Placement(**content[name]) if content[name] else None for name in ("placed", "placed_on_val")
-    )
+    known["placed"] = Placement(**content["placed"]) if content["placed"] else None
     known["beside_corners"] = Beside(*content["beside_corners"]) if content["beside_corners"] else None
     known["labels"] = pd.DataFrame()
     vars(made).update(known)

@@ -13,6 +13,7 @@ CAUSES: tuple[Callable[[Evidence], Finding | None], ...] = (
     data.labels_off_the_plates,
     data.labels_beside_the_corners,
     data.unlabelled_plates,
+    data.labels_lost,
     data.shifted_splits,
     data.leaked_split,
     data.duplicates,

@@ -9,6 +9,10 @@ OFF_CORNERS = 0.06
 PLACES = ("centre_x", "centre_y")
 """Columns of where plates are in the picture, which matters least to a detector."""
 FEW = 50
+REACHED = 0.8
+"""Share of the boxes in the TFRecords that training counts, at least: photographs are drawn evenly."""
+SEEN = 200
+"""Photographs drawn, from which that share means something."""
 SURE = 0.3
 """Highest score in a typical photograph under which a detector is sure of nothing."""
 MORE_NEGATIVES = 0.15
@@ -73,6 +77,27 @@ def unlabelled_plates(e: Evidence) -> Finding | None:
         "the labels, or more photographs without a plate",
         "the galleries in reports/evaluation.html",
         said[1:] or ([f"{negatives:.0%} of the training photographs have no box"] if negatives > 0.05 else []),
+    )
+
+
+def labels_lost(e: Evidence) -> Finding | None:
+    """Boxes of the TFRecords that training neither learned nor counted as lost to augmentation."""
+    train = e.manifest.get("splits", {}).get("train")
+    drawn = len(e.history) * e.params["train.batch_size"]
+    if not train or not train["boxes"] or drawn < SEEN or e.params["train.balanced_sampling"]:
+        return None
+    counted = float(e.history[["boxes", "ignored", "dropped"]].sum(axis=1).mean())
+    share = counted / (train["boxes"] / train["images"])
+    if share >= REACHED:
+        return None
+    return Finding(
+        "labels do not reach training",
+        min(DECISIVE, STRONG + 0.2 * (1 - share)),
+        f"Training counted {counted:.2f} boxes a photograph, where the TFRecords have "
+        f"{train['boxes'] / train['images']:.2f}: {1 - share:.0%} of the labels are lost between the two. Ids start "
+        "at 1: an id of 0 is no box.",
+        "the ids of the classes, or the code that reads the TFRecords",
+        "plates inspect data/tfrecords",
     )
 
 

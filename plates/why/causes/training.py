@@ -191,14 +191,17 @@ def pixel_statistics(e: Evidence) -> Finding | None:
         given = e.params.get(key)
         if given is not None and np.abs(np.broadcast_to(given, 3) - np.array(usual)).max() > 0.2 * max(usual):
             found.append(f"{key} is {given}, ImageNet's is {', '.join(f'{value:g}' for value in usual)}")
-    if not found:
+    measured = [e.warnings["pixels"]] if "pixels" in e.warnings else []
+    if not found and not measured:
         return None
+    given = f"{'; '.join(found)}: the network sees pixels in a range that its weights do not expect."
     return Finding(
         "wrong mean or deviation of pixels",
         STRONG if e.params["model.pretrained"] != "none" else LIKELY,
-        f"{'; '.join(found)}: the network sees pixels in a range that its weights do not expect.",
+        given if found else measured[0],
         "model.mean_rgb, model.stddev_rgb: null",
         "plates run --set model.mean_rgb=null --set model.stddev_rgb=null",
+        measured if found else [],
     )
 
 

@@ -32,7 +32,8 @@ def history(**columns) -> pd.DataFrame:
 
 
 def evidence(tmp_path, metrics=None, params=None, **known) -> Evidence:
-    figures = {"mAP": 0.66, "mAP50": 0.99, "mAP75": 0.8, "images": 150, "boxes": 150, "split": "test"}
+    figures = {"mAP": 0.66, "mAP50": 0.99, "mAP75": 0.8, "mAP_on_val": 0.64}
+    figures |= {"images": 150, "boxes": 150, "split": "test"}
     made = Evidence(
         Project(tmp_path), flat(Params().model_dump(mode="json")) | (params or {}), figures | (metrics or {})
     )
@@ -46,7 +47,6 @@ def evidence(tmp_path, metrics=None, params=None, **known) -> Evidence:
             "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 500}}},
             "agreement": {"agrees": True, "images": 10},
             "placed": FINE,
-            "placed_on_val": FINE,
             "labels": pd.DataFrame(),
             "shifts": pd.DataFrame(columns=["column", "psi"]),
             "beside_corners": Beside(0.01, 0.0, 0.0),
@@ -64,6 +64,7 @@ CASES = {
     "labels are not on the plates": {"detail": 1.02},
     "boxes are shifted": {"beside_corners": Beside(0.14, 0.0, 0.01)},
     "plates without a label": {"placed": replace(FINE, confident_elsewhere=0.3)},
+    "labels do not reach training": {"history": history(boxes=0.1)},
     "a class is absent": {
         "label_map": {1: "plate", 2: "green"},
         "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 500}}},
@@ -94,16 +95,16 @@ CASES = {
         "placed": replace(FINE, found=0.0, found_in_class=0.0, scale=(0.5, 0.5), rescaled=0.9)
     },
     "detections are shifted": {"placed": replace(FINE, offset=(0.3, 0.0))},
-    "inference is not what training validated": {
-        "run": RUN | {"best_validation": {"mAP": 0.655}},
-        "placed_on_val": replace(FINE, found=0.05, found_in_class=0.05),
-    },
+    "inference is not what training validated": {"metrics": {"mAP_on_val": 0.3}},
+    "validation in training is wrong": {"metrics": {"mAP_on_val": 0.9}},
+    "stale checkpoint": {"trained_on": "1" * 32, "manifest_hash": "2" * 32},
 }
 
 
 @pytest.mark.parametrize("cause", CASES)
 def test_the_cause_is_ranked_first(tmp_path, cause):
-    found = verdict(evidence(tmp_path, LOW, **CASES[cause]))
+    known = dict(CASES[cause])
+    found = verdict(evidence(tmp_path, LOW | known.pop("metrics", {}), **known))
     assert found.findings[0].cause == cause
     assert cause in found.answer
 
