@@ -22,6 +22,7 @@ from measure import save
 from checks.suites.suite import expectations
 from plates.ccpd.table import LABELS_SCHEMA, parse_labels
 from plates.columns import SPLITS
+from plates.splits.balance import distribution
 from plates.splits.shift import compare, features
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,7 @@ def main(rows: int = 350_000) -> None:
         verdict = timed(figures, "annotation suites, data docs", lambda: validate(labels, data_docs=Path(folder) / "d"))
     spoiled = labels.assign(xmax=np.float32(9000))
     timed(figures, "annotation suites, every row bad", lambda: validate(spoiled))
-    timed(figures, "balance", lambda: imbalance(verdict.accepted, 0.8, 50))
+    timed(figures, "balance", lambda: imbalance(distribution(verdict.accepted), 0.8, 50))
     halves = features(labels.iloc[::2]), features(labels.iloc[1::2])
     timed(figures, "shift of 14 columns", lambda: compare(*halves))
     split = np.random.default_rng(0).choice(SPLITS, len(labels), p=[0.7, 0.1, 0.2])

@@ -2,25 +2,24 @@
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 
 from checks.suites.delivery import Delivery
-from plates.columns import BOX
-from plates.files import atomic, write_json, write_parquet
+from plates import parts
+from plates.files import atomic, write_json
 from plates.settings.project import Project
-from plates.splits.shift import features
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """A delivery's size, and `plates.splits.shift.features` of its accepted annotations."""
+    """A delivery's size, and a file of `plates.splits.shift.features` of its accepted annotations."""
 
     size: Delivery
-    looks: pd.DataFrame
+    looks: Path
 
 
 def folder(project: Project) -> Path:
@@ -30,38 +29,34 @@ def folder(project: Project) -> Path:
     return project.scratch / "deliveries" / hashlib.sha256(os.fsencode(str(project.photographs))).hexdigest()[:12]
 
 
-def last(folder: Path, labels: pd.DataFrame) -> Remembered | None:
-    """The last accepted delivery other than `labels` itself: validating again gives the same result."""
+def last(folder: Path, delivery: Delivery) -> Remembered | None:
+    """The last accepted delivery other than `delivery` itself: validating again gives the same result."""
     for name in ("this", "before"):
         known = _read(folder / name)
-        if known is not None and known.size.digest != digest(labels):
+        if known is not None and known.size.digest != delivery.digest:
             return known
     return None
 
 
-def remember(folder: Path, labels: pd.DataFrame, accepted: pd.DataFrame) -> None:
-    """Saves `labels` as the last accepted delivery, next to the one it was compared with."""
-    before = last(folder, labels)
+def remember(folder: Path, delivery: Remembered) -> None:
+    """Saves a delivery as the last accepted one, next to the one it was compared with."""
+    before = last(folder, delivery.size)
     with atomic(folder) as temporary:
-        _write(temporary / "this", Remembered(Delivery.of(labels, digest(labels)), features(accepted)))
+        _write(temporary / "this", delivery)
         if before is not None:
             _write(temporary / "before", before)
-
-
-def digest(labels: pd.DataFrame) -> str:
-    """A hash of the photographs and their boxes, whatever their order."""
-    rows = pd.util.hash_pandas_object(labels[["path", "sha256", *BOX]], index=False).sort_values()
-    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
 
 
 def _read(folder: Path) -> Remembered | None:
     try:
         size = Delivery.model_validate_json((folder / "size.json").read_text(encoding="utf-8"))
-        return Remembered(size, pd.read_parquet(folder / "looks.parquet"))
+        for _ in parts.read(folder / "looks.parquet"):
+            pass
+        return Remembered(size, folder / "looks.parquet")
     except (OSError, ValueError, pa.ArrowException):  # not there, or damaged
         return None
 
 
 def _write(folder: Path, delivery: Remembered) -> None:
     write_json(folder / "size.json", delivery.size.model_dump())
-    write_parquet(folder / "looks.parquet", delivery.looks)
+    shutil.copyfile(delivery.looks, folder / "looks.parquet")

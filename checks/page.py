@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from checks.suites.delivery import Delivery, delivery
+from checks.suites.delivery import Delivery, delivery, size
 from checks.suites.geometry import geometry
 from checks.suites.plates import plates
 from checks.suites.splits import questions
@@ -176,7 +176,7 @@ def render() -> str:
         rejected=_columns(own),
         unparsed=_columns(UNPARSED_SCHEMA),
         splits=_columns(SPLITS_SCHEMA),
-        delivery=_expectations(delivery(SUBSETS, nothing)).replace("the 0 rows", "as many rows as"),
+        delivery=_expectations([*delivery(SUBSETS), *size(nothing)]).replace("the 0 rows", "as many rows as"),
         geometry=_expectations(geometry()),
         plates=_expectations(plates()),
         crossings=_expectations(questions()),

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.labels import with_turned
+from assets.labels import turns_of, with_turned
 from checks.annotations import Verdict, validate
 from pipelines.dagster_private import DATA_VERSION_TAG
 from plates.ccpd.table import parse_labels
@@ -131,7 +131,8 @@ def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str
     if project.annotations:
         return found, []
     labels, unparsed = parse_labels(images, params.data.class_by)
-    labels = with_turned(labels, images.select(["path", "orientation"]).filter(pc.is_valid(images["orientation"])))
+    turned = images.filter(pc.is_valid(images["orientation"]))
+    labels = with_turned(labels, turns_of(turned, params.data.class_by))
     share = len(unparsed) / len(images)
     found |= {"labels": len(labels), "unparsed": len(unparsed)}
     trouble = []

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -179,7 +179,27 @@ def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Writes a table as Parquet (zstd), without pandas' index and notes; equal tables give equal bytes."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
-    with atomic(path) as temporary:
-        table = table.replace_schema_metadata(notes or None)
-        pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression="zstd")
+    with parquet_writer(path, table.schema) as write:
+        write(table)
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Yields a function that writes the rows of a table after those before; the file takes its place at the end.
+
+    The bytes are those of `write_parquet` of all rows at once; at most a row group waits in memory.
+    """
+    notes = {key: value for key, value in (schema.metadata or {}).items() if key != b"pandas"}
+    schema = schema.with_metadata(notes or None)
+    waiting = schema.empty_table()
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+
+        def write(table: pa.Table) -> None:
+            nonlocal waiting
+            waiting = pa.concat_tables([waiting, table.cast(schema)])
+            while len(waiting) > ROW_GROUP:
+                file.write_table(waiting.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)
+                waiting = waiting.slice(ROW_GROUP)
+
+        yield write
+        file.write_table(waiting.combine_chunks())

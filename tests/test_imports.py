@@ -12,7 +12,7 @@ PLATES = (
     {"card", "hide", "predict", "serve", "suspects", "why"},
     {"coco", "photographs", "splits", "scoring", "settings"},
     {"ccpd", "efficientdet", "lineage"},
-    {"columns", "errors", "files", "hashes", "metrics", "pages", "quiet", "remote", "workers"},
+    {"columns", "errors", "files", "hashes", "metrics", "pages", "parts", "quiet", "remote", "workers"},
 )
 EFFICIENTDET = (
     {"training"},

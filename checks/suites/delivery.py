@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
@@ -15,28 +16,26 @@ CONVERT = "plates run --set data.convert=when_needed makes upright JPEGs of PNG,
 
 
 class Delivery(BaseModel):
-    """The size of a delivery, before anything was set aside; `digest` says which it is (`checks.memory`)."""
+    """The size of a delivery, before anything was set aside; `digest` says which it is (`checks.whole`)."""
 
     rows: int
     subsets: dict[str, int]
     digest: str = ""
 
-    @classmethod
-    def of(cls, labels: pd.DataFrame, digest: str = "") -> "Delivery":
-        """Counts a labels table."""
-        counts = labels["subset"].dropna().value_counts()
-        subsets = {str(name): int(count) for name, count in sorted(counts.items())}
-        return cls(rows=len(labels), subsets=subsets, digest=digest)
+    def table(self) -> pd.DataFrame:
+        """The column `subset` of all rows."""
+        numbers = np.repeat(np.arange(len(self.subsets)), list(self.subsets.values()))
+        unknown = np.full(self.rows - len(numbers), -1)
+        return pd.DataFrame(
+            {"subset": pd.Categorical.from_codes(np.concatenate([numbers, unknown]), list(self.subsets))}
+        )
 
 
-def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: int = 100) -> list[Any]:
-    """The expectations on an image's identity; with `previous`, also on the number of rows and subsets.
-
-    At most `most_objects` per image are found and scored.
-    """
+def delivery(subsets: Collection[str], most_objects: int = 100) -> list[Any]:
+    """The expectations on an image's identity. At most `most_objects` per image are found and scored."""
     gxe = expectations()
     between = gxe.ExpectColumnValuesToBeBetween
-    asked = [
+    return [
         gxe.ExpectColumnValuesToBeInSet(
             column="subset",
             value_set=sorted(subsets),
@@ -98,16 +97,19 @@ def delivery(subsets: Collection[str], previous: Delivery | None, most_objects: 
             ),
         ),
     ]
-    if previous is not None:
-        asked += [
-            gxe.ExpectTableRowCountToBeBetween(
-                min_value=previous.rows,
-                **warning("rows_not_fewer", f"there are at least the {previous.rows:,} rows of the last delivery"),
-            ),
-            gxe.ExpectColumnDistinctValuesToContainSet(
-                column="subset",
-                value_set=sorted(previous.subsets),
-                **warning("subsets_not_fewer", "every subset of the last delivery is there"),
-            ),
-        ]
-    return asked
+
+
+def size(previous: Delivery) -> list[Any]:
+    """The expectations on the number of rows and subsets, next to those of the last delivery (`Delivery.table`)."""
+    gxe = expectations()
+    return [
+        gxe.ExpectTableRowCountToBeBetween(
+            min_value=previous.rows,
+            **warning("rows_not_fewer", f"there are at least the {previous.rows:,} rows of the last delivery"),
+        ),
+        gxe.ExpectColumnDistinctValuesToContainSet(
+            column="subset",
+            value_set=sorted(previous.subsets),
+            **warning("subsets_not_fewer", "every subset of the last delivery is there"),
+        ),
+    ]

@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from checks.suites.suite import Outcome, expectations, run, warning
-from plates.splits.balance import AXES, distribution
+from plates.splits.balance import AXES
 
 NOUNS = {
     "class": "boxes are of class {}",
@@ -30,7 +30,7 @@ class Balance(BaseModel):
 
 
 def imbalance(
-    boxes: pd.DataFrame,
+    counts: pd.DataFrame,
     max_share: float,
     max_ratio: float,
     classes: Collection[str] = (),
@@ -39,13 +39,12 @@ def imbalance(
     """Checks how balanced the labelled rows of the boxes table are on each axis; axes without values are left out.
 
     Args:
-        boxes: the table.
+        counts: `plates.splits.balance.distribution` of the boxes table.
         max_share: the largest share that one value may have, 0..1; not checked if there is only one class or subset.
         max_ratio: how many times as many boxes the most frequent value may have as the rarest one present.
         classes: all classes; those without a box are named.
         data_docs: the folder for Great Expectations' pages.
     """
-    counts = distribution(boxes)
     axes = [axis for axis in AXES if (counts["axis"] == axis).any()]
     if not axes:
         return []

@@ -21,10 +21,16 @@ SAME_OBJECT = 0.9
 """IoU from which two boxes of one class in a photograph count as one object labelled twice."""
 
 
-def measure(labels: pd.DataFrame) -> pd.DataFrame:
-    """Measures the labels table (contract columns); one row for each of its rows, on an index from 0."""
+def measure(labels: pd.DataFrame, shared: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Measures the labels table (contract columns); one row for each of its rows, on an index from 0.
+
+    Args:
+        labels: the table, or a part of it with all rows of its photographs.
+        shared: `sharing` of the whole table, or of those of its photographs that share something; None: of `labels`.
+    """
     labels = labels.reset_index(drop=True)
-    return pd.concat([geometry(labels), characters(labels), identity(labels)], axis=1)
+    shared = sharing(labels) if shared is None else shared
+    return pd.concat([geometry(labels), characters(labels), identity(labels, shared)], axis=1)
 
 
 def geometry(labels: pd.DataFrame) -> pd.DataFrame:
@@ -114,14 +120,13 @@ def characters(labels: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def identity(labels: pd.DataFrame) -> pd.DataFrame:
-    """How often the same thing is in the table.
+def sharing(labels: pd.DataFrame) -> pd.DataFrame:
+    """How many other photographs have the name or the content of each photograph of a labels table, by path.
 
     Returns:
         `copy`: 0 for the first image (by path) of its subset and name, 1 and up for its copies; where copies differ in
         content, none can be trusted and all count. `labels_of_content`: how many different labels images of identical
-        bytes carry. `repeat`: 1 for a box that an earlier one of its image and class overlaps by `SAME_OBJECT`.
-        `objects`: how many annotations the image has, at the first of them.
+        bytes carry.
     """
     images = labels[["path", "subset", "name", "sha256", "problem"]].drop_duplicates("path").sort_values("path")
     images = images.assign(copy=0, labels_of_content=1)
@@ -138,7 +143,17 @@ def identity(labels: pd.DataFrame) -> pd.DataFrame:
         signature = pd.util.hash_pandas_object(rows[LABEL], index=False).groupby(rows["path"]).sum()
         variants = same["path"].map(signature).groupby(same["sha256"]).transform("nunique")
         images.loc[same.index, "labels_of_content"] = variants
-    counted = images.set_index("path")[["copy", "labels_of_content"]].loc[labels["path"]].reset_index(drop=True)
+    return images.set_index("path")[["copy", "labels_of_content"]]
+
+
+def identity(labels: pd.DataFrame, shared: pd.DataFrame) -> pd.DataFrame:
+    """How often the same thing is in the table.
+
+    Returns:
+        The columns of `sharing`. `repeat`: 1 for a box that an earlier one of its image and class overlaps by
+        `SAME_OBJECT`. `objects`: how many annotations the image has, at the first of them.
+    """
+    counted = shared.reindex(labels["path"]).fillna({"copy": 0, "labels_of_content": 1}).reset_index(drop=True)
     objects = labels["class"].notna().groupby(labels["path"]).transform("sum").where(~labels.duplicated("path"))
     return counted.assign(repeat=near_copies(labels, SAME_OBJECT), objects=objects).astype("float64")
 

@@ -25,6 +25,9 @@ Severity = Literal["critical", "warning"]
 THEIRS = "great_expectations.html"
 """Great Expectations' own index."""
 
+EXAMPLES = 3
+"""Of what was found where an expectation does not hold."""
+
 UNITS = {"_px": " px", "_deg": " degrees"}
 """Unit by the suffix of a measure's name."""
 
@@ -82,32 +85,70 @@ def warning(name: str, means: str) -> dict[str, Any]:
     return {"severity": "warning", "notes": means, "meta": {"name": name}}
 
 
-def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | None = None) -> list[Answer]:
-    """Checks `table` against every expectation in `asked`; one answer each, in order.
+class Suite:
+    """Expectations that tables are checked against, one table after the other.
 
-    `data_docs` is a folder, replaced by pages on this run: the outcomes (`index.html`) and Great Expectations' own.
-    They contain the time of the run, so their bytes differ from run to run. An expectation that cannot be computed
-    raises `RuntimeError` with Great Expectations' message.
+    Args:
+        name: of the suite.
+        asked: the expectations.
+        beside: another suite, whose pages show what this one finds too.
     """
-    expectations()
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
-    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=list(asked)))
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-    table = table.reset_index(drop=True)
-    result = definition.run(
-        batch_parameters={"dataframe": table},
-        result_format={"result_format": "COMPLETE", "include_unexpected_rows": False},
-    )
-    by_name = {answer.outcome.name: answer for answer in map(_answer, result.results)}
-    answers = [by_name[expectation.meta["name"]] for expectation in asked]
+    def __init__(self, name: str, asked: Sequence[Any], beside: "Suite | None" = None) -> None:
+        expectations()
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        self.name, self.asked = name, asked
+        self.context: Any = beside.context if beside else gx.get_context(mode="ephemeral")
+        self.context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        source = self.context.data_sources.add_pandas(name)
+        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        suite = self.context.suites.add(gx.ExpectationSuite(name=name, expectations=list(asked)))
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        self.definition = self.context.validation_definitions.add(definition)
+
+    def ask(self, table: pd.DataFrame) -> list[Answer]:
+        """One answer to each expectation, in order.
+
+        Raises:
+            RuntimeError: one cannot be computed; with Great Expectations' message.
+        """
+        result = self.definition.run(
+            batch_parameters={"dataframe": table.reset_index(drop=True)},
+            result_format={"result_format": "COMPLETE", "include_unexpected_rows": False},
+        )
+        by_name = {answer.outcome.name: answer for answer in map(_answer, result.results)}
+        return [by_name[expectation.meta["name"]] for expectation in self.asked]
+
+    def write_pages(self, folder: Path, outcomes: list[Outcome]) -> None:
+        """Replaces `folder` by pages on what was asked: the outcomes (`index.html`) and Great Expectations' own.
+
+        They contain the time of the run, so their bytes differ from run to run.
+        """
+        _write_pages(self.context, folder, f"Great Expectations: {self.name}", outcomes)
+
+
+def run(name: str, table: pd.DataFrame, asked: Sequence[Any], data_docs: Path | None = None) -> list[Answer]:
+    """Checks `table` against every expectation in `asked`, with `Suite.write_pages` in the folder `data_docs`."""
+    suite = Suite(name, asked)
+    answers = suite.ask(table)
     if data_docs is not None:
-        _write_pages(context, data_docs, f"Great Expectations: {name}", [answer.outcome for answer in answers])
+        suite.write_pages(data_docs, [answer.outcome for answer in answers])
     return answers
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of one expectation on all rows, from those on parts of them."""
+    examples = list(dict.fromkeys(example for outcome in outcomes for example in outcome.examples))
+    return outcomes[0].model_copy(
+        update={
+            "success": all(outcome.success for outcome in outcomes),
+            "checked": sum(outcome.checked for outcome in outcomes),
+            "failed": sum(outcome.failed for outcome in outcomes),
+            "examples": examples[:EXAMPLES],
+        }
+    )
 
 
 def shown(column: str, value: object) -> str:
@@ -142,7 +183,7 @@ def _answer(item: Any) -> Answer:
         observed=observed,
         examples=list(
             dict.fromkeys(shown(config.kwargs["column"], value) for value in result.get("partial_unexpected_list", []))
-        )[:3],
+        )[:EXAMPLES],
         remedy=config.meta.get("remedy"),
     )
     return Answer(outcome, np.asarray(result.get("unexpected_index_list") or [], np.int64))

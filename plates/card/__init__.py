@@ -6,7 +6,18 @@ Not here: how pictures, plots and pages are drawn (`plates.pages`), and what is 
 
 from plates.card import plots, tables
 from plates.card.numbers import Numbers, describe
-from plates.card.page import accepted, set_aside, write
+from plates.card.page import accepted, set_aside, some_accepted, some_set_aside, write
 from plates.card.pictures import side_by_side
 
-__all__ = ["Numbers", "accepted", "describe", "plots", "set_aside", "side_by_side", "tables", "write"]
+__all__ = [
+    "Numbers",
+    "accepted",
+    "describe",
+    "plots",
+    "set_aside",
+    "side_by_side",
+    "some_accepted",
+    "some_set_aside",
+    "tables",
+    "write",
+]

@@ -64,18 +64,26 @@ def write(
 
 def accepted(boxes: pd.DataFrame, root: Place, seed: int = 0, count: int = SHOWN) -> list[Picture]:
     """`count` random accepted rows, as evenly over the subsets as possible."""
-    shuffled = boxes.iloc[np.random.default_rng(seed).permutation(len(boxes))].drop_duplicates("path")
-    turn = shuffled.groupby("subset", dropna=False).cumcount()
-    rows = shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")][:count].sort_values("path")
+    rows = some_accepted(boxes, seed, count).sort_values("path")
     texts = [row["plate"] if pd.notna(row["plate"]) else row["class"] for _, row in rows.iterrows()]
     said = ["no plate" if pd.isna(text) else str(text) for text in texts]
     return from_rows(rows, root, [f"{subset}, {text}" for subset, text in zip(rows["subset"], said, strict=True)])
 
 
+def some_accepted(boxes: pd.DataFrame, seed: int, count: int) -> pd.DataFrame:
+    """The rows that `accepted` shows."""
+    shuffled = boxes.iloc[np.random.default_rng(seed).permutation(len(boxes))].drop_duplicates("path")
+    turn = shuffled.groupby("subset", dropna=False).cumcount()
+    return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")][:count]
+
+
 def set_aside(rejected: pd.DataFrame, root: Place, per_reason: int = PER_REASON) -> list[Picture]:
     """The first rejected rows of each combination of broken expectations, with their names as the caption."""
-    if rejected.empty:
-        return []
-    reasons = rejected["broken"].map(lambda names: ", ".join(names))
-    rows = rejected[reasons.groupby(reasons).cumcount() < per_reason]
-    return from_rows(rows, root, reasons[rows.index].tolist())
+    rows = some_set_aside(rejected, per_reason)
+    return from_rows(rows, root, [", ".join(names) for names in rows["broken"]])
+
+
+def some_set_aside(rejected: pd.DataFrame, per_reason: int) -> pd.DataFrame:
+    """The rows that `set_aside` shows."""
+    reasons = rejected["broken"].map(lambda names: ", ".join(names)).astype("str")
+    return rejected[reasons.groupby(reasons).cumcount() < per_reason]

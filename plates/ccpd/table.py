@@ -1,12 +1,10 @@
 """The labels in a column of CCPD file names, as typed columns; names that cannot be read, with the reason."""
 
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyarrow import csv
 
 from plates.ccpd.alphabet import NO_CHARACTER, PLATE_LENGTHS, PROVINCES, alphabet_of
@@ -86,17 +84,6 @@ def label_map(class_by: ClassBy) -> dict[int, str]:
     if class_by not in CLASS_NAMES:
         raise UserError(f"data.class_by is {class_by!r}; it can be {', '.join(get_args(ClassBy))}.")
     return dict(enumerate(CLASS_NAMES[class_by], start=1))
-
-
-def read_labels(file: Path, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.Table]:
-    """`parse_labels` of a Parquet file of raw_images, one row group in memory at a time."""
-    labels, unparsed = [LABELS_SCHEMA.empty_table()], [UNPARSED_SCHEMA.empty_table()]
-    with pq.ParquetFile(file) as images:
-        for group in range(images.num_row_groups):
-            parsed, rest = parse_labels(images.read_row_group(group, IMAGE_COLUMNS, use_threads=False), class_by)
-            labels.append(parsed)
-            unparsed.append(rest)
-    return pa.concat_tables(labels), pa.concat_tables(unparsed)
 
 
 def parse_labels(images: pa.Table, class_by: ClassBy = "plate") -> tuple[pa.Table, pa.Table]:

@@ -4,6 +4,7 @@ What the trainer does about it is `plates.efficientdet.training.class_weights` a
 """
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -51,3 +52,13 @@ def distribution(boxes: pd.DataFrame) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def together(distributions: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The `distribution` of all rows, from those of parts of them."""
+    counts = pd.concat(distributions).groupby(["axis", "value"], sort=False)["count"].sum().reset_index()
+    counts["axis"] = pd.Categorical(counts["axis"], AXES)
+    counts = counts.sort_values("count", ascending=False, kind="stable").sort_values("axis", kind="stable")
+    counts["axis"] = counts["axis"].astype("str")
+    share = counts["count"] / counts.groupby("axis")["count"].transform("sum")
+    return counts.assign(share=share).reset_index(drop=True)

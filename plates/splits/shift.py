@@ -8,26 +8,24 @@ test.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-COLUMNS = (
-    "class",
-    "province",
-    "subset",
-    "plate_type",
-    "width_px",
-    "height_px",
-    "aspect",
-    "share_of_image",
-    "centre_x",
-    "centre_y",
-    "tilt_horizontal",
-    "tilt_vertical",
-    "brightness",
-    "blurriness",
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("class", "province", "subset", "plate_type")),
+        *((name, pa.float32()) for name in ("width_px", "height_px", "aspect")),
+        *((name, pa.float64()) for name in ("share_of_image", "centre_x", "centre_y")),
+        *((name, pa.int16()) for name in ("tilt_horizontal", "tilt_vertical")),
+        *((name, pa.int32()) for name in ("brightness", "blurriness")),
+    ]
 )
+"""Of a file of `features`."""
+COLUMNS = tuple(SCHEMA.names)
 BINS = 10
 CHANCE = 0.001
 """How often a column that did not shift may be called shifted."""
@@ -47,6 +45,16 @@ def features(boxes: pd.DataFrame) -> pd.DataFrame:
         "centre_y": (boxes["ymin"] + boxes["ymax"]) / 2 / image_height,
     }
     return boxes.assign(**derived)[list(COLUMNS)]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A Parquet file of `features`, a column of which is in memory at a time."""
+
+    file: Path
+
+    def __getitem__(self, column: str) -> pd.Series:
+        return pd.read_parquet(self.file, columns=[column])[column]
 
 
 def population_stability_index(baseline: pd.Series, current: pd.Series) -> tuple[float, int]:
@@ -69,8 +77,8 @@ def population_stability_index(baseline: pd.Series, current: pd.Series) -> tuple
 
 
 def compare(
-    baseline: pd.DataFrame,
-    current: pd.DataFrame,
+    baseline: pd.DataFrame | Looks,
+    current: pd.DataFrame | Looks,
     max_psi: float = 0.25,
     max_ks: float = 0.2,
     columns: Sequence[str] = COLUMNS,

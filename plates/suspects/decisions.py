@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
@@ -51,12 +54,18 @@ def read(file: Path) -> pd.DataFrame:
     return table.assign(line=np.arange(len(table)) + 2)
 
 
+def about(decisions: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """The rows of a file of labels that decisions (of `read`) are about."""
+    paths = pa.array(decisions["path"], pa.string())
+    return pq.read_table(file, filters=pc.field("path").isin(paths)).to_pandas()
+
+
 def checked(decisions: pd.DataFrame, labels: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """The decisions, each of which can be carried out; the boxes are numbers.
 
     Args:
         decisions: of `read`.
-        labels: the labels table.
+        labels: the labels table, or the rows that `about` finds.
         classes: the names of all classes.
 
     Raises:

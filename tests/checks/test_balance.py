@@ -2,10 +2,11 @@ import pandas as pd
 import pytest
 
 from checks.suites.imbalance import imbalance
+from plates.splits.balance import distribution
 
 
 def by_axis(boxes, **limits):
-    return {balance.axis: balance for balance in imbalance(boxes, **limits)}
+    return {balance.axis: balance for balance in imbalance(distribution(boxes), **limits)}
 
 
 def test_the_share_of_the_commonest_province_is_said_in_words(real_labels):
@@ -36,7 +37,7 @@ def test_one_class_is_no_imbalance_and_axes_without_values_are_left_out(labels):
 
     assert found["class"].success
     assert set(found) == {"class", "subset", "size"}
-    assert imbalance(labels.iloc[-1:], 0.8, 50) == []
+    assert imbalance(distribution(labels.iloc[-1:]), 0.8, 50) == []
 
 
 def test_all_from_one_province_is_said(labels):
@@ -54,7 +55,7 @@ def test_one_subset_is_no_imbalance(labels):
 
 
 def test_pages_are_written(labels, tmp_path):
-    imbalance(labels, 0.8, 50, data_docs=tmp_path / "pages")
+    imbalance(distribution(labels), 0.8, 50, data_docs=tmp_path / "pages")
 
     pages = "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "pages").rglob("*.html"))
     assert "no province has over 80% of the boxes" in pages

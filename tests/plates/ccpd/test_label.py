@@ -1,8 +1,5 @@
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +7,7 @@ from hypothesis import strategies as st
 from plates.ccpd.alphabet import CHARACTERS, LETTERS, PROVINCES, alphabet_of, encode
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, box_area, corners_in_order, hull, iou, tilt, tilt_gaps
 from plates.ccpd.label import Label, explain, format_name
-from plates.ccpd.table import BATCH, LABELS_SCHEMA, UNPARSED_SCHEMA, label_map, parse_labels, read_labels
+from plates.ccpd.table import BATCH, LABELS_SCHEMA, UNPARSED_SCHEMA, label_map, parse_labels
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
@@ -140,13 +137,6 @@ def test_order_is_kept_over_batches_and_kinds() -> None:
     table, unparsed = parse_labels(raw_images(names))
     assert table["name"].to_pylist() == [name for name in names if name != "bad.jpg"]
     assert len(unparsed) == BATCH // 3 + 2
-
-
-@pytest.mark.parametrize("repeats", [0, 3])
-def test_a_file_is_read_by_row_groups(repeats: int, tmp_path: Path) -> None:
-    images = raw_images([README_NAME, "bad.jpg", "worse.jpg"] * repeats)
-    pq.write_table(images, tmp_path / "raw_images.parquet", row_group_size=2)
-    assert read_labels(tmp_path / "raw_images.parquet") == parse_labels(images)
 
 
 def test_nine_characters_are_read_for_the_checks_to_reject() -> None:
