@@ -46,7 +46,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
     shown = pictures(spec)
     seen = preview(path("data/tfrecords"), shown, params.augment, AUGMENTED, seed=params.train.seed)
     augmented = [from_array(image, [Marks(boxes[:, [1, 0, 3, 2]])]) for image, boxes, _ in seen]
-    compared = between_splits(boxes, splits, max_psi=params.split.max_psi, max_ks=params.split.max_ks)
+    compared = between_splits([(boxes, splits)], max_psi=params.split.max_psi, max_ks=params.split.max_ks)
     skewed = [balance["sentence"] for balance in report["balance"] if not balance["success"]]
     noise = label_noise(boxes)
     findings = (

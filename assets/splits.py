@@ -4,17 +4,21 @@ CCPD's own lists decide if the delivery has them; otherwise a seeded hash of the
 when photographs are added.
 """
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from plates import parts
 from plates.ccpd.subsets import official_lists, uses_lists
 from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.files import write_parquet
-from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially, strata
+from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially
+from plates.splits.strata import strata_of
 from stages.run import Run
 from stages.stage import Output, asset
 from stages.tables import described
@@ -29,37 +33,47 @@ from stages.tables import described
     description=__doc__,
 )
 def splits(run: Run) -> dict[str, Any]:
-    params, root = run.params.split, run.project.photographs
-    boxes = pq.read_table(run.project.path("data/boxes.parquet"))
-    images = pq.read_table(run.project.path("data/raw_images.parquet"), columns=["path", "subset"])
+    path, params, root = run.project.path, run.params.split, run.project.photographs
+    images = pq.read_table(path("data/raw_images.parquet"), columns=["path", "subset"])
     official = uses_lists(params.method, root, images)
-    if official:
-        lists = official_lists(root, images)
+    lists = official_lists(root, images) if official else None
+    del images
+    boxes = keys(path("data/boxes.parquet"))
+    if lists:
         divided = split_officially(boxes, lists, params.seed, params.val_fraction, params.test_fraction)
         said = {f"listed but missing: {name}": count for name, count in lists.missing.items()}
         said |= {f"present but not listed: {subset}": count for subset, count in lists.unlisted.items()}
     else:
         divided = split_by_plate(boxes, params.seed, params.val_fraction, params.test_fraction)
         said = {}
-    frame: pd.DataFrame = divided.table.to_pandas()
-    counts = frame["split"].value_counts()
+    rows = len(divided.table)
+    counts = {row["values"]: row["counts"] for row in divided.table["split"].value_counts().to_pylist()}
     if empty := [name for name in SPLITS if not counts.get(name)]:
-        parts = groups(boxes)
+        plates = groups(boxes)
         helps = "Add photographs of other plates"
-        if official and parts >= len(SPLITS):
+        if official and plates >= len(SPLITS):
             helps = "A split by plate gives each some: plates run --set split.method=plate"
         raise UserError(
-            f"no photograph is in {', '.join(empty)}: {len(frame):,} photographs of {parts:,} plates, split "
+            f"no photograph is in {', '.join(empty)}: {rows:,} photographs of {plates:,} plates, split "
             f"{'by the official lists' if official else 'by plate; each split needs at least one'}. {helps}"
         )
-    write_parquet(run.project.path("data/splits.parquet"), divided.table)
-    of_strata = strata(boxes.to_pandas(), frame)
+    write_parquet(path("data/splits.parquet"), divided.table)
+    of_strata = strata_of(path("data/boxes.parquet"), path("data/splits.parquet"))
     return {
-        **described(SPLITS_SCHEMA, len(frame)),
+        **described(SPLITS_SCHEMA, rows),
         "method": "official lists" if official else "by plate",
-        **{str(name): int(count) for name, count in counts.items()},
+        **dict(sorted(counts.items(), key=lambda count: -count[1])),
         **said,
         **divided.counts,
         "largest difference of a stratum": float(of_strata["off"].max()),
         "strata": dg.MetadataValue.md(of_strata.round(3).to_markdown(index=False)),
     }
+
+
+def keys(boxes: Path) -> pa.Table:
+    """The columns of the boxes table that decide on a split; the content only of photographs without a plate."""
+    tables = []
+    for part in parts.read(boxes, ["path", "subset", "plate", "sha256"]):
+        content = pc.if_else(pc.is_null(part["plate"]), part["sha256"], None)
+        tables.append(part.set_column(part.schema.get_field_index("sha256"), "sha256", content))
+    return pa.concat_tables(tables)

@@ -50,7 +50,7 @@ def main(rows: int = 350_000) -> None:
     splits = labels[["path", "plate"]].assign(split=split)
     timed(figures, "leaks between splits", lambda: crossings(splits, labels))
     hashes = labels[["path"]].assign(dhash=np.random.default_rng(0).integers(0, 2**63, len(labels)).astype(np.uint64))
-    timed(figures, "near-duplicates between splits", lambda: near_duplicates(splits, hashes))
+    timed(figures, "near-duplicates between splits", lambda: near_duplicates([(hashes, splits)]))
 
     for name, figure in figures.items():
         spent = f"{figure['seconds']:7.1f} s   CPU {figure['cpu_seconds']:6.1f} s"

@@ -4,6 +4,7 @@ The annotations themselves were validated inside `boxes`, which lets nothing bad
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from checks.report import failed, passed, rows, warned
 from checks.suites.suite import Outcome
+from plates import parts
 from plates.photographs.header import NOT_JPEG, TURNED
 from plates.settings.project import Project
 
@@ -84,11 +86,9 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
 
 @dg.asset_check(asset="splits", blocking=True, description="No plate, file name or identical image is in two splits.")
 def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    from checks.suites.splits import crossings
+    from checks.suites.splits import crossings, suspects
 
-    splits = pd.read_parquet(project.path("data/splits.parquet"))
-    boxes = pd.read_parquet(project.path("data/boxes.parquet"), columns=["path", "name", "sha256", "plate"])
-    found = crossings(splits, boxes)
+    found = crossings(*suspects(lambda: with_splits(project, "boxes", ["path", "name", "sha256", "plate"])))
     table = rows(pd.DataFrame(crossing.model_dump() for crossing in found))
     figures = {f"images that share a {crossing.what}": crossing.images for crossing in found}
     said = "; ".join(crossing.sentence for crossing in found if not crossing.success)
@@ -98,11 +98,10 @@ def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckRe
 @dg.asset_check(asset="splits", description="Every subset and size is divided like all photographs.")
 def strata_are_even(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.ccpd.subsets import uses_lists
-    from plates.splits.split import strata
+    from plates.splits.strata import strata_of
 
-    boxes = pq.read_table(project.path("data/boxes.parquet"))
     images = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "subset"])
-    divided = strata(boxes.to_pandas(), pd.read_parquet(project.path("data/splits.parquet")))
+    divided = strata_of(project.path("data/boxes.parquet"), project.path("data/splits.parquet"))
     uneven = divided[divided["uneven"]]
     figures = {"strata": len(divided), "uneven": len(uneven), "largest difference": divided["off"].max()}
     table = rows(divided.round(3))
@@ -120,9 +119,7 @@ def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
     from checks.suites.splits import near_duplicates
     from plates.card import side_by_side
 
-    splits = pd.read_parquet(project.path("data/splits.parquet"))
-    hashes = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "dhash"]).drop_null()
-    found = near_duplicates(splits, hashes.to_pandas())
+    found = near_duplicates(with_splits(project, "raw_images", ["path", "dhash"], complete=True))
     figures = {f"{one.split} like {one.other}": one.near for one in found}
     said = "; ".join(one.sentence for one in found)
     pairs = pd.DataFrame([pair for one in found for pair in one.pairs], columns=["photograph", "looks like", "bits"])
@@ -135,10 +132,8 @@ def few_near_duplicates(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
 def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.splits.shift import between_splits
 
-    boxes = pd.read_parquet(project.path("data/boxes.parquet"))
-    splits = pd.read_parquet(project.path("data/splits.parquet"))
     limits = project.params.split
-    table = between_splits(boxes, splits, limits.max_psi, limits.max_ks)
+    table = between_splits(with_splits(project, "boxes"), limits.max_psi, limits.max_ks)
     said = "; ".join(
         f"{row.split}: {row.column} {row.baseline} in train, {row.current} here (PSI {row.psi:.2f})"
         for row in table[table["shifted"]].itertuples()
@@ -185,6 +180,15 @@ def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheck
         f"model.aspect_ratios: auto, model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size",
         figures=figures,
     )
+
+
+def with_splits(
+    project: Project, table: str, columns: list[str] | None = None, *, complete: bool = False
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Parts of a table with whole photographs (`complete`: without rows that have a null), each with its splits."""
+    rows = parts.by_photograph(parts.read(project.path(f"data/{table}.parquet"), columns))
+    for part, splits in parts.beside(rows, parts.read(project.path("data/splits.parquet"))):
+        yield (part.drop_null() if complete else part).to_pandas(), splits.to_pandas()
 
 
 def _shifts(compared: pd.DataFrame) -> dict[str, float]:

@@ -19,7 +19,8 @@ from plates.ccpd.table import CLASS_NAMES, LABELS_SCHEMA, REJECTED_SCHEMA, UNPAR
 from plates.files import atomic
 from plates.photographs.convert import TAKEN_SCHEMA
 from plates.photographs.decode import MOST_MEGAPIXELS
-from plates.splits.split import MOST_OFF, SPLITS_SCHEMA
+from plates.splits.split import SPLITS_SCHEMA
+from plates.splits.strata import MOST_OFF
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 

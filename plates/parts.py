@@ -38,6 +38,27 @@ def by_photograph(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield rest
 
 
+def beside(parts: Iterable[pa.Table], others: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Each of the parts with the rows of `others` up to its last path; both are by path.
+
+    Rows of the same photograph are in the same pair if they are in one part (`by_photograph`) and in one of `others`.
+    """
+    coming, rest = iter(others), None
+    for part in parts:
+        if not len(part):
+            continue
+        last = part["path"][-1]
+        while (rest is None or not len(rest) or rest["path"][-1].as_py() <= last.as_py()) and (
+            more := next(coming, None)
+        ) is not None:
+            rest = more if rest is None else pa.concat_tables([rest, more])
+        if rest is None:
+            return
+        end = pc.search_sorted(rest["path"], pa.array([last.as_py()], pa.string()), side="right")[0].as_py()
+        yield part, rest.slice(0, end)
+        rest = rest.slice(end)
+
+
 def hashes(rows: pd.DataFrame, columns: list[str], known: str) -> np.ndarray:
     """A 64-bit hash of `columns` in each row [N], uint64; 0 where the column `known` is null.
 

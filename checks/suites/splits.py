@@ -1,15 +1,21 @@
 """Nothing is in two splits: no plate, no name, no identical image. Near-duplicates are counted and shown."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pydantic import BaseModel
 
 from checks.suites.suite import critical, expectations, run
 from plates.columns import SPLITS
+from plates.parts import hashes
 from plates.photographs.duplicates import nearest
 
 SHOWN = 12  # pairs of any two splits
+HASHES = pa.schema([("path", pa.string()), ("dhash", pa.uint64())])
+KEYS = {"plate": "plate", "name": "name", "content": "sha256"}
 NOUNS = {"plate": "plates", "name": "file names", "content": "identical images"}
 
 
@@ -73,6 +79,43 @@ def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
     ]
 
 
+def suspects(pairs: Callable[[], Iterable[tuple[pd.DataFrame, pd.DataFrame]]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that `crossings` must see: of photographs with a plate, name or content that may be in two splits.
+
+    Args:
+        pairs: gives parts of the labels with whole photographs, each with its part of the splits table, from the start
+            at every call.
+
+    Returns:
+        Rows of the splits table and of the labels.
+    """
+    known: dict[str, list[np.ndarray]] = {what: [] for what in KEYS}
+    split: list[np.ndarray] = []
+    for labels, splits in pairs():
+        split.append(pd.Categorical(labels["path"].map(splits.set_index("path")["split"]), SPLITS).codes)
+        for what, column in KEYS.items():
+            known[what].append(hashes(labels, [column], known=column))
+    of_row = np.concatenate(split)
+    crossing = np.zeros(len(of_row), bool)
+    for found in known.values():
+        crossing |= _in_several(np.concatenate(found), of_row)
+    rows, start = [], 0
+    for labels, splits in pairs():
+        paths = labels["path"][crossing[start : start + len(labels)]]
+        start += len(labels)
+        rows.append((splits[splits["path"].isin(paths)], labels[labels["path"].isin(paths)]))
+    of_splits, of_labels = (pd.concat(tables, ignore_index=True) for tables in zip(*rows, strict=True))
+    return of_splits, of_labels
+
+
+def _in_several(keys: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Whether [N] the key of a row is in several splits; those that are 0, or whose split is -1, do not count."""
+    at = np.flatnonzero((keys > 0) & (split >= 0))
+    at = at[np.lexsort((split[at], keys[at]))]
+    differ = (keys[at][1:] == keys[at][:-1]) & (split[at][1:] != split[at][:-1])
+    return np.isin(keys, np.unique(keys[at][1:][differ]))
+
+
 def _plates(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     """By path: its plate that is in the most splits, and in how many (`plate, splits`)."""
     pairs = labels[["path", "plate"]].dropna().drop_duplicates()
@@ -108,32 +151,38 @@ def _crossing(what: str, severity: str, paths: pd.Series, keys: pd.Series) -> Cr
     )
 
 
-def near_duplicates(splits: pd.DataFrame, hashes: pd.DataFrame, max_distance: int = 3) -> list[NearDuplicates]:
+def near_duplicates(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], max_distance: int = 3) -> list[NearDuplicates]:
     """Counts the images whose perceptual hash is near that of one in another split.
 
     Val and test are compared with train, and test with val. Shown, never a gate: CCPD photographs the same street over
     and over.
 
     Args:
-        splits: the splits table.
-        hashes: `path, dhash` (uint64); images without a hash are not checked.
+        pairs: parts of a table of hashes (`path, dhash`, uint64), each with its part of the splits table.
         max_distance: the most of the 64 bits that may differ.
     """
-    table = splits.drop_duplicates("path").merge(hashes, on="path")
-    of = {split: table[table["split"] == split].reset_index(drop=True) for split in SPLITS}
+    parts = [_hashed(hashes, splits) for hashes, splits in pairs]
+    of = {split: pa.concat_tables(part[split] for part in parts) for split in SPLITS}
     return [
         _near(of, split, other, max_distance) for split, other in (("val", "train"), ("test", "train"), ("test", "val"))
     ]
 
 
-def _near(of: dict[str, pd.DataFrame], split: str, other: str, max_distance: int) -> NearDuplicates:
+def _hashed(hashes: pd.DataFrame, splits: pd.DataFrame) -> dict[str, pa.Table]:
+    """By split: the path and the hash of its images."""
+    split = hashes["path"].map(splits.set_index("path")["split"])
+    return {name: pa.Table.from_pandas(hashes[split == name], HASHES, preserve_index=False) for name in SPLITS}
+
+
+def _near(of: dict[str, pa.Table], split: str, other: str, max_distance: int) -> NearDuplicates:
     asked, known = of[split], of[other]
     result = nearest(known["dhash"].to_numpy(), asked["dhash"].to_numpy(), max_distance)
-    near = result.index >= 0
+    near = np.flatnonzero(result.index >= 0)
+    first = near[:SHOWN]
     pairs = zip(
-        asked["path"][near].head(SHOWN).tolist(),
-        known["path"].iloc[result.index[near][:SHOWN]].tolist(),
-        result.distance[near][:SHOWN].tolist(),
+        [asked["path"][row].as_py() for row in first.tolist()],
+        [known["path"][row].as_py() for row in result.index[first].tolist()],
+        result.distance[first].tolist(),
         strict=True,
     )
     at_least = "" if result.complete else "at least "
@@ -141,8 +190,8 @@ def _near(of: dict[str, pd.DataFrame], split: str, other: str, max_distance: int
         split=split,
         other=other,
         checked=len(asked),
-        near=int(near.sum()),
+        near=len(near),
         complete=result.complete,
         pairs=list(pairs),
-        sentence=f"{at_least}{near.sum():,} of {len(asked):,} {split} images look like one in {other}",
+        sentence=f"{at_least}{len(near):,} of {len(asked):,} {split} images look like one in {other}",
     )

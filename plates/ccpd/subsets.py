@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from plates.columns import SPLITS
 from plates.errors import UserError
@@ -124,8 +125,9 @@ def has_official_splits(root: Place, images: pa.Table) -> bool:
     """Whether a delivery comes with splits: by lists, or, if it is only CCPD2020, by folders."""
     if find_lists(root):
         return True
-    places = zip(images["path"].to_pylist(), images["subset"].to_pylist(), strict=True)
-    return all(subset == GREEN and PurePosixPath(path).parent.name in SPLITS for path, subset in places)
+    if not pc.all(pc.fill_null(pc.equal(images["subset"], GREEN), False)).as_py():
+        return False
+    return all(PurePosixPath(path).parent.name in SPLITS for path in images["path"].to_pylist())
 
 
 def uses_lists(method: str, root: Place, images: pa.Table) -> bool:

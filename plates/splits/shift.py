@@ -7,13 +7,18 @@ degrees of freedom if nothing shifted (Yurdakul, Statistical Properties of the P
 test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from plates.columns import SPLITS
+from plates.files import parquet_writer
 
 SCHEMA = pa.schema(
     [
@@ -120,14 +125,24 @@ def compare(
 
 
 def between_splits(
-    boxes: pd.DataFrame, splits: pd.DataFrame, max_psi: float = 0.25, max_ks: float = 0.2
+    pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], max_psi: float = 0.25, max_ks: float = 0.2
 ) -> pd.DataFrame:
-    """`compare` of val and test against train, with a column `split`; `splits` gives each `path` its `split`."""
-    split = boxes["path"].map(splits.set_index("path")["split"])
-    train = features(boxes[split == "train"])
-    tables = [
-        compare(train, features(boxes[split == name]), max_psi, max_ks).assign(split=name) for name in ("val", "test")
-    ]
+    """`compare` of val and test against train, with a column `split`.
+
+    Args:
+        pairs: parts of the boxes table, each with its part of the splits table, which gives each `path` its `split`.
+        max_psi: as in `compare`.
+        max_ks: as in `compare`.
+    """
+    with TemporaryDirectory() as folder, ExitStack() as files:
+        of = {name: Looks(Path(folder) / name) for name in SPLITS}
+        write = {name: files.enter_context(parquet_writer(looks.file, SCHEMA)) for name, looks in of.items()}
+        for boxes, splits in pairs:
+            split = boxes["path"].map(splits.set_index("path")["split"])
+            for name in SPLITS:
+                write[name](pa.Table.from_pandas(features(boxes[split == name]), SCHEMA, preserve_index=False))
+        files.close()
+        tables = [compare(of["train"], of[name], max_psi, max_ks).assign(split=name) for name in ("val", "test")]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
@@ -13,7 +12,6 @@ from scipy.sparse.csgraph import connected_components
 from plates.ccpd.subsets import OfficialLists
 from plates.columns import SPLITS
 from plates.errors import UserError
-from plates.splits.balance import axis_values
 
 SPLITS_SCHEMA = pa.schema(
     [
@@ -25,10 +23,8 @@ SPLITS_SCHEMA = pa.schema(
     ]
 )
 
-MOST_OFF = 0.05
-"""A stratum whose share of a split is further than this from that of all photographs is called uneven."""
-
-EXPECTED = 3  # plates of a stratum expected in a split; by chance, none appears once in twenty
+LAST = "\U0010ffff"  # sorts after every plate, as a missing one does
+BATCH = 1 << 20  # keys as Python strings at a time
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,8 @@ def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_f
 
     A negative has no plate and is drawn by the hash of its content. The hash does not depend on subset or size, so each
     of them is split in the same fractions up to chance: within 0.8 percentage points for every subset and size of the
-    51,710 published labels (seed 0). `strata` measures this, and a check warns. Exact strata would need to move plates
-    as data is added, or to put a plate of two subsets in two splits.
+    51,710 published labels (seed 0). `plates.splits.strata` measures this, and a check warns. Exact strata would need
+    to move plates as data is added, or to put a plate of two subsets in two splits.
 
     Args:
         boxes: columns path, subset, plate, sha256. Plates in one photograph go to one split, and so does every
@@ -69,7 +65,7 @@ def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_f
     splits = _none_empty(place, val_fraction, test_fraction)
     moved = int((splits != drawn).sum())
     counts = {"moved so that no split is empty": moved} if moved else {}
-    return Division(_table(images, pa.array(splits.tolist(), pa.string())), counts)
+    return Division(_table(images, pa.array(splits, pa.string())), counts)
 
 
 def groups(boxes: pa.Table) -> int:
@@ -78,33 +74,6 @@ def groups(boxes: pa.Table) -> int:
     They are its plates, those that share a photograph counted once, and its photographs without one.
     """
     return pc.count_distinct(_images(boxes)["key"]).as_py()
-
-
-def strata(boxes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """How the photographs of each subset and plate size are divided over the splits.
-
-    One row per stratum: `stratum, photographs, train, val, test` (shares, 0..1) and `off`, the largest difference from
-    the shares of all photographs. `uneven` is where that is over `MOST_OFF` and over three standard deviations of
-    dividing as many plates by chance, and where a split has no plate of a stratum though `EXPECTED` are its share.
-    Photographs without a plate are in no stratum of size.
-    """
-    first = boxes.drop_duplicates("path")
-    names = pd.DataFrame({"subset": first["subset"], "size": axis_values(first)["size"].reindex(first.index)})
-    names = names.set_index(first["path"]).reindex(splits["path"])
-    split = splits["split"].to_numpy()
-    plates = splits["plate"].fillna(splits["path"]).to_numpy()
-    overall = pd.Series(split).value_counts(normalize=True).reindex(SPLITS, fill_value=0.0)
-    rows = []
-    for axis in ("subset", "size"):
-        for value, rows_of in pd.Series(np.arange(len(split))).groupby(names[axis].to_numpy()):
-            share = pd.Series(split[rows_of]).value_counts(normalize=True).reindex(SPLITS, fill_value=0.0)
-            chance = 3 * np.sqrt(overall * (1 - overall) / len(np.unique(plates[rows_of])))
-            off = (share - overall).abs()
-            none = (share == 0) & (overall * len(np.unique(plates[rows_of])) >= EXPECTED)
-            uneven = bool(((off > np.maximum(MOST_OFF, chance)) | none).any())
-            rows.append({"stratum": f"{axis} {value}", "photographs": len(rows_of), **share, "off": off.max()})
-            rows[-1]["uneven"] = uneven
-    return pd.DataFrame(rows, columns=["stratum", "photographs", *SPLITS, "off", "uneven"])
 
 
 def split_officially(
@@ -155,22 +124,25 @@ def _images(boxes: pa.Table) -> pa.Table:
     all plates that are joined so.
     """
     names = ["path", "subset", "plate", "sha256"]
-    columns = (
-        boxes.select(names)
-        .cast(pa.schema([(name, pa.string()) for name in names]))
-        .sort_by([("path", "ascending"), ("plate", "ascending")])
-        .combine_chunks()
-    )
-    paths, plates = columns["path"].combine_chunks(), columns["plate"].combine_chunks()
-    first = np.ones(len(paths), bool)
-    if len(paths) > 1:
-        first[1:] = pc.not_equal(paths[1:], paths[:-1]).to_numpy(zero_copy_only=False)
-    images = columns.filter(pa.array(first)).combine_chunks()
-    key = pc.coalesce(_joined(paths, plates, first), images["sha256"], images["path"])
+    columns = boxes.select(names).cast(pa.schema([(name, pa.string()) for name in names]))
+    if not _in_order(columns):
+        columns = columns.sort_by([("path", "ascending"), ("plate", "ascending")])
+    first = np.ones(len(columns), bool)
+    first[1:] = pc.not_equal(columns["path"][1:], columns["path"][:-1]).to_numpy()
+    images = columns if first.all() else columns.filter(pa.array(first))
+    key = pc.coalesce(_joined(columns["plate"].combine_chunks(), first), images["sha256"], images["path"])
     return images.append_column("key", key)
 
 
-def _joined(paths: pa.Array, plates: pa.Array, first: np.ndarray) -> pa.Array:
+def _in_order(columns: pa.Table) -> bool:
+    """Whether the rows are by path and, of one photograph, by plate: a copy in order costs as much again."""
+    path, plate = columns["path"], pc.fill_null(columns["plate"], LAST)
+    later = pc.greater(path[1:], path[:-1])
+    same = pc.and_(pc.equal(path[1:], path[:-1]), pc.greater_equal(plate[1:], plate[:-1]))
+    return pc.all(pc.or_(later, same)).as_py() is not False
+
+
+def _joined(plates: pa.Array, first: np.ndarray) -> pa.Array:
     """For each first row of a path, the first of the plates that are joined to its own by photographs of several."""
     distinct = plates.dictionary_encode()
     number = distinct.indices.fill_null(-1).to_numpy()
@@ -192,12 +164,13 @@ def _joined(paths: pa.Array, plates: pa.Array, first: np.ndarray) -> pa.Array:
 
 def _uniform(keys: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
     """A number in [0, 1) for each key, that depends on the key and the seed alone."""
-    distinct = (
-        pc.dictionary_encode(keys).combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys.dictionary_encode()
-    )
+    distinct = (keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys).dictionary_encode()
     salt = str(seed).encode() + b":"
-    digests = [hashlib.blake2b(salt + key.encode(), digest_size=8).digest() for key in distinct.dictionary.to_pylist()]
-    numbers = np.frombuffer(b"".join(digests), ">u8").astype(np.float64) / 2.0**64
+    digests = bytearray()
+    for start in range(0, len(distinct.dictionary), BATCH):
+        for key in distinct.dictionary.slice(start, BATCH).to_pylist():
+            digests += hashlib.blake2b(salt + key.encode(), digest_size=8).digest()
+    numbers = np.frombuffer(digests, ">u8").astype(np.float64) / 2.0**64
     return numbers[distinct.indices.to_numpy()]
 
 

@@ -182,7 +182,7 @@ class Evidence:
             return pd.DataFrame(columns=["shifted"])
         boxes = read_table(self.project.path("data/boxes.parquet"))
         splits = read_table(self.project.path("data/splits.parquet"))
-        table = between_splits(boxes, splits, self.params["split.max_psi"], self.params["split.max_ks"])
+        table = between_splits([(boxes, splits)], self.params["split.max_psi"], self.params["split.max_ks"])
         return table[table["shifted"].astype(bool)]
 
     @cached_property

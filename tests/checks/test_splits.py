@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from checks.suites.splits import crossings, near_duplicates
+from checks.suites.splits import crossings, near_duplicates, suspects
 
 
 @pytest.fixture
@@ -48,10 +48,31 @@ def test_equal_names_without_a_plate_are_no_leak(labels, splits):
     assert all(crossing.success for crossing in crossings(splits, labels))
 
 
+def test_only_photographs_that_may_cross_are_compared(labels, splits):
+    second = labels.iloc[[0]].assign(plate=labels.loc[2, "plate"])
+    labels.loc[4, "sha256"] = labels.loc[1, "sha256"]
+    labels = pd.concat([labels, second]).sort_values("path", kind="stable", ignore_index=True)
+    parts = [labels[labels["path"] == path] for path in labels["path"].unique()]
+
+    few = suspects(lambda: ((part, splits[splits["path"].isin(part["path"])]) for part in parts))
+
+    assert sorted(few[0]["path"]) == sorted(splits["path"][[0, 1, 2, 4]])
+    order = splits.set_index("path").loc[few[0]["path"]].reset_index()
+    assert crossings(*few) == crossings(order, labels)
+    assert [crossing.images for crossing in crossings(*few)] == [2, 0, 2]
+
+
+def test_where_nothing_can_cross_nothing_is_compared(labels, splits):
+    few = suspects(lambda: [(labels, splits)])
+
+    assert [len(table) for table in few] == [0, 0]
+    assert all(crossing.success for crossing in crossings(*few))
+
+
 def test_near_duplicates_are_counted_and_shown(splits):
     hashes = pd.DataFrame({"path": splits["path"], "dhash": np.uint64([0, 2**40 - 1, 0b111, 2**60, 2**63, 2**40 - 2])})
 
-    val, test, test_in_val = near_duplicates(splits, hashes)
+    val, test, test_in_val = near_duplicates([(hashes, splits)])
 
     assert (val.near, val.checked) == (1, 1)
     assert val.pairs == [(splits["path"][2], splits["path"][0], 3)]

@@ -50,7 +50,7 @@ def test_the_card_is_one_page_escaped_and_the_same_each_time(boxes, root, tmp_pa
             splits=splits,
             meanings={"box_inside_image": "the box lies inside the image"},
             findings=["<b>88% of plates are from 皖</b>"],
-            between_splits=between_splits(boxes, splits),
+            between_splits=between_splits([(boxes, splits)]),
             augmented=[from_array(np.zeros((32, 20, 3), np.uint8), caption="flip")],
         )
         pages.append((tmp_path / name).read_text(encoding="utf-8"))

@@ -11,7 +11,8 @@ from plates.ccpd.subsets import OfficialLists, has_official_splits, official_lis
 from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
 from plates.columns import SPLITS
 from plates.errors import UserError
-from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially, strata
+from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially
+from plates.splits.strata import photographs, strata
 
 
 def boxes(rows: list[tuple[str, str | None]]) -> pa.Table:
@@ -107,8 +108,8 @@ def test_strata_measure_how_evenly_subsets_and_sizes_are_divided() -> None:
     table = with_boxes(boxes(rows), [100.0 if number % 3 else 900.0 for number in range(4000)])
     splits = split_by_plate(boxes(rows), 0).table.to_pandas()
 
-    even = strata(table, splits)
-    skewed = strata(table, splits.assign(split=splits["split"].mask(splits["subset"] == "blur", "train")))
+    even = strata(photographs(table, splits))
+    skewed = strata(photographs(table, splits.assign(split=splits["split"].mask(splits["subset"] == "blur", "train"))))
 
     assert even["stratum"].tolist() == ["subset base", "subset blur", "size 0%-1%", "size 4%-8%"]
     assert even["photographs"].tolist()[:2] == [2000, 2000]
@@ -121,7 +122,7 @@ def test_strata_measure_how_evenly_subsets_and_sizes_are_divided() -> None:
 def test_a_stratum_of_few_plates_is_not_called_uneven() -> None:
     rows = [*many, *[(f"ccpd_tilt/{number}.jpg", f"沪B{number:05d}") for number in range(4)]]
     splits = split_by_plate(boxes(rows), 0).table.to_pandas()
-    found = strata(with_boxes(boxes(rows), [100.0] * len(rows)), splits).set_index("stratum")
+    found = strata(photographs(with_boxes(boxes(rows), [100.0] * len(rows)), splits)).set_index("stratum")
     assert found.loc["subset tilt", "off"] > 0.05
     assert not found.loc["subset tilt", "uneven"]
 
@@ -138,7 +139,7 @@ def test_real_plates_are_divided_evenly_over_subsets_and_sizes(shared: Path) -> 
     ]
     images = pa.Table.from_pylist(rows, schema=pa.schema([LABELS_SCHEMA.field(name) for name in IMAGE_COLUMNS]))
     labels, _ = parse_labels(images)
-    found = strata(labels.to_pandas(), split_by_plate(labels, 0).table.to_pandas())
+    found = strata(photographs(labels.to_pandas(), split_by_plate(labels, 0).table.to_pandas()))
     assert found["off"].max() < 0.01
     assert not found["uneven"].any()
 
