@@ -8,12 +8,11 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow.parquet as pq
 
 from plates.efficientdet.data import tfrecords as shards
 from plates.photographs.content import Photographs
 from plates.scoring.classes import classes
-from plates.scoring.ignored import with_regions
+from plates.scoring.ignored import regions
 from stages.run import Run
 from stages.stage import asset
 
@@ -29,10 +28,10 @@ from stages.stage import asset
 )
 def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords
-    manifest = shards.write(
-        with_regions(pq.read_table(path("data/boxes.parquet"), columns=shards.BOX_COLUMNS), run.project),
-        pq.read_table(path("data/splits.parquet"), columns=shards.SPLIT_COLUMNS),
-        classes(run.project),
+    names = classes(run.project)
+    manifest = shards.write_images(
+        shards.images_from(path("data/boxes.parquet"), path("data/splits.parquet"), names, regions(run.project)),
+        names,
         Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
         path("data/tfrecords"),
         work=run.project.scratch / "tfrecords",

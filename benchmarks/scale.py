@@ -9,18 +9,23 @@ photographs themselves takes as long for each: `scan.py` and `tfrecords.py` meas
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-from labels import naming
+import pandas as pd
+import pyarrow as pa
+from labels import naming, parsing
 from measure import measured, save, table
 
-from plates.ccpd.table import read_labels
-from plates.efficientdet.data.tfrecords import BOX_COLUMNS, SPLIT_COLUMNS, plan
-from plates.files import write_parquet
+from assets.splits import keys
+from plates import parts
+from plates.ccpd.table import LABELS_SCHEMA
+from plates.efficientdet.data.tfrecords import plan
+from plates.files import parquet_writer, write_parquet
+from plates.splits import shift
 from plates.splits.split import split_by_plate
+from plates.splits.strata import strata_of
 
 SHARD_BYTES = 128 << 20
 
@@ -44,50 +49,94 @@ def timed(count: int, step: Callable[[], Any]) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu, "count": count}
 
 
-def parsing(count: int, folder: Path) -> dict[str, float]:
+def labelling(count: int, folder: Path) -> dict[str, float]:
     """As the asset `labels`."""
-
-    def step() -> None:
-        labels, unparsed = read_labels(folder / "raw_images.parquet")
-        assert len(labels) == count
-        assert not len(unparsed)
-        write_parquet(folder / "labels.parquet", labels)
-
-    return timed(count, step)
+    return parsing(count, folder / "raw_images.parquet")
 
 
 def validating(count: int, folder: Path) -> dict[str, float]:
-    """The suites, as `boxes` asks them; the import of Great Expectations is not timed."""
-    from checks.annotations import validate
+    """As the asset `boxes`, with a delivery before this one; the import of Great Expectations is not timed."""
+    from checks.annotations import Gate
     from checks.suites.suite import expectations
+    from checks.whole import survey
 
     expectations()
-    return timed(count, lambda: validate(pq.read_table(folder / "labels.parquet").to_pandas()))
+
+    def labels() -> Iterator[pd.DataFrame]:
+        return (part.to_pandas() for part in parts.by_photograph(parts.read(folder / "labels.parquet")))
+
+    def step() -> None:
+        gate = Gate(survey(labels))
+        looks = shift.Looks(folder / "looks.parquet")
+        with (
+            parquet_writer(folder / "boxes.parquet", LABELS_SCHEMA) as keep,
+            parquet_writer(looks.file, shift.SCHEMA) as look,
+        ):
+            for part in labels():
+                accepted, _ = gate.judge(part)
+                keep(pa.Table.from_pandas(accepted, LABELS_SCHEMA, preserve_index=False))
+                look(pa.Table.from_pandas(shift.features(accepted), shift.SCHEMA, preserve_index=False))
+        assert gate.judgement().labelled == count
+        shift.compare(looks, looks)
+
+    return timed(count, step)
 
 
 def splitting(count: int, folder: Path) -> dict[str, float]:
     """As the asset `splits`."""
 
     def step() -> None:
-        divided = split_by_plate(pq.read_table(folder / "labels.parquet"), seed=0)
-        write_parquet(folder / "splits.parquet", divided.table)
+        write_parquet(folder / "splits.parquet", split_by_plate(keys(folder / "boxes.parquet"), seed=0).table)
+        strata_of(folder / "boxes.parquet", folder / "splits.parquet")
 
     return timed(count, step)
+
+
+def pairs(folder: Path, table: str, columns: list[str]) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    rows = parts.by_photograph(parts.read(folder / f"{table}.parquet", columns))
+    for part, splits in parts.beside(rows, parts.read(folder / "splits.parquet")):
+        yield part.to_pandas(), splits.to_pandas()
+
+
+def crossing(count: int, folder: Path) -> dict[str, float]:
+    """As the check `nothing_in_two_splits`."""
+    from checks.suites.splits import crossings, suspects
+
+    def step() -> None:
+        found = crossings(*suspects(lambda: pairs(folder, "boxes", ["path", "name", "sha256", "plate"])))
+        assert all(crossing.success for crossing in found)
+
+    return timed(count, step)
+
+
+def comparing(count: int, folder: Path) -> dict[str, float]:
+    """As the check `few_near_duplicates`; the hashes are random, so that hardly any are near."""
+    from checks.suites.splits import near_duplicates
+
+    return timed(count, lambda: near_duplicates(pairs(folder, "raw_images", ["path", "dhash"])))
 
 
 def planning(count: int, folder: Path) -> dict[str, float]:
     """As `tfrecords` begins: which photograph goes into which shard."""
 
     def step() -> None:
-        boxes = pq.read_table(folder / "labels.parquet", columns=BOX_COLUMNS)
-        splits = pq.read_table(folder / "splits.parquet", columns=SPLIT_COLUMNS)
-        images = plan.images_table(boxes, splits, {1: "license_plate"})
-        assert sum(len(shard.rows) for shard in plan.shards(images, One(folder), 0, SHARD_BYTES)) == count
+        tables = folder / "boxes.parquet", folder / "splits.parquet"
+        images = plan.images_from(*tables, {1: "license_plate"}, LABELS_SCHEMA.empty_table().to_pandas())
+        planned = plan.shards(images, One(folder), 0, SHARD_BYTES)
+        assert sum(len(shard.rows) for shard in planned) == count
+        assert len(plan.rows_of(images, planned[0].rows)) == len(planned[0].rows)
 
     return timed(count, step)
 
 
-STEPS = {"names to labels": parsing, "labels validated": validating, "splits": splitting, "shards planned": planning}
+STEPS = {
+    "names to labels": labelling,
+    "labels validated": validating,
+    "splits": splitting,
+    "nothing in two splits": crossing,
+    "near-duplicates": comparing,
+    "shards planned": planning,
+}
 
 
 def main(*counts: int) -> None:
@@ -98,6 +147,7 @@ def main(*counts: int) -> None:
             measured(naming, count, folder / "raw_images.parquet")
             for name, work in STEPS.items():
                 rows[f"{count:,}: {name}"] = measured(work, count, folder)
+                print(f"{count:,}: {name}: {rows[f'{count:,}: {name}']}", flush=True)
     table(rows, "rows")
     save("scale", rows)
 

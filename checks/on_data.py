@@ -147,13 +147,11 @@ def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
 )
 def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.efficientdet.data import tfrecords
-    from plates.scoring.ignored import with_regions
+    from plates.scoring.ignored import regions
 
-    report = tfrecords.verify(
-        project.path("data/tfrecords"),
-        with_regions(pq.read_table(project.path("data/boxes.parquet"), columns=tfrecords.BOX_COLUMNS), project),
-        pq.read_table(project.path("data/splits.parquet"), columns=tfrecords.SPLIT_COLUMNS),
-    )
+    folder, boxes, splits = (project.path(f"data/{name}") for name in ("tfrecords", "boxes.parquet", "splits.parquet"))
+    label_map = tfrecords.read_manifest(folder).label_map
+    report = tfrecords.verify_images(folder, tfrecords.images_from(boxes, splits, label_map, regions(project)))
     figures = {"TFRecords": report.examples, "boxes": report.boxes, "differences": len(report.problems)}
     if not report.problems:
         return passed(f"{report.examples:,} TFRecords with {report.boxes:,} boxes equal the table", figures=figures)

@@ -16,8 +16,9 @@ GROUPS = 8
 """Row groups of a part: 262,144 rows, about 100 MB of labels."""
 
 
-def read(path: Path, columns: list[str] | None = None, groups: int = GROUPS) -> Iterator[pa.Table]:
-    """The rows of a Parquet file in order, `groups` row groups at a time; one part at least."""
+def read(path: Path, columns: list[str] | None = None, groups: int | None = None) -> Iterator[pa.Table]:
+    """The rows of a Parquet file in order, `groups` (None: `GROUPS`) row groups at a time; one part at least."""
+    groups = groups or GROUPS
     with pq.ParquetFile(path) as file:
         for start in range(0, file.num_row_groups, groups):
             yield file.read_row_groups(range(start, min(start + groups, file.num_row_groups)), columns)
@@ -54,7 +55,7 @@ def beside(parts: Iterable[pa.Table], others: Iterable[pa.Table]) -> Iterator[tu
             rest = more if rest is None else pa.concat_tables([rest, more])
         if rest is None:
             return
-        end = pc.search_sorted(rest["path"], pa.array([last.as_py()], pa.string()), side="right")[0].as_py()
+        end = pc.search_sorted(rest["path"], pa.array([last.as_py()], rest["path"].type), side="right")[0].as_py()
         yield part, rest.slice(0, end)
         rest = rest.slice(end)
 

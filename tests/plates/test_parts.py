@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -40,3 +41,26 @@ def test_a_photograph_is_in_one_part(numbers: list[int], size: int) -> None:
     seen = [set(part["path"].to_pylist()) for part in found]
     assert sum(map(len, seen)) == len(set().union(*seen)), "the parts share no path"
     assert all(seen)
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.sets(st.integers(0, 9)), st.integers(1, 5), st.integers(1, 5))
+def test_two_tables_are_read_side_by_side(rows: list[int], others: set[int], size: int, other_size: int) -> None:
+    left, right = (pa.table({"path": pa.array(sorted(map(str, of)), pa.string())}) for of in (rows, others))
+    first = parts.by_photograph(left.slice(start, size) for start in range(0, len(left), size))
+    second = (right.slice(start, other_size) for start in range(0, len(right), other_size))
+    joined = [
+        (part["path"].to_pylist(), sorted(set(part["path"].to_pylist()) & set(other["path"].to_pylist())))
+        for part, other in parts.beside(first, second)
+    ]
+    for paths, matched in joined:
+        assert matched == sorted(set(paths) & set(map(str, others)))
+    if others:
+        assert [path for paths, _ in joined for path in paths] == sorted(map(str, rows))
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None])))
+def test_what_occurs_twice_is_found_and_nulls_are_not(values: list[str | None]) -> None:
+    rows = pd.DataFrame({"name": pd.Series(values, dtype="str")})
+    known = [value for value in values if value is not None]
+    expected = [value is not None and known.count(value) > 1 for value in values]
+    assert parts.repeated(parts.hashes(rows, ["name"], known="name")).tolist() == expected

@@ -5,9 +5,9 @@ The examples carry the feature names of the TF Object Detection API, which googl
 
 from plates.efficientdet.data.tfrecords.example import Example
 from plates.efficientdet.data.tfrecords.manifest import Manifest, read_manifest
-from plates.efficientdet.data.tfrecords.plan import BOX_COLUMNS, SPLIT_COLUMNS
-from plates.efficientdet.data.tfrecords.verify import Verification, read, verify
-from plates.efficientdet.data.tfrecords.write import write
+from plates.efficientdet.data.tfrecords.plan import BOX_COLUMNS, SPLIT_COLUMNS, images_from
+from plates.efficientdet.data.tfrecords.verify import Verification, read, verify, verify_images
+from plates.efficientdet.data.tfrecords.write import write, write_images
 
 __all__ = [
     "BOX_COLUMNS",
@@ -15,8 +15,11 @@ __all__ = [
     "Example",
     "Manifest",
     "Verification",
+    "images_from",
     "read",
     "read_manifest",
     "verify",
+    "verify_images",
     "write",
+    "write_images",
 ]

@@ -6,11 +6,13 @@ import pyarrow.compute as pc
 
 
 class Paths:
-    """An index of a column of paths: eight bytes a row, and the paths once more, sorted."""
+    """An index of a column of paths: eight bytes a row; and, if they are not in order, the paths once more, sorted."""
 
     def __init__(self, paths: pa.ChunkedArray) -> None:
-        self._order = pc.sort_indices(paths).to_numpy()
-        self._sorted = paths.take(self._order)
+        self._order, self._sorted = np.arange(len(paths)), paths
+        if pc.any(pc.less(paths[1:], paths[:-1])).as_py():
+            self._order = pc.sort_indices(paths).to_numpy()
+            self._sorted = paths.take(self._order)
 
     def find(self, paths: pa.ChunkedArray | list[str]) -> np.ndarray:
         """The row of each of `paths`, -1 if there is none: [len(paths)], int64."""

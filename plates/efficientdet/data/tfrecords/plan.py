@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from plates import parts
 from plates.columns import BOX, CORNERS, SPLITS
 from plates.efficientdet.data.tfrecords.paths import Paths
 from plates.errors import UserError
@@ -30,6 +32,52 @@ class PlannedShard:
     file: str
     rows: np.ndarray
     bytes: int
+
+
+def images_from(boxes: Path, splits: Path, label_map: dict[int, str], ignored: pd.DataFrame) -> pa.Table:
+    """`images_table` of the files of the two tables, both by path, and of the regions to ignore.
+
+    Only what is planned is held, about 270 bytes a photograph; the files are read a part at a time.
+
+    Args:
+        boxes: file of the boxes table.
+        splits: file of the splits table.
+        label_map: class names by id.
+        ignored: rows of the labels table.
+    """
+    regions = pa.Table.from_pandas(ignored, preserve_index=False).select(BOX_COLUMNS)
+    crowd = pa.repeat(True, len(regions))
+    tables = []
+    rows = parts.by_photograph(parts.read(boxes, BOX_COLUMNS))
+    for part, of_part in parts.beside(rows, parts.read(splits, SPLIT_COLUMNS)):
+        both = pa.concat_tables([_with_crowd(part), regions.cast(part.schema).append_column("crowd", crowd)])
+        tables.append(images_table(both, of_part, label_map).combine_chunks())
+    planned, listed = sum(map(len, tables)), pq.read_metadata(splits).num_rows
+    if planned < listed:
+        raise UserError(
+            f"boxes and splits are of different images: {listed - planned} only in splits, after the last of the "
+            "boxes: run `plates materialize splits`"
+        )
+    return pa.concat_tables(tables)
+
+
+def rows_of(images: pa.Table, rows: np.ndarray) -> pa.Table:
+    """`images.take(rows)`, -1 for a row of nulls, which does not join the table's chunks first.
+
+    Joined, ten million paths are a copy of 1 GB at every call.
+    """
+    batches = images.to_batches()
+    starts = np.cumsum([0, *map(len, batches)])
+    batch = np.searchsorted(starts, rows, "right") - 1
+    at = np.argsort(batch, kind="stable")
+    found = [
+        batches[number].take(pa.array(rows[at][batch[at] == number] - starts[number]))
+        for number in np.unique(batch[rows >= 0])
+    ]
+    place = np.zeros(len(rows), np.int64)
+    known = at[rows[at] >= 0]
+    place[known] = np.arange(len(known))
+    return pa.Table.from_batches(found, images.schema).combine_chunks().take(pa.array(place, mask=rows < 0))
 
 
 def images_table(
@@ -53,10 +101,10 @@ def images_table(
     _usable(boxes, label_map)
     images = {name: splits[name] for name in SPLIT_COLUMNS}
     images |= {"sha256": boxes["sha256"].take(first)}
-    images |= {name: boxes[name].take(first).cast(pa.int64()) for name in ("width", "height")}
+    images |= {name: boxes[name].take(first).cast(pa.int32()) for name in ("width", "height")}
     order = np.argsort(image, kind="stable")
     labelled = order[boxes["class"].is_valid().to_numpy()[order]]
-    starts = np.searchsorted(image[labelled], np.arange(len(splits) + 1)).astype(np.int32)
+    starts = pa.array(np.searchsorted(image[labelled], np.arange(len(splits) + 1)), pa.int32())
     for name in ("class", "crowd", *BOX, *CORNERS):
         values = boxes[name].take(labelled).combine_chunks()
         images[name] = pa.ListArray.from_arrays(starts, values)

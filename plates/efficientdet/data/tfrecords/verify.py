@@ -65,28 +65,31 @@ def read(shard: Path) -> Iterator[Example]:
 
 
 def verify(
-    folder: Path,
-    boxes: pa.Table | pd.DataFrame,
-    splits: pa.Table | pd.DataFrame,
-    *,
-    workers: int | None = None,
-    progress: Progress | None = None,
+    folder: Path, boxes: pa.Table | pd.DataFrame, splits: pa.Table | pd.DataFrame, **options: Any
 ) -> Verification:
-    """Reads all shards of `folder` and compares them with the tables they came from.
+    """`verify_images` of tables in memory, with its `options`."""
+    return verify_images(folder, plan.images_table(boxes, splits, read_manifest(folder).label_map), **options)
+
+
+def verify_images(
+    folder: Path, images: pa.Table, *, workers: int | None = None, progress: Progress | None = None
+) -> Verification:
+    """Reads all shards of `folder` and compares them with the table of images they were written from.
 
     Checked: each shard's size, SHA-256 and count; each example's CRCs; each image's content hash, that it decodes to
     the last coefficient, and its size; boxes, classes and corners against the table; that every image is in its
     split exactly once.
 
     Args:
+        folder: of the shards.
+        images: of `plan.images_table` or `plan.images_from`.
         workers: decoding threads; None: one per core.
         progress: called on this thread with the examples read and the total.
 
     Raises:
-        UserError: there is no manifest, or the tables are inconsistent; everything else is in the report.
+        UserError: there is no manifest; everything else is in the report.
     """
     manifest = read_manifest(folder)
-    images = plan.images_table(boxes, splits, manifest.label_map)
     paths = images["path"]
     index = Paths(paths)
     report = Verification()
@@ -99,7 +102,7 @@ def verify(
                 examples = list(_parsed(chunk, shard.file, report.problems))
                 rows = index.find([example.path for example in examples])
                 np.add.at(seen, rows[rows >= 0], 1)
-                expected = images.take(pa.array(rows, mask=rows < 0)).to_pylist()
+                expected = plan.rows_of(images, rows).to_pylist()
                 checks = pool.map(partial(_check, split, manifest.label_map), examples, expected)
                 for example, found in zip(examples, checks, strict=True):
                     where = f"{shard.file}: {example.path}"

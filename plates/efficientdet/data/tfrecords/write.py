@@ -40,6 +40,25 @@ def write(
     label_map: dict[int, str],
     photographs: plan.Photographs,
     folder: Path,
+    **options: Any,
+) -> Manifest:
+    """`write_images` of tables in memory, with its `options`.
+
+    Args:
+        boxes: the columns of `labels.parquet`; a row with class null is an image without a plate.
+        splits: the columns of `splits.parquet`, which says what is written.
+        label_map: as in `write_images`.
+        photographs: likewise.
+        folder: likewise.
+    """
+    return write_images(plan.images_table(boxes, splits, label_map), label_map, photographs, folder, **options)
+
+
+def write_images(
+    images: pa.Table,
+    label_map: dict[int, str],
+    photographs: plan.Photographs,
+    folder: Path,
     *,
     work: Path | None = None,
     seed: int = 0,
@@ -47,13 +66,15 @@ def write(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Writes `folder` with the shards of all images in `splits` and `manifest.json`, which it returns.
+    """Writes `folder` with the shards of all images and `manifest.json`, which it returns.
 
     Args:
-        boxes: the columns of `labels.parquet`; a row with class null is an image without a plate.
-        splits: the columns of `splits.parquet`, which says what is written.
+        images: of `plan.images_table` or `plan.images_from`.
+        label_map: class names by id.
         photographs: gives their JPEGs.
+        folder: replaced.
         work: keeps finished shards of a run that was cut off; None: a hidden folder beside `folder`.
+        seed: of the order.
         shard_mib: size of a shard in MiB, about.
         workers: most processes to start, if there is enough work for them; None: one per core.
         progress: called after every shard with the images done and the total.
@@ -62,7 +83,6 @@ def write(
         UserError: the tables are inconsistent; files are missing, changed since the scan, not JPEGs or outside their
             root; the disk is full. `folder` is then unchanged, and finished shards are kept for the next run.
     """
-    images = plan.images_table(boxes, splits, label_map)
     planned = plan.shards(images, photographs, seed, round(shard_mib * MEBI))
     work = work or folder.with_name(f".{folder.name}.work")
     work.mkdir(parents=True, exist_ok=True)
@@ -70,7 +90,7 @@ def write(
     _check_space(work, needed)
     ids = {name: number for number, name in label_map.items()}
     workers = min(workers or os.cpu_count() or 1, len(planned), 1 + needed // PER_WORKER)
-    taken = ((shard.file, images.take(shard.rows)) for shard in planned)
+    taken = ((shard.file, plan.rows_of(images, shard.rows)) for shard in planned)
     done: list[tuple[Path, Shard]] = []
     written = 0
     try:
@@ -167,7 +187,7 @@ def _place(path: Path, target: Path) -> None:
 def _manifest(images: pa.Table, shards: list[Shard], label_map: dict[int, str]) -> Manifest:
     splits, class_counts = {}, {}
     for split in SPLITS:
-        of_split = images.filter(pc.equal(images["split"], split))
+        of_split = images.select(["class", "crowd"]).filter(pc.equal(images["split"], split))
         real = pc.invert(pc.list_flatten(of_split["crowd"]))
         counted = pc.value_counts(pc.list_flatten(of_split["class"]).filter(real)).to_pylist()
         names = {count["values"]: count["counts"] for count in counted}
