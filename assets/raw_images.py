@@ -8,6 +8,8 @@ A file whose size and time have not changed since the last scan is not read agai
 import hashlib
 import json
 import os
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,13 +17,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from plates import parts
 from plates.ccpd.subsets import find_lists
-from plates.files import remove, write_json, write_parquet
+from plates.files import parquet_writer, remove, write_json
 from plates.photographs.content import Photographs
 from plates.photographs.convert import TAKEN_SCHEMA, as_they_are, convert_images, convertible
 from plates.photographs.decode import decode_images
-from plates.photographs.scan import not_read, scan
+from plates.photographs.scan import RAW_IMAGES_SCHEMA, not_read, scan
 from plates.remote import Remote, read
 from stages.run import Run
 from stages.stage import Output, asset
@@ -48,52 +52,61 @@ def raw_images(run: Run) -> dict[str, Any]:
     )
     if found.foreign:
         run.progress.say(not_read(found.foreign))
-    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
-    images = decode_images(
-        taken_in(run, found.table, photographs),
-        photographs,
-        cache=run.project.scratch / "decoded.parquet",
-        progress=run.progress("photographs decoded"),
-    )
-    write_parquet(run.project.path("data/raw_images.parquet"), images.replace_schema_metadata(beside(run)))
-    frame: pd.DataFrame = images.select(["subset", "bytes", "problem"]).to_pandas()
-    subsets = frame.groupby("subset").agg(images=("bytes", "size"), MiB=("bytes", lambda sizes: sizes.sum() / 2**20))
+    file = run.project.path("data/raw_images.parquet")
+    subsets: list[pd.DataFrame] = []
+    counts: Counter[str] = Counter()
+    with parquet_writer(file, TAKEN_SCHEMA.with_metadata(beside(run))) as write:
+        for images in parts.read(run.project.scan_cache, RAW_IMAGES_SCHEMA.names):
+            counts["able"] += pc.sum(convertible(images)).as_py() or 0
+            taken = taken_in(run, images)
+            write(taken)
+            for name in ("problem", "source", "orientation"):
+                counts[name] += len(taken) - taken[name].null_count
+            subsets.append(
+                taken.select(["subset", "bytes"]).to_pandas().groupby("subset")["bytes"].agg(["size", "sum"])
+            )
+    if counts["able"] and run.params.data.convert != "when_needed":
+        run.progress.say(
+            f"{counts['able']:,} photographs are not JPEGs or not upright. To convert them: plates run --set "
+            "data.convert=when_needed"
+        )
+    sizes = pd.concat(subsets).groupby("subset").sum()
+    of_subsets = pd.DataFrame({"images": sizes["size"], "MiB": sizes["sum"] / 2**20})
     if found.unreadable:
         run.log.warning(
             f"{len(found.unreadable):,} files or folders cannot be read: " + "; ".join(found.unreadable[:5])
         )
     return {
-        **described(TAKEN_SCHEMA, len(frame)),
-        "pictures": dg.MetadataValue.md(pictures(run, images)),
-        "images": len(frame),
+        **described(TAKEN_SCHEMA, found.kept + found.read),
+        "pictures": dg.MetadataValue.md(pictures(run, file)),
+        "images": found.kept + found.read,
         "symbolic links skipped": found.links,
         "files that are not images": found.other_files,
-        "unusable": int(frame["problem"].notna().sum()),
-        "converted": len(images) - images["source"].null_count,
-        "turned upright": len(images) - images["orientation"].null_count,
-        "bytes": int(frame["bytes"].sum()),
+        "unusable": counts["problem"],
+        "converted": counts["source"],
+        "turned upright": counts["orientation"],
+        "bytes": int(sizes["sum"].sum()),
         "read now": found.read,
-        "subsets": dg.MetadataValue.md(subsets.round(1).to_markdown()),
+        "subsets": dg.MetadataValue.md(of_subsets.round(1).to_markdown()),
     }
 
 
-def taken_in(run: Run, images: pa.Table, photographs: Photographs) -> pa.Table:
-    """The scan's images, with upright JPEGs in place of other images if `data.convert` says so."""
-    params = run.params.data
+def taken_in(run: Run, images: pa.Table) -> pa.Table:
+    """A part of the scan's images, decoded; with upright JPEGs in place of others if `data.convert` says so."""
+    params, scratch = run.params.data, run.project.scratch
+    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
     if params.convert == "when_needed":
-        return convert_images(
+        images = convert_images(
             images,
             photographs,
-            cache=run.project.scratch / "converted.parquet",
+            cache=scratch / "converted.parquet",
             quality=params.convert_quality,
             progress=run.progress("photographs converted"),
         )
-    if able := pc.sum(convertible(images)).as_py():
-        run.progress.say(
-            f"{able:,} photographs are not JPEGs or not upright. To convert them: plates run --set "
-            "data.convert=when_needed"
-        )
-    return as_they_are(images)
+    else:
+        images = as_they_are(images)
+    cache = scratch / "decoded.parquet"
+    return decode_images(images, photographs, cache=cache, progress=run.progress("photographs decoded"))
 
 
 def beside(run: Run) -> dict[str, str]:
@@ -113,13 +126,17 @@ def beside(run: Run) -> dict[str, str]:
     }
 
 
-def pictures(run: Run, images: pa.Table) -> str:
+def pictures(run: Run, file: Path) -> str:
     """A few photographs, evenly over the folder, as Markdown."""
     from plates.card.pictures import of_files
     from plates.pages.sheets import markdown
 
-    few = images.take(np.unique(np.linspace(0, len(images) - 1, PICTURES).astype(np.int64))).to_pydict()
-    return markdown(of_files(few["path"], run.project.photographs, few["subset"]))
+    wanted = np.unique(np.linspace(0, pq.read_metadata(file).num_rows - 1, PICTURES).astype(np.int64))
+    few, start = [], 0
+    for images in parts.read(file, ["path", "subset"]):
+        few += images.take(wanted[(wanted >= start) & (wanted < start + len(images))] - start).to_pylist()
+        start += len(images)
+    return markdown(of_files([row["path"] for row in few], run.project.photographs, [row["subset"] for row in few]))
 
 
 def draw_sample(run: Run) -> None:

@@ -24,6 +24,18 @@ def read(path: Path, columns: list[str] | None = None, groups: int | None = None
             yield file.read_row_groups(range(start, min(start + groups, file.num_row_groups)), columns)
 
 
+def sound(path: Path, schema: pa.Schema) -> bool:
+    """Whether a file that only saves work can be read and has `schema`, its notes too."""
+    try:
+        if not pq.read_schema(path).equals(schema, check_metadata=True):
+            return False
+        for _ in read(path):
+            pass
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
 def by_photograph(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same rows, cut where a photograph ends: the rows of one `path` are in one part."""
     rest: pa.Table | None = None

@@ -157,11 +157,12 @@ class Remote:
         return self.url.partition("://")[2]
 
     def _listed(self) -> list[Any]:
+        """What is in this folder, in the order of the paths below it."""
         from pyarrow.fs import FileSelector
 
         with self._asked():
             found = _store(self._bucket).get_file_info(FileSelector(self._key, allow_not_found=True))
-        return sorted(found, key=lambda info: str(info.base_name))
+        return sorted(found, key=_place)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
@@ -234,3 +235,9 @@ def _kept(folder: Path, limit: int) -> Any:
         return Cache(str(folder), size_limit=limit)
     except sqlite3.DatabaseError as error:
         raise UserError(f"{folder} is damaged ({error}): remove it; its content is then read again") from error
+
+
+def _place(info: Any) -> str:
+    from pyarrow.fs import FileType
+
+    return str(info.base_name) + "/" * (info.type == FileType.Directory)

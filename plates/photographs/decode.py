@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import simplejpeg
 from PIL import Image
 
-from plates.files import read_cache, write_parquet
+from plates import parts
+from plates.files import parquet_writer
 from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
 from plates.photographs.scan import RAW_IMAGES_SCHEMA
@@ -59,7 +60,7 @@ def decode_images(
     Returns:
         The table, in `DECODED_SCHEMA`.
     """
-    known = _known(cache)
+    known = _known(cache, images["sha256"])
     whole = pc.or_kleene(pc.is_null(images["problem"]), pc.starts_with(images["problem"], TURNED))
     small = pc.less_equal(pc.multiply(images["width"].cast("int64"), images["height"]), MOST_MEGAPIXELS * 10**6)
     new = pc.invert(pc.is_in(images["sha256"], known["sha256"].combine_chunks()))
@@ -75,8 +76,9 @@ def decode_images(
                 progress(start + len(found), len(todo))
         damage, hashes = zip(*found, strict=True)
         columns = [part["sha256"].combine_chunks(), pa.array(damage, pa.string()), pa.array(hashes, pa.uint64())]
-        known = pa.concat_tables([known, pa.table(columns, schema=CACHE_SCHEMA)])
-        write_parquet(cache, known)
+        decoded = pa.table(columns, schema=CACHE_SCHEMA)
+        known = pa.concat_tables([known, decoded])
+        _keep(cache, decoded)
     at = pc.index_in(images["sha256"], known["sha256"].combine_chunks())
     problem = pc.coalesce(pc.take(known["damage"], at), images["problem"])
     images = images.set_column(images.schema.get_field_index("problem"), DECODED_SCHEMA.field("problem"), problem)
@@ -115,6 +117,18 @@ def dhash(grey: np.ndarray) -> int:
     return int.from_bytes(np.packbits(small[:, :-1] > small[:, 1:]).tobytes(), "big")
 
 
-def _known(cache: Path) -> pa.Table:
-    known = read_cache(cache, CACHE_SCHEMA)
-    return CACHE_SCHEMA.empty_table() if known is None else known
+def _known(cache: Path, contents: pa.ChunkedArray) -> pa.Table:
+    """What is known of these contents."""
+    found = [CACHE_SCHEMA.empty_table()]
+    if parts.sound(cache, CACHE_SCHEMA):
+        found += [part.filter(pc.is_in(part["sha256"], contents)) for part in parts.read(cache)]
+    return pa.concat_tables(found)
+
+
+def _keep(cache: Path, decoded: pa.Table) -> None:
+    """Adds rows to what is known."""
+    before = parts.read(cache) if parts.sound(cache, CACHE_SCHEMA) else []
+    with parquet_writer(cache, CACHE_SCHEMA) as write:
+        for part in before:
+            write(part)
+        write(decoded)

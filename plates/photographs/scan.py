@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from plates import parts
 from plates.ccpd.subsets import SUBSETS, subset_of
 from plates.errors import UserError
-from plates.files import read_cache, write_parquet
+from plates.files import parquet_writer
 from plates.photographs.header import read_header
 from plates.remote import Place, Remote, Status, read, readers
 from plates.workers import threads
@@ -47,27 +49,34 @@ UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".n
 """Photographs that nothing here decodes."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 LARGEST = 256 << 20  # bytes; a photograph beyond it is not read
-BATCH = 2048  # files listed at a time: what bounds the memory
+BATCH = 2048  # files listed at a time
+AT_ONCE = 128  # times as many looked up and read: what bounds the memory
 READ_AT_ONCE = 512  # files of one thread, between which it need not ask for more
 NOT_UTF8 = "the name is not UTF-8"
 
 
 @dataclass
 class Scan:
-    """`table` (`RAW_IMAGES_SCHEMA`, by path) and counts of everything else under the root.
+    """The images under a root, and counts of everything else there.
 
     Attributes:
+        file: Parquet of the images (`CACHE_SCHEMA`), by path.
         foreign: of `other_files`, the photographs of kinds that are not read (`UNREAD`), by suffix.
         unreadable: folders and files that could not be opened, with the system's reason.
     """
 
-    table: pa.Table
+    file: Path | None = None
     read: int = 0
     kept: int = 0
     links: int = 0
     other_files: int = 0
     foreign: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def table(self) -> pa.Table:
+        """The images in memory (`RAW_IMAGES_SCHEMA`)."""
+        return pq.read_table(self.file, columns=RAW_IMAGES_SCHEMA.names).cast(RAW_IMAGES_SCHEMA)
 
 
 def scan(
@@ -82,7 +91,7 @@ def scan(
 
     Args:
         root: the folder, on this disk or in a store.
-        cache_path: Parquet, outside the root, written at the end.
+        cache_path: Parquet, outside the root, replaced at the end: also where the images found are.
         workers: threads that read (None: one more than cores; while one reads or hashes, another has Python's lock;
             more for a store, which they wait for).
         progress: called with the number of images done since the last call.
@@ -93,27 +102,28 @@ def scan(
     _require_folder(root)
     if isinstance(root, Path) and cache_path.resolve().is_relative_to(root.resolve()):
         raise UserError(f"the scan's cache {cache_path} would be in data.root, {root}, which is never written.")
-    result = Scan(RAW_IMAGES_SCHEMA.empty_table())
-    found = listing(root, result)
-    if not len(found):
-        raise _without_images(root, result)
-    kept, fresh = _from_cache(found, cache_path)
-    del found  # each of these tables is some 100 MB for 350,000 images
-    result.kept, result.read = len(kept), len(fresh)
-    if progress:
-        progress(len(kept))
-    table = pa.concat_tables([kept, *_read_all(root, fresh, workers, progress, result)])
-    del kept, fresh
-    table = table.take(pc.sort_indices(table["path"]))
-    write_parquet(cache_path, table.replace_schema_metadata(CACHE_SCHEMA.metadata))
-    result.table = table.select(RAW_IMAGES_SCHEMA.names)
+    result = Scan(cache_path)
+    known: Iterable[pa.Table] = [CACHE_SCHEMA.empty_table()]
+    if parts.sound(cache_path, CACHE_SCHEMA):
+        known = parts.read(cache_path, ["path", *STATUS, *READ])
+    with parquet_writer(cache_path, CACHE_SCHEMA) as write:
+        for files, cached in parts.beside(_together(listing(root, result)), known):
+            kept, fresh = _from_cache(files, cached)
+            result.kept += len(kept)
+            result.read += len(fresh)
+            if progress:
+                progress(len(kept))
+            table = pa.concat_tables([kept, *_read_all(root, fresh, workers, progress, result)])
+            write(table.take(pc.sort_indices(table["path"])))
+        if not result.kept + result.read:
+            raise _without_images(root, result)
     return result
 
 
 def require_images(root: Place) -> None:
     """Raises `UserError` if the root is missing, not a folder, unreadable, or holds no image: what `scan` would say."""
     _require_folder(root)
-    result = Scan(RAW_IMAGES_SCHEMA.empty_table())
+    result = Scan()
     if next(_files(root, "", result), None) is None:
         raise _without_images(root, result)
 
@@ -152,12 +162,11 @@ def _without_images(root: Place, result: Scan) -> UserError:
     )
 
 
-def listing(root: Place, result: Scan) -> pa.Table:
-    """`LISTING_SCHEMA` of every image under the root."""
-    parts = [LISTING_SCHEMA.empty_table()]
+def listing(root: Place, result: Scan) -> Iterator[pa.Table]:
+    """`LISTING_SCHEMA` of every image under the root, by path, some at a time."""
     files = _files(root, "", result)
     while batch := list(islice(files, BATCH)):
-        shown = [path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for path, _ in batch]
+        shown = [_shown(path) for path, _ in batch]
         columns = {
             "subset": [_subset(root, path.rpartition("/")[0]) for path in shown],
             "name": [path.rpartition("/")[2] for path in shown],
@@ -165,8 +174,17 @@ def listing(root: Place, result: Scan) -> pa.Table:
             **{name: [getattr(status, key) % 2**63 for _, status in batch] for name, key in STATUS.items()},
             "problem": [NOT_UTF8 if new != path else None for new, (path, _) in zip(shown, batch, strict=True)],
         }
-        parts.append(pa.table(columns, schema=LISTING_SCHEMA))
-    return pa.concat_tables(parts)
+        yield pa.table(columns, schema=LISTING_SCHEMA)
+
+
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _together(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in larger tables."""
+    while some := list(islice(tables, AT_ONCE)):
+        yield pa.concat_tables(some)
 
 
 def _files(root: Place, folder: str, result: Scan) -> Iterator[tuple[str, os.stat_result | Status]]:
@@ -174,7 +192,7 @@ def _files(root: Place, folder: str, result: Scan) -> Iterator[tuple[str, os.sta
         yield from _objects(root, result)
         return
     try:
-        entries = sorted(os.scandir(os.path.join(root, folder)), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(os.path.join(root, folder)), key=_place)
     except OSError as error:
         result.unreadable.append(f"{folder or '.'}: {error.strerror}")
         return
@@ -191,6 +209,11 @@ def _files(root: Place, folder: str, result: Scan) -> Iterator[tuple[str, os.sta
                 result.unreadable.append(f"{path}: {error.strerror}")
         else:
             _left_out(entry.name, result)
+
+
+def _place(entry: os.DirEntry[str]) -> str:
+    """What puts entries in the order of the paths below them: a folder's are its name and a slash."""
+    return _shown(entry.name) + "/" * entry.is_dir(follow_symlinks=False)
 
 
 def _objects(root: Remote, result: Scan) -> Iterator[tuple[str, Status]]:
@@ -218,11 +241,8 @@ def _subset(root: Place, folder: str) -> str:
     return subset_of(f"{folder}/x" if folder else "x")
 
 
-def _from_cache(found: pa.Table, cache_path: Path) -> tuple[pa.Table, pa.Table]:
+def _from_cache(found: pa.Table, cached: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The files that the cache knows as they are (`CACHE_SCHEMA`), and the others (`LISTING_SCHEMA`)."""
-    cached = read_cache(cache_path, CACHE_SCHEMA, columns=["path", *STATUS, *READ])
-    if cached is None:
-        return CACHE_SCHEMA.empty_table(), found
     at = pc.index_in(found["path"], cached["path"])
     cached = cached.drop_columns("path")
     same = pc.is_valid(pc.take(cached["sha256"], at))
@@ -240,6 +260,8 @@ def _read_all(
     root: Place, files: pa.Table, workers: int | None, progress: Callable[[int], None] | None, result: Scan
 ) -> Iterator[pa.Table]:
     """`files` with what their content shows: tables of `CACHE_SCHEMA`."""
+    if not len(files):
+        return
     batches = [files.slice(start, READ_AT_ONCE) for start in range(0, len(files), READ_AT_ONCE)]
     readable = files.filter(pc.is_null(files["problem"]))
     one = None

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from plates.photographs.scan import RAW_IMAGES_SCHEMA, Scan, listing
+from plates.photographs.scan import LISTING_SCHEMA, Scan, listing
 from plates.remote import Place
 
 TOLD_BY = ("bytes", "mtime_ns")
@@ -47,8 +47,8 @@ def look(root: Place) -> Look:
     The times of change are among what is looked at: `cp -a` and `tar -p` keep the others, and nobody can set these. A
     store has no folders to look at, and makes an object whole or not at all.
     """
-    found = Scan(RAW_IMAGES_SCHEMA.empty_table())
-    photographs = listing(root, found)
+    found = Scan()
+    photographs = pa.concat_tables([LISTING_SCHEMA.empty_table(), *listing(root, found)])
     digest = hashlib.sha256()
     for batch in photographs.to_batches():
         digest.update(batch.serialize())
