@@ -6,7 +6,6 @@ Every step is a process of its own; `MiB` is all of it, with its libraries and t
 photographs themselves takes as long for each: `scan.py` and `tfrecords.py` measure it.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from labels import lines, naming, parsing, path_of
+from labels import naming, parsing
 from measure import measured, save, table
 
 from assets.splits import keys
@@ -24,14 +23,11 @@ from plates import parts
 from plates.ccpd.table import LABELS_SCHEMA
 from plates.efficientdet.data.tfrecords import plan
 from plates.files import parquet_writer, write_parquet
-from plates.photographs.scan import scan
 from plates.splits import shift
 from plates.splits.split import split_by_plate
 from plates.splits.strata import strata_of
 
 SHARD_BYTES = 128 << 20
-JPEG = b"\xff\xd8\xff\xd9"
-LINKS = 50_000  # of a file, at most; ext4 allows 65,000
 
 
 class One:
@@ -51,22 +47,6 @@ def timed(count: int, step: Callable[[], Any]) -> dict[str, float]:
     started, cpu = time.perf_counter(), time.process_time()
     step()
     return {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu, "count": count}
-
-
-def scanning(count: int, folder: Path) -> dict[str, float]:
-    """As the asset `raw_images` begins, with all files read; they are links to a few of four bytes each."""
-    root = folder / "photographs"
-    for number in range(count):
-        path = root / path_of(number)
-        if number % len(lines()) == 0:
-            for subset in {line.split("/")[0] for line in lines()}:
-                (path.parents[1] / subset).mkdir(parents=True)
-        if number % LINKS == 0:
-            path.write_bytes(JPEG)
-            first = path
-        else:
-            os.link(first, path)
-    return timed(count, lambda: scan(root, folder / "scan.parquet"))
 
 
 def labelling(count: int, folder: Path) -> dict[str, float]:
@@ -150,7 +130,6 @@ def planning(count: int, folder: Path) -> dict[str, float]:
 
 
 STEPS = {
-    "scan": scanning,
     "names to labels": labelling,
     "labels validated": validating,
     "splits": splitting,
