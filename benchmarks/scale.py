@@ -2,8 +2,8 @@
 
     python benchmarks/scale.py [COUNT ...]
 
-Every step is a process of its own; `MiB` is all of it, with its libraries and the table that it reads. What reads the
-photographs themselves takes as long for each: `scan.py` and `tfrecords.py` measure it.
+Every step is a process of its own; `MiB` is all of it, with its libraries. What reads the photographs themselves takes
+as long for each: `scan.py` and `tfrecords.py` measure it.
 """
 
 import sys
