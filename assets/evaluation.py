@@ -25,7 +25,7 @@ from plates.scoring import drawn
 from plates.scoring.detections import SCHEMA, Found, detections, parts
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
-from plates.scoring.truth import identity, shared_plates, truth
+from plates.scoring.truth import identity, real, shared_plates, truth
 from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
 from plates.why.evidence import of_scores
 from plates.why.verdict import Verdict, verdict
@@ -71,12 +71,12 @@ def evaluation(run: Run) -> dict[str, Any]:
     metrics["plates_in_train_too"] = shared_plates(truth(run.project, "train"), expected)
     chosen = {}
     if boxes and found.file and found_on_val.file:
-        labels, most = found.label_map, params.max_detections
-        on_val = match(parts(found_on_val.file), truth(run.project, "val", with_regions=True), labels, most)
+        val, labels, most = truth(run.project, "val", with_regions=True), found.label_map, params.max_detections
+        on_val = match(parts(found_on_val.file), val, labels, most)
         points = working_points(on_val, boxes.tally.matches, params.promise)
         chosen = thresholds(points)
         metrics |= {
-            "mAP_on_val": summarize(on_val).metrics.mAP,
+            "mAP_on_val": summarize(on_val).metrics.mAP if real(val)["class"].notna().any() else None,
             "thresholds": points,
             "calibration": calibration(boxes.tally.matches),
             "errors": mistakes(found.file, expected, labels, most, chosen.get(BEST_F1, 0.0)),
