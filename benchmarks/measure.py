@@ -58,6 +58,16 @@ def least(work: Callable[[], Any], count: int, repeats: int) -> dict[str, float]
     return {"seconds": seconds, "cpu_seconds": cpu, "cpu_seconds_mean": mean, "count": count}
 
 
+def repeated(work: Callable[[], Any], count: int) -> dict[str, float]:
+    """Wall and CPU seconds of one of `count` calls, after three that are not counted."""
+    for _ in range(3):
+        work()
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(count):
+        work()
+    return {"seconds": (time.perf_counter() - began) / count, "cpu_seconds": (time.process_time() - cpu) / count}
+
+
 def machine() -> str:
     """Processor, cores, memory, system, Python, and how busy it was."""
     model = platform.processor() or platform.machine()
