@@ -56,7 +56,7 @@ lint: $(READY) ## check formatting, lint and types
 	@$(BIN)/mypy
 
 bench: $(READY) ## measure speed and memory; tables on the screen, JSON in benchmarks/results
-	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py -e against_automl.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py -e against_automl.py -e in_use.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 docs: $(READY) ## write dvc.yaml and the generated pages of docs/
 	@$(BIN)/python -m plates.settings.page

@@ -1,0 +1,161 @@
+"""A model in use: a 1080p video hidden, and the service under 32 clients, one request in twenty of them bad.
+
+    python benchmarks/in_use.py MODEL [SECONDS]
+
+MODEL is what `plates predict --model` takes; the service is under load for SECONDS (default 600). Targets: 25 frames a
+second; 90% of the rate at which the model itself answers the same JPEGs in batches of 8; no error but for the bad
+requests; memory that does not grow.
+"""
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count, cycle, islice
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+from measure import save
+from PIL import Image
+
+import plates
+from plates.ccpd.scenes import generate
+from plates.hide.options import Options
+from plates.hide.video import hide_video
+
+CLIENTS, BATCH = 32, 8
+BAD_EVERY = 20
+FRAMES, RATE = 250, 25
+HEIGHT, WIDTH = 1080, 1920
+PORT = 8765
+
+
+def main(model: str, seconds: float = 600) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        generate(folder / "scenes", count=48, seed=5)
+        files = sorted((folder / "scenes").rglob("*.jpg"))
+        video = film(files, folder / "film.mp4")
+        started = time.perf_counter()
+        hidden = hide_video(plates.load(model), video, folder / "hidden.mp4", Options())
+        took = time.perf_counter() - started
+        print(f"hide: {hidden.frames / took:.1f} frames/s of {WIDTH}x{HEIGHT}, {hidden.plates} plates followed")
+        pictures = [file.read_bytes() for file in files]
+        alone = own_rate(model, pictures)
+        service, memory = under_load(model, pictures, seconds)
+    figures = service.figures(seconds) | {"own_per_second": alone, **memory}
+    print(
+        f"serve: {figures['per_second']:.1f} photographs/s, {figures['per_second'] / alone:.0%} of the model's own "
+        f"{alone:.1f}; median {figures['median_ms']:.0f} ms, p99 {figures['p99_ms']:.0f} ms\n"
+        f"{service.answers}; wrong: {service.wrong}; MiB: {memory}"
+    )
+    save("in_use", {"hide": {"frames_per_second": hidden.frames / took, "plates": hidden.plates}, "serve": figures})
+
+
+def film(files: list[Path], target: Path) -> Path:
+    """A video in which scenes pass from right to left."""
+    strip = np.concatenate([np.asarray(Image.open(file).convert("RGB"))[:HEIGHT] for file in files[:8]], axis=1)
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "superfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(FRAMES):
+            pixels = np.ascontiguousarray(strip[:, 12 * number : 12 * number + WIDTH])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return target
+
+
+def own_rate(model: str, pictures: list[bytes], seconds: float = 10) -> float:
+    """Photographs a second that the model answers in this process, from JPEG bytes."""
+    loaded, given = plates.load(model), cycle(pictures)
+    loaded.predict(list(islice(given, BATCH)))
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        done += len(loaded.predict(list(islice(given, BATCH))))
+    return done / (time.perf_counter() - started)
+
+
+@dataclass
+class Answers:
+    """What clients got.
+
+    Attributes:
+        answers: how often each status.
+        wrong: good requests that were refused and bad ones that were not, by status; and lost connections.
+        milliseconds: of each good request.
+    """
+
+    answers: Counter[int] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    milliseconds: list[float] = field(default_factory=list)
+
+    def figures(self, seconds: float) -> dict[str, float]:
+        median, p99 = np.percentile(self.milliseconds, [50, 99])
+        rate = len(self.milliseconds) / seconds
+        return {"per_second": rate, "median_ms": median, "p99_ms": p99, "wrong": float(self.wrong.total())}
+
+
+def under_load(model: str, pictures: list[bytes], seconds: float) -> tuple[Answers, dict[str, float]]:
+    """What the clients got, and the service's memory after the first tenth of the time and at its end."""
+    command = [sys.executable, "-m", "pipelines.cli", "serve", "--model", model, "--port", str(PORT)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ)
+    try:
+        while ask("GET", "/healthz", b"") != 200:
+            assert process.poll() is None, f"{' '.join(command)} ended"
+            time.sleep(0.2)
+        found, memory = Answers(), {}
+        ends = time.perf_counter() + seconds
+        threads = [threading.Thread(target=client, args=(pictures[n:], ends, found)) for n in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds / 10)
+        memory["mib_early"] = psutil.Process(process.pid).memory_info().rss / 2**20
+        for thread in threads:
+            thread.join()
+        memory["mib_late"] = psutil.Process(process.pid).memory_info().rss / 2**20
+    finally:
+        process.terminate()
+        process.wait(60)
+    return found, memory
+
+
+def client(pictures: list[bytes], ends: float, found: Answers) -> None:
+    """Asks one photograph after the other until the time is over."""
+    bad = cycle([pictures[0][:3000], b"not a picture", b""])
+    for number, picture in zip(count(1), cycle(pictures), strict=False):
+        if time.perf_counter() >= ends:
+            return
+        is_bad = number % BAD_EVERY == 0
+        started = time.perf_counter()
+        status = ask("POST", "/predict", next(bad) if is_bad else picture)
+        found.answers[status] += 1
+        if not (400 <= status < 500 if is_bad else status == 200):
+            found.wrong[f"{status} for a {'bad' if is_bad else 'good'} request"] += 1
+        if not is_bad:
+            found.milliseconds.append(1000 * (time.perf_counter() - started))
+
+
+def ask(method: str, path: str, body: bytes) -> int:
+    """The status of the answer; 0: the connection was refused or lost."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
+    try:
+        connection.request(method, path, body, {"Content-Type": "image/jpeg"})
+        answer = connection.getresponse()
+        answer.read()
+    except OSError:
+        return 0
+    else:
+        return answer.status
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(float, sys.argv[2:]))
