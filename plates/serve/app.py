@@ -143,8 +143,6 @@ def create(
     @app.post("/predict", dependencies=[Depends(allowed)])
     async def predict(request: Request, score: str | None = None) -> dict[str, Any]:
         given = await pictures(request, options)
-        if all(isinstance(one, UserError) for one in given):
-            raise HTTPException(422, "; ".join(map(str, given)))
         with service.current() as batches:
             least = batches.model.threshold(_number(score))
             answers = await asyncio.gather(
@@ -155,6 +153,8 @@ def create(
                     raise answer
             left = iter(answers)
             said = [next(left) if isinstance(one, Picture) else one for one in given]
+            if all(isinstance(one, UserError) for one in said):
+                raise HTTPException(422, "; ".join(map(str, said)))
             names = [one.source if isinstance(one, Picture) else None for one in given]
             return {"model": service.identity, "results": [_said(*pair) for pair in zip(names, said, strict=True)]}
 

@@ -8,7 +8,7 @@ from clones import ROOT, Command
 from nbclient import NotebookClient
 
 NOTEBOOK = ROOT / "examples/fine_tune_ccpd.ipynb"
-TINY = {"COUNT": 60, "STEPS": 12, "IMAGE_SIZE": '"96x160"', "BATCH": 4}
+TINY = {"COUNT": 60, "STEPS": 12, "BATCH": 4}
 
 
 def test_the_notebook_is_kept_without_what_a_run_printed() -> None:

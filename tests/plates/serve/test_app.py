@@ -74,6 +74,13 @@ def test_a_damaged_photograph_does_not_keep_the_others_from_an_answer(
     assert "c.jpg is not a picture" in third["error"]
 
 
+@pytest.mark.parametrize("sent", [slice(-300), slice(3000)])
+def test_a_damaged_photograph_alone_is_refused(client: TestClient, photographs: list[bytes], sent: slice) -> None:
+    answer = client.post("/predict", content=photographs[0][sent], headers=JPEG)
+    assert answer.status_code == 422
+    assert "photograph is damaged" in answer.json()["detail"]
+
+
 def large() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (400, 300)).save(buffer, "JPEG")
