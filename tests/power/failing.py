@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 FAILING = ("open", "replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
-SCRATCH = re.compile(r"\.[a-z0-9_]{8}\.tmp")
+SCRATCH = re.compile(r"[^/]*\.tmp")
+"""The name of a folder or a file that is moved to its place later, whichever that is."""
 SUFFIX = re.compile(r"\.[a-z]\w*$")
-FOLDERS = 2
-"""How many folders of its path tell an operation's kind."""
+FOLDERS = 1
+"""How many folders of its path say an operation's kind."""
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def kind(name: str, path: str, root: Path) -> str:
     """The operation, its first folders and the suffix of its file, without what is drawn by chance."""
     if not path.startswith(str(root)):
         return f"{name} elsewhere"
-    parts = Path(SCRATCH.sub(".tmp", path)).relative_to(root).parts
+    parts = Path(SCRATCH.sub("*.tmp", path)).relative_to(root).parts
     if not parts:
         return name
     suffix = SUFFIX.search(parts[-1])  # a name that ends in a time has none
