@@ -1,6 +1,6 @@
 """How much of the default run waits for the disk: `plates run` on a clone, with every `os.fsync` in it timed.
 
-    python benchmarks/sync.py
+    python benchmarks/sync.py [OPTION of plates run ...]
 
 The clone is of the last commit. Put TMPDIR on a disk. Target: at most 5% of the run.
 """
@@ -31,7 +31,7 @@ os.fsync = fsync
 """Python imports it when it starts, in every process of the run."""
 
 
-def main() -> None:
+def main(*options: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         clone, hook, times = Path(scratch, "plates"), Path(scratch, "hook"), Path(scratch, "times")
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
@@ -44,7 +44,7 @@ def main() -> None:
             "FSYNC_TIMES": str(times),
         }
         started = time.perf_counter()
-        subprocess.run(["plates", "run"], cwd=clone, env=os.environ | paths, check=True)
+        subprocess.run(["plates", "run", *options], cwd=clone, env=os.environ | paths, check=True)
         seconds = time.perf_counter() - started
         waits = [float(line) for line in times.read_text().splitlines()]
     share = sum(waits) / seconds
@@ -56,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
