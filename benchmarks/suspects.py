@@ -1,6 +1,6 @@
 """Plants label faults in the sample, and counts how many of them the search finds.
 
-    python benchmarks/suspects.py [FOLDS [COUNT]]
+    python benchmarks/suspects.py [FOLDS [COUNT [SEED]]]
 
 2% of the plates get a fault: the box shifted by 15% of its width, dropped, or swapped with another photograph's.
 Prints how many are among the suspects, by kind, how many of the suspects are faults, and the seconds, and writes
@@ -29,7 +29,7 @@ SHIFT = 0.15
 KINDS = ("shifted", "dropped", "swapped")
 
 
-def main(folds: int = 5, count: int = 720) -> None:
+def main(folds: int = 5, count: int = 720, seed: int = 0) -> None:
     """Draws the sample, plants, trains and counts."""
     from plates.efficientdet.model.family import resolve
     from plates.suspects.folds import Trainer, out_of_fold
@@ -38,7 +38,7 @@ def main(folds: int = 5, count: int = 720) -> None:
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0, 2.0, 3.0])
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "sample"
-        truth, kinds = planted(sample(folder, count), seed=0)
+        truth, kinds = planted(sample(folder, count), seed)
         began = time.monotonic()
         trainer = Trainer(spec, params.train, params.augment)
         found = out_of_fold(truth, label_map("plate"), Photographs(folder), trainer, folds, Path(scratch) / "work")
@@ -52,7 +52,7 @@ def main(folds: int = 5, count: int = 720) -> None:
         f"{len(hits)} of {len(kinds)} faults found; {len(hits)} of {len(listed)} suspects are faults; {seconds:.0f} s"
     )
     figures = {"faults": len(kinds), "found": len(hits), "suspects": len(listed), "seconds": round(seconds, 1)}
-    save("suspects", {f"{folds} trainings": {"count": count, **figures}})
+    save("suspects", {f"{folds} trainings, seed {seed}": {"count": count, **figures}})
 
 
 def sample(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
