@@ -13,11 +13,7 @@ from typing import Any
 import pytest
 
 FAILING = ("open", "replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
-SCRATCH = re.compile(r"[^/]*\.tmp")
-"""The name of a folder or a file that is moved to its place later, whichever that is."""
 SUFFIX = re.compile(r"\.[a-z]\w*$")
-FOLDERS = 1
-"""How many folders of its path say an operation's kind."""
 
 
 @contextmanager
@@ -52,14 +48,11 @@ def kinds(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[dict[str, int
 
 
 def kind(name: str, path: str, root: Path) -> str:
-    """The operation, its first folders and the suffix of its file, without what is drawn by chance."""
+    """The operation and the suffix of its file."""
     if not path.startswith(str(root)):
         return f"{name} elsewhere"
-    parts = Path(SCRATCH.sub("*.tmp", path)).relative_to(root).parts
-    if not parts:
-        return name
-    suffix = SUFFIX.search(parts[-1])  # a name that ends in a time has none
-    return f"{name} {'/'.join(parts[:-1][:FOLDERS])} {suffix[0] if suffix else ''}"
+    suffix = SUFFIX.search(path)  # a name that ends in a time has none
+    return f"{name} {suffix[0] if suffix else ''}"
 
 
 @contextmanager

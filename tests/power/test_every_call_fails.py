@@ -162,7 +162,7 @@ def kind_fails(kind: str, root: Path, name: str, folders: Sequence[str]) -> list
 @pytest.mark.timeout(5400)
 @pytest.mark.parametrize("name", ["boxes", "dataset_card", "checkpoint", "evaluation", "exported_model"])
 def test_whatever_kind_of_call_fails(name: str, root: Path) -> None:
-    """Of assets that take seconds the first operation of each kind fails: its name, its folder, the suffix of its file.
+    """Of assets that take seconds the first operation of each kind fails: its name, the suffix of its file.
 
     What TensorFlow and HDF5 write without Python is not seen.
     """
