@@ -84,8 +84,8 @@ def _lines() -> Iterator[str]:
     yield "mAP on val in training and in evaluation, boxes in training and in the TFRecords, and pixels against what"
     yield "the weights expect. One of the five, BGR in training on 70% of the photographs, acts like colour"
     yield "augmentation and is still not named; the case is all photographs now. The healthy runs have no mAP on val of"
-    yield "their evaluation, so they do not test the two rules that compare it. Labels that are off the plates have four"
-    yield "causes, by what is measured; whichever of them is named counts, so swapped coordinates that are called"
+    yield "their evaluation, so they do not test the two rules that compare it. Labels that are off the plates have"
+    yield "four causes, by what is measured; whichever of them is named counts, so swapped coordinates that are called"
     yield "shifted boxes are a hit."
     for strength in ("medium", "weak", "strong"):
         rows = judged(strength)
