@@ -49,7 +49,7 @@ A run takes settings in the launchpad (hold shift and click "Materialize"), or w
 `resources`, `project`, `config`: [every setting](hyperparameters.md), with its type and meaning. Settings given there
 are written to `params.yaml` when the run begins, as `plates run --set` does, and stay.
 
-![The launchpad of retrain refuses a seed that is no number](ui-launchpad.png)
+![The launchpad of retrain refuses a seed that is not a number](ui-launchpad.png)
 
 Numbers of checks and assets have plots over all runs, in the UI under "Plots":
 
