@@ -94,11 +94,15 @@ def settings_of(recipe: Path, folder: Path) -> dict[str, Any]:
     return edit.parse(words[1::2])
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_says_what_to_expect_and_its_settings_are_valid(recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.*")), ids=lambda path: path.stem)
+def test_a_recipe_says_what_to_expect(recipe: Path) -> None:
     text = recipe.read_text(encoding="utf-8")
-    for heading in (f"Run:     recipes/{recipe.name}", "Machine: ", "Time:    ", "Score:   "):
-        assert re.search(rf"^# {heading}", text, re.MULTILINE), heading
+    for heading in (f"Run:     .*recipes/{recipe.name}", "Machine: ", "Time:    ", "Score:   "):
+        assert re.search(rf"^(# )?{heading}", text, re.MULTILINE), heading
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_the_settings_of_a_recipe_are_valid(recipe: Path, tmp_path: Path) -> None:
     shutil.copy2(ROOT / "params.yaml", tmp_path)
     edit.write(tmp_path / "params.yaml", settings_of(recipe, tmp_path))
 
