@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,13 @@ class Model:
         with ThreadPoolExecutor(DECODERS) as pool:
             while chosen := list(islice(pictures, batch)):
                 ready = []
-                for picture, prepared in zip(chosen, [pool.submit(self.prepared, one) for one in chosen], strict=True):
+                alone = len(chosen) == 1  # a thread would only cost time
+                jobs = [
+                    partial(self.prepared, one) if alone else pool.submit(self.prepared, one).result for one in chosen
+                ]
+                for picture, prepared in zip(chosen, jobs, strict=True):
                     try:
-                        ready.append((picture, prepared.result()))
+                        ready.append((picture, prepared()))
                     except UserError as error:
                         if on_error is None:
                             raise

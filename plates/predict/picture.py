@@ -79,7 +79,7 @@ class Picture:
             width, height = self.opened.size
             smaller = {"min_height": height // ratio, "min_width": width // ratio, "min_factor": ratio}
             try:
-                image = Image.fromarray(simplejpeg.decode_jpeg(self.content, "RGB", fastdct=True, **smaller))
+                pixels = simplejpeg.decode_jpeg(self.content, "RGB", fastdct=True, **smaller)
             except ValueError as error:
                 raise UserError(f"{self.source} is damaged: {str(error).strip()}") from None
         else:
@@ -87,8 +87,8 @@ class Picture:
                 image = plain(self.opened).convert("RGB")
             except (OSError, SyntaxError, ValueError) as error:
                 raise UserError(f"{self.source} is damaged: {error}") from None
-            image = image.reduce(ratio) if ratio > 1 else image
-        return np.asarray(image if self._turning is None else image.transpose(self._turning))
+            pixels = np.asarray(image.reduce(ratio) if ratio > 1 else image)
+        return pixels if self._turning is None else np.asarray(Image.fromarray(pixels).transpose(self._turning))
 
 
 def _opened(content: Any, source: str) -> tuple[Image.Image, int, Image.Transpose | None]:

@@ -32,10 +32,11 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
         nms: method, thresholds and sizes.
         image_size: (height, width) of that input; boxes are clipped to it.
     """
-    rows, classes, remaining = _candidates(scores, nms)
-    voters = np.argsort(-remaining, kind="stable")[:VOTERS]
+    # Suppression only lowers scores, so those under the floor can do no more than vote.
+    rows, classes, remaining = _candidates(scores, nms, -np.inf if nms.voting else nms.floor)
+    voters = _best(remaining, VOTERS)
     votes = boxes[rows[voters]], remaining[voters], classes[voters]
-    likely = remaining > nms.floor  # suppression only lowers scores
+    likely = remaining > nms.floor
     rows, classes, remaining = rows[likely], classes[likely], remaining[likely].astype(np.float32)
     candidates, areas = boxes[rows], _areas(boxes[rows])
     chosen: list[int] = []
@@ -63,15 +64,25 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
     return Detections(np.clip(found, 0, limits), np.array(kept, np.float32), classes[index].astype(np.int32) + 1)
 
 
-def _candidates(scores: np.ndarray, nms: NmsConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Anchors, 0-based classes and scores that enter: the best pairs, or each anchor with its best class."""
+def _candidates(scores: np.ndarray, nms: NmsConfig, floor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Anchors, 0-based classes and scores over `floor` that enter: the best pairs, or each anchor's best class."""
     if not nms.max_nms_inputs:
-        classes, rows = scores.argmax(axis=1), np.arange(len(scores))
-        return rows, classes, scores[rows, classes]
+        best = scores.max(axis=1)
+        rows = np.flatnonzero(best > floor)
+        return rows, scores[rows].argmax(axis=1), best[rows]
     flat = scores.reshape(-1)
-    best = np.sort(np.argsort(-flat, kind="stable")[: nms.max_nms_inputs])
-    rows, classes = np.divmod(best, scores.shape[1])
-    return rows, classes, flat[best]
+    pairs = np.sort(_best(flat, nms.max_nms_inputs))
+    pairs = pairs[flat[pairs] > floor]
+    rows, classes = np.divmod(pairs, scores.shape[1])
+    return rows, classes, flat[pairs]
+
+
+def _best(scores: np.ndarray, count: int) -> np.ndarray:
+    """Where the highest `count` of scores [n] are, best first; of equal ones the first."""
+    if count >= len(scores):
+        return np.argsort(-scores, kind="stable")
+    rows = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
+    return rows[np.argsort(-scores[rows], kind="stable")[:count]]
 
 
 def _vote(
