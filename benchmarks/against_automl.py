@@ -5,6 +5,7 @@
 PATH is a checkout of https://github.com/google/automl, of which nothing is copied here. An environment with TensorFlow
 2.15 is made for it at the first call, in the folder for temporary files or at --environment. Each measurement is a
 process of its own; start-up and the first three calls are not counted. Weights are random: NMS runs, at a score of 0.3.
+FORMAT=openvino in the environment measures that export instead of ONNX.
 """
 
 import argparse
@@ -27,6 +28,7 @@ NEEDS = (
     *("pycocotools", "pyyaml", "lxml", "pillow", "matplotlib", "six"),
 )
 CLASSES = 90
+FORMAT = os.environ.get("FORMAT", "onnx")
 PICTURE = (1160, 720)
 CASES: dict[str, tuple[str, list[Any], int]] = {
     "step of D0 at 256, batch 8": ("step", ["efficientdet-d0", 256, 8, CLASSES], 8),
@@ -58,7 +60,7 @@ def stepping(name: str, size: int, batch: int, classes: int) -> Callable[[], Any
 
 
 def answering(name: str, size: int, picture: tuple[int, int], classes: int) -> Callable[[], Any]:
-    """A decoded picture to its boxes, by the ONNX file."""
+    """A decoded picture to its boxes, by the exported file of `FORMAT`."""
     import plates
     from plates.efficientdet.checkpoints.saved_detector import SavedDetector
     from plates.efficientdet.config import ExportConfig, ModelConfig, NmsConfig
@@ -70,7 +72,7 @@ def answering(name: str, size: int, picture: tuple[int, int], classes: int) -> C
     labels = {number: str(number) for number in range(1, classes + 1)}
     detector = SavedDetector(network.build(spec), spec, labels, {})
     folder = Path(tempfile.mkdtemp(), "model")
-    export(detector, describe(detector, NmsConfig(), ExportConfig()), ["onnx"], folder)
+    export(detector, describe(detector, NmsConfig(), ExportConfig()), [FORMAT], folder)
     model = plates.load(folder)
     pixels = np.random.default_rng(0).integers(0, 255, (*picture, 3)).astype(np.uint8)
     return lambda: model.predict(pixels, score=0.3)

@@ -25,67 +25,60 @@ CASES = {
     "d0 512": ("efficientdet-d0", 90, 0.082),
     "d1 640": ("efficientdet-d1", 90, 0.163),
 }
-FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
+FORMATS = ("onnx", "openvino", "litert")
 
 
 def exporting(name: str, classes: int, reference: float | None, folder: Path) -> None:
     """Writes the files of a variant with fresh weights."""
-    model = _model(name, classes)
-    model(np.zeros((1, *model.input_shape[1:]), np.float32))
-    for form, file in FILES.items():
-        model.export(folder / file, format=form, verbose=False)
+    from plates.efficientdet.config import ExportConfig, NmsConfig
+    from plates.efficientdet.inference.export import describe, export
+
+    detector = _detector(name, classes)
+    export(detector, describe(detector, NmsConfig(), ExportConfig()), FORMATS, folder)
 
 
 def answering(name: str, classes: int, reference: float | None, folder: Path, form: str) -> dict[str, float]:
     """Runs of one format after a warm-up: a prepared picture to all boxes and scores, before NMS."""
-    from plates.efficientdet.config import ModelConfig
-    from plates.efficientdet.model.family import resolve
+    from plates.efficientdet.inference.description import Description
+    from plates.efficientdet.inference.runtimes import open_network
 
-    size = resolve(ModelConfig(name=name), num_classes=classes).image_size
+    size = Description.read(folder).image_size
     pixels = np.random.default_rng(0).integers(0, 255, (1, *size, 3)).astype(np.float32)
-    run = _runner(form, folder, lambda: _model(name, classes), pixels)
+    answer = _keras(name, classes) if form == "keras" else open_network(folder, form).run
     for _ in range(3):
-        run()
-    return least(run, RUNS, REPEATS)
+        answer(pixels)
+    return least(lambda: answer(pixels), RUNS, REPEATS)
 
 
-def _model(name: str, classes: int) -> Any:
+def _detector(name: str, classes: int) -> Any:
+    from plates.efficientdet.checkpoints.saved_detector import SavedDetector
     from plates.efficientdet.config import ModelConfig
-    from plates.efficientdet.inference.export import decoded
     from plates.efficientdet.model import network
     from plates.efficientdet.model.family import resolve
 
     spec = resolve(ModelConfig(name=name), num_classes=classes)
-    return decoded(network.build(spec), spec)
+    return SavedDetector(network.build(spec), spec, {number: str(number) for number in range(1, classes + 1)}, {})
 
 
-def _runner(form: str, folder: Path, build: Callable[[], Any], pixels: np.ndarray) -> Callable[[], Any]:
-    if form == "onnx":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(str(folder / FILES[form]), options, providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, {session.get_inputs()[0].name: pixels})
+def _keras(name: str, classes: int) -> Callable[[np.ndarray], Any]:
     import tensorflow as tf
 
-    if form == "keras":
-        model = build()
-        traced = tf.function(lambda images: model(images, training=False))
-        return lambda: traced(tf.constant(pixels))
-    interpreter = tf.lite.Interpreter(str(folder / FILES[form]), num_threads=os.cpu_count())
-    runner = interpreter.get_signature_runner()
-    (name,) = runner.get_input_details()
-    return lambda: runner(**{name: pixels})
+    from plates.efficientdet.inference.export import decoded
+
+    detector = _detector(name, classes)
+    model = decoded(detector.network, detector.spec)
+    traced = tf.function(lambda images: model(images, training=False))
+    return lambda pixels: traced(tf.constant(pixels))
 
 
 def main(*names: str) -> None:
     rows: dict[str, dict[str, float]] = {}
     for name in names or CASES:
         with tempfile.TemporaryDirectory() as folder:
-            measured(exporting, *CASES[name], Path(folder))
-            for form in ("keras", *FILES):
-                rows[f"{name}, {form}"] = measured(answering, *CASES[name], Path(folder), form)
+            files = Path(folder, "model")
+            measured(exporting, *CASES[name], files)
+            for form in ("keras", *FORMATS):
+                rows[f"{name}, {form}"] = measured(answering, *CASES[name], files, form)
     print(f"{'':24} {'ms':>8} {'CPU ms':>8} {'reference':>10} {'times':>6} {'MiB':>6}")
     for label, row in rows.items():
         seconds, reference = row["seconds"] / row["count"], CASES[label.rsplit(",", 1)[0]][-1]

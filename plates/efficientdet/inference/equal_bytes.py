@@ -78,7 +78,7 @@ def _rewrite(graph: Any, names: dict[str, str], prefix: str) -> None:
         for index, name in enumerate(node.input):
             node.input[index] = named(name)
         for body in _bodies(node):
-            inside = {name: named(name) for name in sorted(_captured(body))}
+            inside = {name: named(name) for name in sorted(captured(body))}
             inside |= {value.name: f"{node.name}_input_{index}" for index, value in enumerate(body.input)}
             _rewrite(body, inside, f"{node.name}_")
             body.name = f"{node.name}_body"
@@ -167,10 +167,10 @@ def _bodies(node: Any) -> list[Any]:
     return [attribute.g for attribute in node.attribute if attribute.HasField("g")]
 
 
-def _captured(graph: Any) -> set[str]:
+def captured(graph: Any) -> set[str]:
     """The values of the graphs around it that a body uses."""
     used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    used |= {name for node in graph.node for body in _bodies(node) for name in _captured(body)}
+    used |= {name for node in graph.node for body in _bodies(node) for name in captured(body)}
     own = {output for node in graph.node for output in node.output}
     own |= {value.name for value in (*graph.input, *graph.initializer)}
     return used - own - {""}
@@ -183,7 +183,7 @@ def _from_the_outputs(graph: Any, makers: dict[str, Any]) -> Iterable[Any]:
         waiting = [makers[output.name]] if output.name in makers else []
         while waiting:
             node = waiting[-1]
-            needed = [*node.input, *(name for body in _bodies(node) for name in sorted(_captured(body)))]
+            needed = [*node.input, *(name for body in _bodies(node) for name in sorted(captured(body)))]
             missing = [makers[name] for name in needed if name in makers and id(makers[name]) not in done]
             if missing:
                 waiting.append(missing[0])

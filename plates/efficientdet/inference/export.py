@@ -24,7 +24,7 @@ from keras import ops
 
 from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import ExportConfig, NmsConfig
-from plates.efficientdet.inference import equal_bytes
+from plates.efficientdet.inference import equal_bytes, lean_onnx
 from plates.efficientdet.inference.description import DESCRIPTION, Description
 from plates.efficientdet.inference.nms_layer import NonMaxSuppression
 from plates.efficientdet.inference.predictor import Predictor
@@ -139,6 +139,7 @@ def _onnx(detector: SavedDetector, description: Description, target: Path) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras looks whether NumPy still has `object`
         standalone(detector, description).export(target, format="onnx", verbose=False)
+    lean_onnx.simplify(target)
     equal_bytes.onnx_model(target)
     model = onnx.load(target)
     model.doc_string = f"{description.network} of plates: pictures [batch, height, width, RGB 0 to 255] to boxes"
