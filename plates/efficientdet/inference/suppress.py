@@ -67,9 +67,8 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
 def _candidates(scores: np.ndarray, nms: NmsConfig, floor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Anchors, 0-based classes and scores over `floor` that enter: the best pairs, or each anchor's best class."""
     if not nms.max_nms_inputs:
-        best = scores.max(axis=1)
-        rows = np.flatnonzero(best > floor)
-        return rows, scores[rows].argmax(axis=1), best[rows]
+        rows = np.flatnonzero((scores > floor).any(axis=1))
+        return rows, scores[rows].argmax(axis=1), scores[rows].max(axis=1)
     flat = scores.reshape(-1)
     pairs = np.sort(_best(flat, nms.max_nms_inputs))
     pairs = pairs[flat[pairs] > floor]
