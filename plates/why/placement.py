@@ -10,6 +10,8 @@ from plates.ccpd.geometry import iou
 from plates.columns import BOX
 
 FOUND = 0.5
+SURE = 0.3
+"""Highest score in a typical photograph under which a detector is sure of nothing."""
 NEAR = 0.1
 
 

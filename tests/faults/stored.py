@@ -40,7 +40,8 @@ def kept(e: Evidence) -> dict[str, Any]:
         "metrics": {key: e.metrics[key] for key in METRICS if key in e.metrics},
         "history": {name: history[name].tolist() for name in CURVES},
         "loaded": e.loaded
-        and {"source": _named(e.loaded["source"]), "skipped": e.loaded["skipped"], "matched": len(e.loaded["matched"])},
+        and {"source": _named(e.loaded["source"]), "matched": len(e.loaded["matched"])}
+        | {key: e.loaded[key] for key in ("kind", "skipped")},
         "run": {key: e.run[key] for key in RUN},
         "anchors": {"used": e.anchors.get("used", {})},
         "manifest": {key: e.manifest[key] for key in ("splits", "class_counts")},

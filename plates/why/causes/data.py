@@ -3,6 +3,7 @@
 from plates.why.content import PLAIN
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
+from plates.why.placement import SURE
 
 OFF_CORNERS = 0.06
 """Box sides: CCPD's own boxes are within 0.03 of their corners, by the median over a data set."""
@@ -13,8 +14,6 @@ REACHED = 0.8
 """Share of the boxes in the TFRecords that training counts, at least: photographs are drawn evenly."""
 SEEN = 200
 """Photographs drawn, from which that share means something."""
-SURE = 0.3
-"""Highest score in a typical photograph under which a detector is sure of nothing."""
 MORE_NEGATIVES = 0.15
 """Share of photographs without a box that train has more than val and test, which splits by chance do not make."""
 

@@ -94,7 +94,7 @@ def steady_offset(e: Evidence) -> Finding | None:
 
 def another_inference(e: Evidence) -> Finding | None:
     """Weights that scored well in training, but no longer do on the same split."""
-    best, again = _best(e), e.metrics.get("mAP_on_val")
+    best, again = _best(e), _again(e)
     if best is None or again is None or e.params["nms.score_thresh"] >= HIGH or best - again < _much(best):
         return None
     return Finding(
@@ -109,7 +109,7 @@ def another_inference(e: Evidence) -> Finding | None:
 
 def validation_alone(e: Evidence) -> Finding | None:
     """Validation in training that is far below what the weights can do."""
-    best, again = _best(e), e.metrics.get("mAP_on_val")
+    best, again = _best(e), _again(e)
     if best is None or again is None or again - best < _much(again):
         return None
     return Finding(
@@ -171,3 +171,8 @@ def _much(mAP: float) -> float:
 
 def _best(e: Evidence) -> float | None:
     return e.run.get("best_validation", {}).get("mAP")
+
+
+def _again(e: Evidence) -> float | None:
+    """Evaluation's mAP on val; None where val is no longer the one that training scored."""
+    return None if stale_checkpoint(e) else e.metrics.get("mAP_on_val")

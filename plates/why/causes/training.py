@@ -5,16 +5,22 @@ import re
 
 import numpy as np
 
+from plates.efficientdet.checkpoints.weights_file import KERAS_BACKBONE
 from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
 from plates.efficientdet.model.backbone_tables import MEAN_RGB, STDDEV_RGB
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
+from plates.why.placement import SURE
 
 WINDOW = 10
 HEADS = ("box_net/box-0/pointwise_kernel", "class_net/class-0/pointwise_kernel")
 BODY = ("efficientnet-b0/blocks_0/conv2d/kernel", "fpn_cells/cell_0/fnode0/WSM")
+BACKBONE = "efficientnet"
+"""How the names of a backbone's variables start."""
 FEWEST_STEPS = 100
+LEAST_ALPHA = 0.1
+"""Focal loss: with it and less, nothing is learned (Lin et al., 2017, table 1a)."""
 
 
 def learning_rate(e: Evidence) -> Finding | None:
@@ -98,10 +104,12 @@ def frozen(e: Evidence) -> Finding | None:
 
 
 def pretrained(e: Evidence) -> Finding | None:
-    """Weights that did not load, or loaded only in part."""
+    """Weights that did not load, or loaded only in part; a backbone's file has no heads."""
     if not e.loaded:
         return None
-    skipped, matched = len(e.loaded["skipped"]), len(e.loaded["matched"])
+    backbone = e.loaded["kind"] == KERAS_BACKBONE
+    missing = {name: why for name, why in e.loaded["skipped"].items() if not backbone or name.startswith(BACKBONE)}
+    skipped, matched = len(missing), len(e.loaded["matched"])
     if skipped <= 0.02 * (skipped + matched):
         return None
     share = skipped / (skipped + matched)
@@ -112,7 +120,7 @@ def pretrained(e: Evidence) -> Finding | None:
         "random among trained ones.",
         "model.pretrained, model.name, model.backbone",
         f"plates weights inspect {e.loaded['source']}",
-        [f"{name}: {why}" for name, why in list(e.loaded["skipped"].items())[:3]],
+        [f"{name}: {why}" for name, why in list(missing.items())[:3]],
     )
 
 
@@ -122,7 +130,17 @@ def class_head(e: Evidence) -> Finding | None:
         if name in e.warnings:
             cause = "the class head was not re-initialised" if name == "class head" else "dead class head"
             return Finding(cause, STRONG, e.warnings[name], turn, "plates weights inspect models/checkpoint")
-    return None
+    alpha, best = e.params["train.alpha"], e.placed.top_score if e.placed else None
+    if alpha > LEAST_ALPHA or best is None or best >= SURE:
+        return None
+    return Finding(
+        "dead class head",
+        STRONG,
+        f"train.alpha {alpha:g} gives a plate {alpha / (1 - alpha):.2g} times the weight of background in the class "
+        f"loss, and the highest score in a typical photograph is {best:.2f}.",
+        "train.alpha: 0.25",
+        "plates run --set train.alpha=0.25",
+    )
 
 
 def drowned_term(e: Evidence) -> Finding | None:

@@ -59,6 +59,7 @@ def evidence(tmp_path, metrics=None, params=None, **known) -> Evidence:
 
 
 LOW = {"mAP": 0.1, "mAP50": 0.2, "mAP75": 0.05}
+LOADED = {"source": "w.h5", "kind": "Keras weights", "matched": ["a"] * 50}
 RUN = {"best_validation": {"mAP": 0.1}, "batch_norm_momentum": 0.906}
 CASES = {
     "labels are not on the plates": {"detail": 1.02},
@@ -77,7 +78,7 @@ CASES = {
     },
     "everything is frozen": {"params": {"train.var_freeze_expr": ".*"}},
     "pretrained weights loaded in part": {
-        "loaded": {"source": "w.h5", "matched": ["a"] * 50, "skipped": {f"b{i}": "no place" for i in range(50)}}
+        "loaded": LOADED | {"skipped": {f"box_net/{i}": "not in the file" for i in range(50)}}
     },
     "the class head was not re-initialised": {"run": RUN | {"warnings": ["Warning: class head: the first step's"]}},
     "dead class head": {"run": RUN | {"warnings": ["Warning: dead class head: after warm-up"]}},
@@ -113,6 +114,25 @@ def test_a_healthy_run_is_accused_of_nothing(tmp_path):
     found = verdict(evidence(tmp_path))
     assert found.findings == []
     assert found.answer == "Nothing is wrong, as far as the evidence goes."
+
+
+def test_positives_without_a_weight_are_named_unless_the_detector_is_sure(tmp_path):
+    alpha = {"train.alpha": 0.001}
+    found = verdict(evidence(tmp_path, LOW, alpha, placed=replace(FINE, top_score=0.03)))
+    assert found.findings[0].cause == "dead class head"
+    assert verdict(evidence(tmp_path, LOW, alpha)).findings == []
+
+
+@pytest.mark.parametrize(("prefix", "count"), [("box_net", 0), ("efficientnetv2-b0", 1)])
+def test_a_file_of_a_backbone_is_asked_for_the_backbone_alone(tmp_path, prefix, count):
+    skipped = {f"{prefix}/{number}": "not in the file" for number in range(50)}
+    loaded = LOADED | {"kind": "keras.applications backbone", "skipped": skipped}
+    assert len(verdict(evidence(tmp_path, LOW, loaded=loaded)).findings) == count
+
+
+def test_figures_on_other_tfrecords_are_not_compared(tmp_path):
+    found = verdict(evidence(tmp_path, LOW | {"mAP_on_val": 0.3}, trained_on="1" * 32, manifest_hash="2" * 32))
+    assert [finding.cause for finding in found.findings] == ["stale checkpoint"]
 
 
 def test_a_run_that_was_still_learning_needs_more_steps(tmp_path):
