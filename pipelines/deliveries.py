@@ -182,7 +182,10 @@ def validate_deliveries() -> None:
 def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]) -> dg.SensorResult:
     """Requests a run on each folder that two looks in a row found the same, unless one was requested for that state."""
     root = Project(project.root).photographs
-    now = dict(fingerprints(project))
+    try:
+        now = dict(fingerprints(project))
+    except UserError as error:
+        return dg.SensorResult(skip_reason=str(error))
     if not now:
         return dg.SensorResult(skip_reason=f"no folder of photographs in {root}")
     before = json.loads(context.cursor or "{}")

@@ -22,6 +22,7 @@ from plates.photographs.scan import scan
 from plates.photographs.watch import changes, look
 from plates.remote import Remote
 from plates.splits.split import split_by_plate
+from plates.workers import SCHEDULER
 
 pytestmark = pytest.mark.long
 
@@ -83,6 +84,18 @@ def test_photographs_in_a_store_are_taken_in_as_those_in_a_folder(
     assert [list(found) for found in (lists, others)] == [["train"], ["train"]]
     assert lists["train"][0].relative_to(root) == others["train"][0].relative_to(folder)
     assert lists["train"][0].read_text(encoding="utf-8") == "ccpd_base/none.jpg\n"
+
+
+def test_a_cluster_reads_the_store_as_this_machine_does(
+    root: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install -e '.[dask]'")
+    here = taken_in(root, tmp_path / "here")
+    with distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        monkeypatch.setenv(SCHEDULER, cluster.scheduler_address)
+        there = taken_in(Remote(root.url, root.kept, 0), tmp_path / "there")
+    assert there[0].equals(here[0])
+    assert there[1] == here[1]
 
 
 def test_what_is_as_it_was_is_not_read_again(folder: Path, root: Remote, old: None, tmp_path: Path) -> None:
