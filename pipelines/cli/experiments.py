@@ -29,4 +29,6 @@ def experiments() -> None:
 def _cell(heading: str, value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}" if heading in METRICS else str(value)
+    if heading in METRICS:
+        return f"{value:.3f}"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)  # DVC makes all floats

@@ -280,5 +280,7 @@ def test_trials_are_experiments_and_a_kill_loses_one_trial_at_most(finished: tup
     assert [row["train.steps"] for row in kept] == [12, 6, 6]
     assert {row["evaluation.split"] for row in kept[1:]} == {"val"}
     assert f"plates run --set {RATE}=" in said.stdout
-    assert "tune-002" in call("plates", "experiments").stdout
+    shown = call("plates", "experiments").stdout
+    assert "tune-002" in shown
+    assert " 12 " in shown, "whole numbers of steps"
     assert call("git", "status", "--porcelain").stdout == ""
