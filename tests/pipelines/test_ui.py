@@ -1,5 +1,6 @@
 """Dagster's UI on a finished project, in a real browser."""
 
+import json
 import re
 import shutil
 import time
@@ -144,4 +145,4 @@ def test_materialize_all_runs_the_whole_pipeline(page: Page, address: str, finis
     page.goto(f"{address}/runs")
     expect(page.get_by_text(re.compile("Started|Starting|Queued"))).to_have_count(0, timeout=300_000)
     expect(page.get_by_text("Failure")).to_have_count(0)
-    assert "Data and pipelines are up to date" in call("dvc", "status").stdout
+    assert json.loads(call("dvc", "status", "--json").stdout) == {"raw_images": ["always changed"]}
