@@ -58,13 +58,15 @@ def splits(run: Run) -> dict[str, Any]:
             f"{'by the official lists' if official else 'by plate; each split needs at least one'}. {helps}"
         )
     write_parquet(path("data/splits.parquet"), divided.table)
+    moved = divided.counts
+    del boxes, divided
     of_strata = strata_of(path("data/boxes.parquet"), path("data/splits.parquet"))
     return {
         **described(SPLITS_SCHEMA, rows),
         "method": "official lists" if official else "by plate",
         **dict(sorted(counts.items(), key=lambda count: -count[1])),
         **said,
-        **divided.counts,
+        **moved,
         "largest difference of a stratum": float(of_strata["off"].max()),
         "strata": dg.MetadataValue.md(of_strata.round(3).to_markdown(index=False)),
     }

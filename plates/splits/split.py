@@ -24,6 +24,9 @@ SPLITS_SCHEMA = pa.schema(
 )
 
 LAST = "\U0010ffff"  # sorts after every plate, as a missing one does
+DRAWN = ("test", "val", "train")
+"""The splits in the order in which a number in [0, 1) is divided among them."""
+
 BATCH = 1 << 20  # keys as Python strings at a time
 
 
@@ -65,7 +68,7 @@ def split_by_plate(boxes: pa.Table, seed: int, val_fraction: float = 0.1, test_f
     splits = _none_empty(place, val_fraction, test_fraction)
     moved = int((splits != drawn).sum())
     counts = {"moved so that no split is empty": moved} if moved else {}
-    return Division(_table(images, pa.array(splits, pa.string())), counts)
+    return Division(_table(images, pa.array(DRAWN).take(pa.array(splits))), counts)
 
 
 def groups(boxes: pa.Table) -> int:
@@ -93,7 +96,8 @@ def split_officially(
     place = _uniform(images["key"], seed)
     splits = np.array([lists.splits.get(path) for path in images["path"].to_pylist()], object)
     divided = np.array([split is None for split in splits]) & np.isin(images["subset"].to_pylist(), lists.divided)
-    splits[divided] = _drawn(place, val_fraction, 0.0 if lists.missing else test_fraction)[divided]
+    drawn = _drawn(place, val_fraction, 0.0 if lists.missing else test_fraction)
+    splits[divided] = np.array(DRAWN, object)[drawn[divided]]
     counts = {f"of {subset}, which no list covers, divided by plate": 0 for subset in lists.divided}
     for subset in np.array(images["subset"].to_pylist(), object)[divided]:
         counts[f"of {subset}, which no list covers, divided by plate"] += 1
@@ -175,7 +179,8 @@ def _uniform(keys: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
 
 
 def _drawn(place: np.ndarray, val_fraction: float, test_fraction: float) -> np.ndarray:
-    return np.where(place < test_fraction, "test", np.where(place < test_fraction + val_fraction, "val", "train"))
+    """The number in `DRAWN` of the split of each place."""
+    return (place >= test_fraction).astype(np.int8) + (place >= test_fraction + val_fraction)
 
 
 def _none_empty(place: np.ndarray, val_fraction: float, test_fraction: float) -> np.ndarray:
@@ -188,7 +193,7 @@ def _none_empty(place: np.ndarray, val_fraction: float, test_fraction: float) ->
     first = min(max(drawn_before[0], tests), len(places) - 1 - others)
     second = min(max(drawn_before[1], first + others), len(places) - 1)
     rank = np.searchsorted(places, place)
-    return np.where(rank < first, "test", np.where(rank < second, "val", "train"))
+    return (rank >= first).astype(np.int8) + (rank >= second)
 
 
 def _table(images: pa.Table, splits: pa.Array) -> pa.Table:
