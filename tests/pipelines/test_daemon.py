@@ -158,6 +158,19 @@ def test_photographs_arrive_and_the_service_has_what_came_of_them(world: World) 
     assert f"new_photographs is on (run {run['runId'][:8]} has seen these photographs)" in said["automatic"]
 
 
+def test_what_arrives_while_dagster_is_down_is_taken_in_by_one_run(world: World) -> None:
+    """The sensor's ticks that were missed are not made up for one by one."""
+    before, held = len(world.runs()), world.count()
+    world.stop()
+    world.deliver(2)
+    world.deliver(2)
+    world.start()
+    assert world.next_run(before)["status"] == "SUCCESS"
+    assert world.count() == held + 4
+    wait(lambda: "has seen these photographs" in world.status()["automatic"], "the sensor looked again")
+    assert len(world.runs()) == before + 1
+
+
 def test_broken_labels_stop_the_run_and_a_worse_model_is_refused(world: World) -> None:
     """What is in service stays there through both. No model of three steps has the mAP that the gate then asks for."""
     first, before = world.in_service(), len(world.runs())
