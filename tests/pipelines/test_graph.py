@@ -111,8 +111,8 @@ def test_new_content_is_worked_on_by_itself_and_the_same_content_is_not() -> Non
             assert requested(instance, cursor)[0] == set(), "asked for once"
 
 
-def test_definitions_load_without_what_trains() -> None:
-    code = "import sys, pipelines.definitions; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+def test_definitions_and_commands_load_without_what_trains() -> None:
+    code = "import sys, pipelines.definitions, pipelines.cli; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
 

@@ -12,7 +12,7 @@ from plates.efficientdet.checkpoints import names
 from plates.efficientdet.checkpoints.keras_files import positions, read_keras
 from plates.efficientdet.checkpoints.saved_detector import BEST
 from plates.efficientdet.checkpoints.tensorflow_files import read_checkpoint
-from plates.efficientdet.model.backbone_tables import Backbone
+from plates.efficientdet.model.backbone_tables import KERAS_BACKBONE, Backbone
 from plates.efficientdet.model.network import variable_name
 from plates.errors import UserError
 
@@ -20,7 +20,6 @@ NAME_BASED = "name-based checkpoint, averages"
 NAME_BASED_RAW = "name-based checkpoint without averages"
 OBJECT_BASED = "object-based checkpoint"
 KERAS = "Keras weights"
-KERAS_BACKBONE = "keras.applications backbone"
 
 
 @dataclass(frozen=True)

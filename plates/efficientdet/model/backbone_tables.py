@@ -10,6 +10,9 @@ from plates.errors import UserError
 MEAN_RGB = (123.675, 116.28, 103.53)
 STDDEV_RGB = (58.395, 57.12, 57.375)
 
+KERAS_BACKBONE = "keras.applications backbone"
+"""The kind of a weights file with a backbone alone, as load reports name it."""
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -5,10 +5,9 @@ import re
 
 import numpy as np
 
-from plates.efficientdet.checkpoints.weights_file import KERAS_BACKBONE
 from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
-from plates.efficientdet.model.backbone_tables import MEAN_RGB, STDDEV_RGB
+from plates.efficientdet.model.backbone_tables import KERAS_BACKBONE, MEAN_RGB, STDDEV_RGB
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
 from plates.why.placement import SURE

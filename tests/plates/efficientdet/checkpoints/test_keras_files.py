@@ -12,11 +12,10 @@ import pytest
 from plates.efficientdet.checkpoints import load_pretrained
 from plates.efficientdet.checkpoints.keras_files import read_keras
 from plates.efficientdet.checkpoints.names import keras_layers
-from plates.efficientdet.checkpoints.weights_file import KERAS_BACKBONE
 from plates.efficientdet.config import ModelConfig
 from plates.efficientdet.model import network
 from plates.efficientdet.model.backbone import build_backbone
-from plates.efficientdet.model.backbone_tables import backbone_table
+from plates.efficientdet.model.backbone_tables import KERAS_BACKBONE, backbone_table
 from plates.efficientdet.model.family import resolve
 from plates.efficientdet.model.layers import Style
 from plates.efficientdet.model.network import variable_name
