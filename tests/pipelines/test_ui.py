@@ -136,14 +136,13 @@ def test_a_delivery_is_a_partition_with_its_verdict(
     expect(page.get_by_text(re.compile("photographs")).first).to_be_visible()
 
 
-@pytest.mark.timeout(3000)
 def test_materialize_all_runs_the_whole_pipeline(page: Page, address: str, finished) -> None:
     root, call = finished
     edit.write(root / "params.yaml", {"train.steps": 3, "train.eval_every": 3})
     records = set((root / "lineage/records").glob("*.json"))
     page.goto(f"{address}/asset-groups")
     page.get_by_role("button", name=re.compile("Materialize all")).click()
-    waited_for(lambda: set((root / "lineage/records").glob("*.json")) > records, 2400, "a new record")
+    waited_for(lambda: set((root / "lineage/records").glob("*.json")) > records, 900, "a new record")
     page.goto(f"{address}/runs")
     expect(page.get_by_text(re.compile("^(Started|Starting|Queued)$"))).to_have_count(0, timeout=300_000)
     expect(page.get_by_text("Failure")).to_have_count(0)
