@@ -34,6 +34,8 @@ STEPS = "metrics/history.csv"
     pool="gpu",
 )
 def checkpoint(run: Run) -> dict[str, Any]:
+    import tensorflow as tf
+
     from plates.efficientdet.data.tfrecords import read_manifest
     from plates.efficientdet.evaluation.report import curves
     from plates.efficientdet.training import devices
@@ -47,23 +49,27 @@ def checkpoint(run: Run) -> dict[str, Any]:
     manifest = read_manifest(path("data/tfrecords"))
     spec, data = prepared(run.project)
     bar = run.progress("training steps")
-    result = train(
-        spec,
-        params.train,
-        data,
-        path("models/checkpoint"),
-        run.project.scratch / "training",
-        initialise=initialiser(params.model, run.project.scratch / "weights"),
-        fingerprint={
-            "code": run.version,
-            "records": content_hash(path("data/tfrecords")),
-            "pretrained": identity(params.model),
-        },
-        say=run.progress.say,
-        on_row=lambda row, steps: bar(row.step, steps),
-        step_log=run.project.root / STEPS,
-        tensorboard=run.project.scratch / "tensorboard",
-    )
+    try:
+        result = train(
+            spec,
+            params.train,
+            data,
+            path("models/checkpoint"),
+            run.project.scratch / "training",
+            initialise=initialiser(params.model, run.project.scratch / "weights"),
+            fingerprint={
+                "code": run.version,
+                "records": content_hash(path("data/tfrecords")),
+                "pretrained": identity(params.model),
+            },
+            say=run.progress.say,
+            on_row=lambda row, steps: bar(row.step, steps),
+            step_log=run.project.root / STEPS,
+            tensorboard=run.project.scratch / "tensorboard",
+        )
+    except tf.errors.DataLossError as error:
+        said = "data/tfrecords: the CRC of an example is wrong, so a shard was damaged after it was written"
+        raise UserError(f"{said}. Write them again: plates materialize tfrecords") from error
     for warning in result.warnings:
         run.log.warning(warning)
     return {

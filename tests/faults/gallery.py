@@ -315,7 +315,7 @@ FAULTS = (
         (),
         edit=tables.corrupted,
         amounts=(0.0, 0.001, 0.5),
-        stops="train",
+        stops="the CRC of",
     ),
 )
 HEALTHY: dict[str, dict[str, Any]] = {

@@ -87,7 +87,9 @@ def _lines() -> Iterator[str]:
     yield "is all photographs now. Of the last three, inverted class weights came first, a stale checkpoint second,"
     yield "and positives without weight were not named; the two rules were corrected after. Labels that are off the"
     yield "plates have four causes, by what is measured; whichever of them is named counts, so swapped coordinates"
-    yield "that are called shifted boxes are a hit."
+    yield "that are called shifted boxes are a hit. No rule was corrected on a weak or a strong case; those were run"
+    yield "that take least time. The weakly corrupted shard first stopped training with an error of TensorFlow, and"
+    yield "got its message after that."
     for strength in ("medium", "weak", "strong"):
         rows = judged(strength)
         if not rows:
