@@ -21,6 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo 'DAGSTER_HOME=$(CURDIR)' > .env
 	@$(MAKE) --no-print-directory home
+	@$(BIN)/python -m pipelines.offline_plots
 	@touch $@
 
 home: # this environment's Dagster commands find this clone's dagster.yaml, which turns their telemetry off
