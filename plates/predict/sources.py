@@ -45,8 +45,9 @@ def expand(given: Any, *, urls: bool = False, on_error: OnError | None = None) -
         UserError: a named picture does not exist.
     """
     for number, item in enumerate(_many(given), 1):
-        with passing(str(item), on_error):
-            for source, opened in _inside(item, f"picture {number}", urls):
+        called = str(item) if isinstance(item, str | Path) else f"picture {number}"
+        with passing(called, on_error):
+            for source, opened in _inside(item, called, urls):
                 with passing(source, on_error):
                     yield from opened()
 
