@@ -84,7 +84,7 @@ def _champion(trust: bool) -> "Callable[[], tuple[str, Callable[[], Model]]]":
 def _load(path: Path, kind: Any) -> "Model":
     from plates.predict.load import load
 
-    return load(path, kind)
+    return load(path, kind, threads=1)
 
 
 def _lineage(model: str | None) -> dict[str, Any]:

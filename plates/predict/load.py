@@ -19,13 +19,15 @@ CHECKPOINT = "model.json"
 RECORD_ID = re.compile(r"[0-9a-f]{4,64}")
 
 
-def load(model: str | Path, format: Kind | None = None) -> Model:
+def load(model: str | Path, format: Kind | None = None, *, threads: int | None = None) -> Model:
     """Opens a model.
 
     Args:
         model: an exported folder or the folder around it, such as `models/champion`; a checkpoint's folder; a `.onnx`,
             a `.tflite` or OpenVINO's `.xml`; or the beginning of a lineage record's id, inside a project.
         format: which format of an exported folder; default: the fastest.
+        threads: that share the work of one answer; default: one for each core. 1 for answers from several threads at
+            once. A checkpoint and a SavedModel have TensorFlow's.
 
     Returns:
         The model, on the CPU; a checkpoint and a SavedModel import TensorFlow, which takes seconds. A SavedModel can
@@ -45,7 +47,7 @@ def load(model: str | Path, format: Kind | None = None) -> Model:
         from plates.predict.checkpoint import network
 
         return Model(network(path), path)
-    return Model(open_network(path, kind), path)
+    return Model(open_network(path, kind, threads), path)
 
 
 def locate(model: str | Path, format: Kind | None = None) -> tuple[Path, Kind]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +15,7 @@ from PIL import Image
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
+from plates.efficientdet.inference.prepare import Prepared
 from plates.errors import UserError
 from plates.hide.options import Options as HideOptions
 from plates.hide.photograph import encoded, threshold
@@ -24,7 +23,7 @@ from plates.pages import page
 from plates.predict.picture import Picture
 from plates.predict.result import Result
 from plates.serve.batches import Batches
-from plates.serve.metrics import Metrics
+from plates.serve.metrics import Measured, Metrics
 from plates.serve.options import Options
 from plates.serve.request import pictures
 from plates.serve.seen import Seen, of_training
@@ -32,12 +31,10 @@ from plates.serve.service import Service, Source
 
 LOOK = 2.0
 """Seconds between two looks for a new model."""
-DECODERS = 2
 GONE = 499
 """The status, nginx's, of a request whose client went away before it had sent it."""
 STREAM = "application/octet-stream"
 HERE = ["127.0.0.1", "localhost"]
-Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Busy(Exception):
@@ -64,9 +61,14 @@ def create(
         UserError: there is no model to serve.
     """
     metrics, seen = Metrics(), Seen()
-    service = Service(source, options, metrics)
     waiting = 0
-    decoders = ThreadPoolExecutor(DECODERS, "decoder")
+
+    def ran(batch: list[tuple[Result, Prepared]]) -> None:
+        metrics.ran([result for result, _ in batch])
+        for result, prepared in batch:
+            seen.note(result, prepared)
+
+    service = Service(source, options, ran)
 
     def look() -> None:
         if service.follow():
@@ -88,9 +90,8 @@ def create(
         yield
         following.cancel()
         await asyncio.to_thread(service.close)
-        decoders.shutdown()
 
-    def allowed(request: Request) -> None:
+    async def allowed(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if options.key and not (scheme == "Bearer" and secrets.compare_digest(given.encode(), options.key.encode())):
             raise HTTPException(401, "Authorization: Bearer KEY is missing or wrong", {"WWW-Authenticate": "Bearer"})
@@ -98,16 +99,7 @@ def create(
     app = FastAPI(title="plates", lifespan=life, docs_url=None, redoc_url=None)
     if not options.key:  # so that another page cannot reach the service through its own host name
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=HERE)
-
-    @app.middleware("http")
-    async def measured(request: Request, call: Answer) -> Response:
-        started = time.perf_counter()
-        response = await call(request)
-        route = request.scope.get("route")
-        path = route.path if route else "elsewhere"
-        metrics.requests.labels(path, response.status_code).inc()
-        metrics.seconds.labels(path).observe(time.perf_counter() - started)
-        return response
+    app.add_middleware(Measured, metrics=metrics)
 
     @app.exception_handler(UserError)
     async def refused(_: Request, error: Exception) -> Response:
@@ -130,18 +122,13 @@ def create(
         waiting += 1
         metrics.waiting.set(waiting)
         try:
-            prepared = await asyncio.get_running_loop().run_in_executor(decoders, batches.model.prepared, picture)
-            result = await asyncio.wrap_future(batches.submit(picture, prepared, least))
+            return await asyncio.wrap_future(batches.submit(picture, least))
         finally:
             waiting -= 1
             metrics.waiting.set(waiting)
-        metrics.images.inc()
-        metrics.found.inc(len(result))
-        seen.note(result, prepared)
-        return result
 
     @app.post("/predict", dependencies=[Depends(allowed)])
-    async def predict(request: Request, score: str | None = None) -> dict[str, Any]:
+    async def predict(request: Request, score: str | None = None) -> JSONResponse:
         given = await pictures(request, options)
         with service.current() as batches:
             least = batches.model.threshold(_number(score))
@@ -156,7 +143,8 @@ def create(
             if all(isinstance(one, UserError) for one in said):
                 raise HTTPException(422, "; ".join(map(str, said)))
             names = [one.source if isinstance(one, Picture) else None for one in given]
-            return {"model": service.identity, "results": [_said(*pair) for pair in zip(names, said, strict=True)]}
+            results = [_said(*pair) for pair in zip(names, said, strict=True)]
+            return JSONResponse({"model": service.identity, "results": results})
 
     @app.post("/hide", dependencies=[Depends(allowed)])
     async def hide(
@@ -174,9 +162,7 @@ def create(
         with service.current() as batches:
             chosen = HideOptions(style, margin, _number(score), metadata)
             result = await found(batches, given[0], threshold(batches.model, chosen))
-        image = await asyncio.get_running_loop().run_in_executor(
-            decoders, lambda: encoded(result.hide(style, margin), result.picture, metadata)
-        )
+        image = await asyncio.to_thread(lambda: encoded(result.hide(style, margin), result.picture, metadata))
         kind = Image.MIME.get(result.picture.opened.format or "", STREAM)
         return Response(image, media_type=kind, headers={"X-Plates-Hidden": str(len(result))})
 

@@ -1,70 +1,94 @@
-"""Answers photographs of concurrent requests together: what arrives while the network is busy is its next batch."""
+"""Answers photographs of concurrent requests on every core; what arrives while all are busy is the next batch."""
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from plates.efficientdet.inference.prepare import Prepared
 from plates.predict.model import Model
 from plates.predict.picture import Picture
 from plates.predict.result import Result
 
-Job = tuple[Picture, Prepared, float, "Future[Result]"]
+Ran = Callable[[list[tuple[Result, Prepared]]], None]
+"""Told of each batch: the results, and what the network saw of each."""
+
+
+class Job(NamedTuple):
+    """A picture, the least score of its answer, and that answer."""
+
+    picture: Picture
+    least: float
+    found: Future[Result]
 
 
 class Batches:
-    """One model, one thread that runs it.
+    """One model, and a thread for each core that decodes, scales and answers.
 
     Args:
-        model: that answers.
-        most: photographs at once.
-        ran: called with the number of photographs of each batch.
+        model: that answers; several threads run it at once.
+        most: photographs that one thread answers at once.
+        ran: called with each batch before it is answered.
     """
 
-    def __init__(self, model: Model, most: int, ran: Callable[[int], None] = lambda count: None) -> None:
+    def __init__(self, model: Model, most: int, ran: Ran) -> None:
         self.model, self.most, self.ran = model, most, ran
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"network {number}", daemon=True)
+            for number in range(os.cpu_count() or 1)
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def submit(self, picture: Picture, prepared: Prepared, least: float) -> Future[Result]:
-        """The future answer for a picture that this model prepared, with scores from `least` up."""
-        found: Future[Result] = Future()
-        self._jobs.put((picture, prepared, least, found))
-        return found
+    def submit(self, picture: Picture, least: float) -> Future[Result]:
+        """The future answer for a picture, with scores from `least` up; `UserError` if it is damaged."""
+        job = Job(picture, least, Future())
+        self._jobs.put(job)
+        return job.found
 
     def close(self) -> None:
-        """Answers the waiting photographs, then ends the thread."""
-        self._jobs.put(None)
-        self._thread.join()
+        """Answers the waiting photographs, then ends the threads."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
-            jobs, last = [first], False
-            while len(jobs) < self.most and not self._jobs.empty():
-                job = self._jobs.get()
+            jobs = [first]
+            while len(jobs) < self.most:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
                 if job is None:
-                    last = True
+                    self._jobs.put(None)  # to end with, once these are answered
                     break
                 jobs.append(job)
-            self._answer([job for job in jobs if job[3].set_running_or_notify_cancel()])
-            if last:
-                break
+            self._answer([job for job in jobs if job.found.set_running_or_notify_cancel()])
 
     def _answer(self, jobs: list[Job]) -> None:
-        if not jobs:
+        ready: list[tuple[Job, Prepared]] = []
+        for job in jobs:
+            try:
+                ready.append((job, self.model.prepared(job.picture)))
+            except Exception as error:  # its request gets it
+                job.found.set_exception(error)
+        if not ready:
             return
-        self.ran(len(jobs))
+        pairs, least = [(job.picture, prepared) for job, prepared in ready], min(job.least for job, _ in ready)
         try:
-            results = list(
-                self.model.answers([(picture, ready) for picture, ready, _, _ in jobs], min(j[2] for j in jobs))
-            )
+            answers = self.model.answers(pairs, least)
+            results = [result.over(job.least) for (job, _), result in zip(ready, answers, strict=True)]
+            self.ran([(result, prepared) for result, (_, prepared) in zip(results, ready, strict=True)])
         except Exception as error:  # of the runtime: the requests get it, the thread continues
-            for *_, found in jobs:
-                found.set_exception(error)
+            for job, _ in ready:
+                job.found.set_exception(error)
             return
-        for (*_, least, found), result in zip(jobs, results, strict=True):
-            found.set_result(result.over(least))
+        for (job, _), result in zip(ready, results, strict=True):
+            job.found.set_result(result)

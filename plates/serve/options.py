@@ -14,7 +14,7 @@ class Options:
         megapixels: most per photograph.
         images: most per request.
         waiting: photographs that may wait for an answer; further ones get a 503.
-        batch: photographs that the network answers at once.
+        batch: photographs that one core answers at once. Small: on a processor, larger ones take longer per photograph.
         key: required in requests as `Authorization: Bearer KEY`; None: no key is required.
     """
 
@@ -22,5 +22,5 @@ class Options:
     megapixels: float = 50.0
     images: int = 16
     waiting: int = 64
-    batch: int = 8
+    batch: int = 2
     key: str | None = None

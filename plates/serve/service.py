@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 from plates.errors import UserError
 from plates.predict.model import Model
-from plates.serve.batches import Batches
-from plates.serve.metrics import Metrics
+from plates.serve.batches import Batches, Ran
 from plates.serve.options import Options
 
 Source = Callable[[], tuple[str, Callable[[], Model]]]
@@ -22,11 +21,11 @@ class Service:
     Args:
         source: of the model.
         options: limits.
-        metrics: where batches are counted.
+        ran: as of `Batches`.
     """
 
-    def __init__(self, source: Source, options: Options, metrics: Metrics) -> None:
-        self.options, self.metrics, self._source = options, metrics, source
+    def __init__(self, source: Source, options: Options, ran: Ran) -> None:
+        self.options, self.ran, self._source = options, ran, source
         self.trouble: str | None = None
         """Why the newest model is not in service."""
         self._lock = threading.Condition()
@@ -75,7 +74,7 @@ class Service:
         self._retire(self._current)
 
     def _batches(self, model: Model) -> Batches:
-        return Batches(model, self.options.batch, self.metrics.batch.observe)
+        return Batches(model, self.options.batch, self.ran)
 
     def _retire(self, batches: Batches) -> None:
         with self._lock:

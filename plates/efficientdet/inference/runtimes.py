@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -55,12 +56,14 @@ class Network:
     run: Callable[[np.ndarray], Arrays]
 
 
-def open_network(path: Path, kind: Format | None = None) -> Network:
+def open_network(path: Path, kind: Format | None = None, threads: int | None = None) -> Network:
     """Opens one format of an exported folder, or a single file from one.
 
     Args:
         path: the folder, or a .onnx, a .tflite or OpenVINO's .xml.
         kind: which format of the folder; by default the first of `FILES` that exists.
+        threads: that share the work of one answer; default: one for each core. With 1, answers side by side, from
+            several threads, take the least time in all. TensorFlow, for a SavedModel, has its own.
 
     Raises:
         UserError: the format is missing, was changed since it was exported, has no description, is damaged, or its
@@ -69,7 +72,7 @@ def open_network(path: Path, kind: Format | None = None) -> Network:
     name = format_of(path, kind)
     if path.is_dir():
         _require_unchanged(path, name)
-    return Network(name, *OPEN[name](path / FILES[name] if path.is_dir() else path))
+    return Network(name, *OPEN[name](path / FILES[name] if path.is_dir() else path, threads))
 
 
 def part(name: Format) -> str:
@@ -118,10 +121,11 @@ def format_of(path: Path, kind: Format | None = None) -> Format:
 Opened = tuple[Description, Callable[[np.ndarray], Arrays]]
 
 
-def _onnx(path: Path) -> Opened:
+def _onnx(path: Path, threads: int | None) -> Opened:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0: as many as there are cores
     # Threads that wait for the next operation spin; after the last one they leave the cores to others.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
@@ -145,32 +149,40 @@ def _onnx(path: Path) -> Opened:
     return Description.from_fields(fields, str(path)), run
 
 
-def _litert(path: Path) -> Opened:
+def _litert(path: Path, threads: int | None) -> Opened:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         raise _missing("ai-edge-litert", "litert") from None
+    own = threading.local()  # an interpreter answers one thread at a time
+
+    def signature() -> Any:
+        if not hasattr(own, "signature"):
+            own.signature = Interpreter(str(path), num_threads=threads or os.cpu_count()).get_signature_runner()
+        return own.signature
+
     try:
-        signature = Interpreter(str(path), num_threads=os.cpu_count()).get_signature_runner()
+        (images,) = signature().get_input_details()
         with zipfile.ZipFile(path) as archive:
             description = archive.read(DESCRIPTION).decode()
     except (ValueError, RuntimeError, zipfile.BadZipFile, KeyError) as error:
         raise _damaged(path, error) from error
-    (images,) = signature.get_input_details()
-    return Description.parse(description, str(path)), lambda pixels: dict(signature(**{images: pixels}))
+    return Description.parse(description, str(path)), lambda pixels: dict(signature()(**{images: pixels}))
 
 
-def _openvino(path: Path) -> Opened:
+def _openvino(path: Path, threads: int | None) -> Opened:
     try:
         import openvino
     except ImportError:
         raise _missing("openvino", "openvino") from None
     try:
         model = openvino.Core().read_model(path)
+        cores = os.cpu_count() or 1
         description = model.get_rt_info(["plates", "description"]).value
-        compiled = openvino.Core().compile_model(
-            model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        )
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if threads:
+            settings |= {"NUM_STREAMS": max(1, cores // threads), "INFERENCE_NUM_THREADS": cores}
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
     except RuntimeError as error:
         raise _damaged(path, error) from error
     names = [output.get_any_name() for output in compiled.outputs]
@@ -182,7 +194,7 @@ def _openvino(path: Path) -> Opened:
     return Description.parse(description, str(path)), run
 
 
-def _saved_model(path: Path) -> Opened:
+def _saved_model(path: Path, threads: int | None) -> Opened:
     import_tensorflow()
     import tensorflow as tf
 
@@ -198,7 +210,7 @@ def _saved_model(path: Path) -> Opened:
     return Description.read(path.parents[1]), run
 
 
-OPEN: dict[Format, Callable[[Path], Opened]] = {
+OPEN: dict[Format, Callable[[Path, int | None], Opened]] = {
     "onnx": _onnx,
     "openvino": _openvino,
     "litert": _litert,

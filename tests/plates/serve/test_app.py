@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import socket
 import threading
 import time
@@ -17,7 +18,9 @@ from PIL import Image
 
 import plates
 from plates.errors import UserError
+from plates.predict.picture import Picture
 from plates.serve import app as service
+from plates.serve.batches import Batches
 from plates.serve.options import Options
 
 Boxes = dict[Path, tuple[float, float, float, float]]
@@ -188,6 +191,57 @@ class Slow(plates.Model):
     def answers(self, ready, least):
         time.sleep(0.2)
         return super().answers(ready, least)
+
+
+class Failing(plates.Model):
+    """Fails once."""
+
+    failed = False
+
+    def answers(self, ready, least):
+        if not self.failed:
+            self.failed = True
+            raise RuntimeError("out of memory")
+        return super().answers(ready, least)
+
+
+def test_a_network_that_fails_leaves_the_service_up(model: plates.Model, photographs: list[bytes]) -> None:
+    with started(Failing(model._network, model.path)) as client:
+        statuses = [client.post("/predict", content=photographs[0], headers=JPEG).status_code for _ in range(3)]
+        assert statuses == [500, 200, 200]
+        assert 'plates_requests_total{path="/predict",status="500"} 1.0' in client.get("/metrics").text
+
+
+class Held(plates.Model):
+    """Answers nothing before it is let go."""
+
+    def __init__(self, model: plates.Model) -> None:
+        super().__init__(model._network, model.path)
+        self.free = threading.Event()
+
+    def answers(self, ready, least):
+        self.free.wait()
+        return super().answers(ready, least)
+
+
+def test_what_waits_is_answered_together(
+    model: plates.Model, photographs: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    sizes: list[int] = []
+    held = Held(model)
+    batches = Batches(held, 2, lambda batch: sizes.append(len(batch)))
+    damaged = batches.submit(Picture(photographs[0][:3000], "it"), 0.1)
+    given = list(zip(photographs[:5], (0.1, 0.9, 0.1, 0.1, 0.1), strict=True))
+    answers = [batches.submit(Picture(content, "it"), least) for content, least in given]
+    held.free.set()
+    batches.close()
+    assert sum(sizes) == 5
+    assert max(sizes) == 2
+    assert isinstance(damaged.exception(), UserError)
+    for (content, least), answer in zip(given, answers, strict=True):
+        (expected,) = model.predict(content, score=least)
+        np.testing.assert_allclose(answer.result().xyxy, expected.xyxy, atol=1e-3)
 
 
 def test_more_than_may_wait_are_told_to_try_again(model: plates.Model, photographs: list[bytes]) -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +230,18 @@ def test_onnx_is_named_and_takes_any_number_of_pictures(exported):
     assert shapes["images"] == ["batch", toy.SIDE, toy.SIDE, 3]
     assert shapes["boxes"][0] == shapes["scores"][0] == "batch"
     assert {entry.key for entry in model.metadata_props} >= {"label_map", "image_size", "score_threshold", "nms"}
+
+
+@pytest.mark.parametrize("name", ["onnx", "litert", "openvino", "saved_model"])
+def test_several_threads_get_the_answers_of_one(exported, name):
+    pictures = [np.random.default_rng(seed).uniform(0, 255, (1, toy.SIDE, toy.SIDE, 3)) for seed in range(12)]
+    pictures = [pixels.astype(np.float32) for pixels in pictures]
+    alone, shared = open_network(exported, name), open_network(exported, name, threads=1)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(shared.run, pictures))
+    for pixels, found in zip(pictures, answers, strict=True):
+        for key, expected in alone.run(pixels).items():
+            np.testing.assert_allclose(found[key], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_no_model_or_damaged_is_named(exported, tmp_path):
