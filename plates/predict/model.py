@@ -151,7 +151,7 @@ class Model:
     def answers(self, ready: Iterable[tuple[Picture, Prepared]], least: float) -> Iterator[Result]:
         """Runs the network on pictures, each as `prepared` gives it, in one batch; scores from `least` on."""
         pictures, prepared = zip(*ready, strict=True)
-        found = self._network.run(np.stack([pixels for pixels, _ in prepared]).astype(np.float32))
+        found = self._network.run(np.stack([pixels for pixels, _ in prepared], dtype=np.float32))
         for index, (picture, (_, scale)) in enumerate(zip(pictures, prepared, strict=True)):
             boxes, scores, classes = self._detections(found, index, least)
             masks = None

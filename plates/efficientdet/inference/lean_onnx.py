@@ -23,7 +23,7 @@ def simplify(path: Path) -> None:
 
     model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
     graph = Graph(model.graph)
-    for step in (_normalise_planes, _drop_reshapes, _resize, _scale_by_convolution, _sigmoid_first):
+    for step in (_normalise_rows, _drop_reshapes, _resize, _scale_by_convolution, _sigmoid_first):
         step(graph)
     graph.write()
     path.write_bytes(model.SerializeToString())
@@ -111,19 +111,37 @@ class Graph:
         self._graph.node.extend(copies)
 
 
-def _normalise_planes(graph: Graph) -> None:
-    """(pixels - mean) * scale, then channels first: the mean after it, and the scale in the convolution's kernel."""
+def _normalise_rows(graph: Graph) -> None:
+    """(pixels - mean) * scale, then channels first: rows of width x channels, of which a convolution steps by pixels.
+
+    The mean comes off these rows, the scale is in the convolution's kernel, and no value is moved.
+    """
+    from onnx import helper
+
     for transpose in graph.of("Transpose"):
         factors, convolutions = graph.before(transpose.input[0], "Mul", "Sub"), graph.after(transpose.output[0], "Conv")
         if not factors or not convolutions:
             continue
-        scale, mean, kernel = (graph.constants.get(node.input[1]) for node in (*factors, *convolutions))
+        pixels, convolution = factors[1].input[0], convolutions[0]
+        scale, mean, kernel = (graph.constants.get(node.input[1]) for node in (*factors, convolution))
         if scale is None or mean is None or kernel is None or not scale.shape == mean.shape == kernel.shape[1:2]:
             continue
+        given = {attribute.name: helper.get_attribute_value(attribute) for attribute in convolution.attribute}
+        if given.get("dilations", [1, 1]) != [1, 1] or "auto_pad" in given:
+            continue
+        height, width, channels = graph.shapes[pixels][1:]
+        (down, along), (top, left, bottom, right) = given.get("strides", [1, 1]), given.get("pads", [0, 0, 0, 0])
         name = transpose.output[0]
-        transpose.input[0], transpose.output[0] = factors[1].input[0], f"{name}_planes"
-        graph.add("Sub", [f"{name}_planes", graph.constant(f"{name}_mean", mean.reshape(-1, 1, 1))], name)
-        convolutions[0].input[1] = graph.constant(f"{name}_kernel", kernel * scale.reshape(-1, 1, 1))
+        rows = graph.constant(f"{name}_shape", np.array([0, 1, height, width * channels]))
+        kernel = (kernel * scale.reshape(-1, 1, 1)).transpose(0, 2, 3, 1).reshape(len(kernel), 1, kernel.shape[2], -1)
+        inputs = [name, graph.constant(f"{name}_kernel", np.ascontiguousarray(kernel)), *convolution.input[2:]]
+        for node in (*factors, transpose, convolution):
+            graph.nodes.remove(node)
+        graph.add("Reshape", [pixels, rows], f"{name}_rows")
+        graph.add("Sub", [f"{name}_rows", graph.constant(f"{name}_mean", np.tile(mean, width))], name)
+        steps = {"strides": [down, along * channels], "kernel_shape": kernel.shape[2:]}
+        pads = [top, left * channels, bottom, right * channels]
+        graph.add("Conv", inputs, convolution.output[0], pads=pads, **steps)
 
 
 def _drop_reshapes(graph: Graph) -> None:

@@ -33,12 +33,11 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
         image_size: (height, width) of that input; boxes are clipped to it.
     """
     # Suppression only lowers scores, so those under the floor can do no more than vote.
-    rows, classes, remaining = _candidates(scores, nms, -np.inf if nms.voting else nms.floor)
-    voters = _best(remaining, VOTERS)
-    votes = boxes[rows[voters]], remaining[voters], classes[voters]
-    likely = remaining > nms.floor
-    rows, classes, remaining = rows[likely], classes[likely], remaining[likely].astype(np.float32)
-    candidates, areas = boxes[rows], _areas(boxes[rows])
+    entered = rows, classes, entry = _candidates(scores, nms, -np.inf if nms.voting else nms.floor)
+    if nms.voting:
+        rows, classes, entry = (values[entry > nms.floor] for values in entered)
+    candidates, remaining = boxes[rows], entry.astype(np.float32)
+    areas = _areas(candidates)
     chosen: list[int] = []
     kept: list[np.float32] = []
     while len(chosen) < min(nms.max_output_size, len(rows)):
@@ -60,7 +59,9 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
     index = np.array(chosen, np.int64)
     found = candidates[index]
     if nms.voting:
-        found = _vote(found, classes[index], votes, nms.voting)
+        voters = _best(entered[2], VOTERS)
+        rows, others, entry = (values[voters] for values in entered)
+        found = _vote(found, classes[index], (boxes[rows], entry, others), nms.voting)
     return Detections(np.clip(found, 0, limits), np.array(kept, np.float32), classes[index].astype(np.int32) + 1)
 
 

@@ -50,10 +50,13 @@ HEADS = """
 """
 
 
-def graph(path: Path, outputs: str = "float[batch, rows, 2] scores") -> Path:
+PATTERNS = NORMALISED + GATED + UPSAMPLED + HEADS
+
+
+def graph(path: Path, outputs: str = "float[batch, rows, 2] scores", body: str = PATTERNS) -> Path:
     """Writes a network of 5x7 pixels with each of the patterns, in tf2onnx's order of dimensions."""
     text = f"""<ir_version: 8, opset_import: ["" : 15]>
-        network (float[batch, 5, 7, 3] images) => ({outputs}) {{{NORMALISED + GATED + UPSAMPLED + HEADS}}}"""
+        network (float[batch, 5, 7, 3] images) => ({outputs}) {{{body}}}"""
     model = parser.parse_model(text)
     random = np.random.default_rng(0)
     constants = {
@@ -102,10 +105,29 @@ def test_the_numbers_stay_and_the_waste_goes(tmp_path: Path, batch: int) -> None
     found = simplified(path)
     np.testing.assert_allclose(answers(path, images)[0], expected[0], atol=1e-5)
     assert not {"Expand", "Shape", "Gather"} & set(found)
-    assert (found["Resize"], found["Slice"], found["Reshape"]) == (1, 1, 2)
-    assert found["Transpose"] == 3  # the pixels', and one of each level
+    assert (found["Resize"], found["Slice"]) == (1, 1)
+    assert found["Reshape"] == 3  # the pixels', and one of each level
+    assert found["Transpose"] == 2  # one of each level
     assert found["Mul"] == 1  # the gate's
     assert found["Sigmoid"] == 3  # the gate's, and one of each level
+
+
+@pytest.mark.parametrize(
+    ("how", "transposed"),
+    [
+        ("strides = [2, 2], pads = [0, 0, 1, 1]", 0),
+        ("strides = [1, 2], pads = [2, 1, 0, 1]", 0),
+        ("dilations = [2, 2], pads = [2, 2, 2, 2]", 1),
+        ('auto_pad = "SAME_UPPER"', 1),
+    ],
+)
+def test_the_first_convolution_steps_by_pixels(tmp_path: Path, how: str, transposed: int) -> None:
+    path = graph(tmp_path / "model.onnx", "float[batch, 4, h, w] fine", NORMALISED.replace("pads = [1, 1, 1, 1]", how))
+    images = np.random.default_rng(1).integers(0, 255, (2, 5, 7, 3)).astype(np.float32)
+    expected = answers(path, images)
+    found = simplified(path)
+    np.testing.assert_allclose(answers(path, images)[0], expected[0], atol=1e-4)
+    assert found["Transpose"] == transposed
 
 
 def test_what_something_else_uses_stays(tmp_path: Path) -> None:
@@ -117,4 +139,4 @@ def test_what_something_else_uses_stays(tmp_path: Path) -> None:
     for one, other in zip(answers(path, images), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     assert found["Sigmoid"] == 2
-    assert found["Reshape"] == 3
+    assert found["Reshape"] == 4
