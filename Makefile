@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup home run test test-long test-real faults ui tensorboard lint bench clean lock docs
+.PHONY: help setup home run test test-long test-real faults ablation ui tensorboard lint bench clean lock docs
 
 help: ## explain the commands
 	@printf 'plates: retrain a license-plate detector and know which data produced which mAP\n\n'
@@ -44,6 +44,9 @@ test-real: $(READY) ## train on the real photographs in ../shared and check the 
 faults: $(READY) ## inject every known fault into small projects and check what plates why says (an hour)
 	@$(BIN)/python tests/faults
 
+ablation: $(READY) ## train the default run with each lever, three seeds each, and write docs/ablation.md (hours; resumes)
+	@$(BIN)/python benchmarks/ablation.py
+
 ui: $(READY) ## open Dagster's UI at http://127.0.0.1:3000; PORT=3001 for another port
 	@$(BIN)/plates ui $(if $(PORT),--port $(PORT))
 
@@ -57,7 +60,7 @@ lint: $(READY) ## check formatting, lint and types
 	@$(BIN)/mypy
 
 bench: $(READY) ## measure speed and memory; tables on the screen, JSON in benchmarks/results
-	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py -e against_automl.py -e in_use.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $$(ls benchmarks/*.py | grep -v -e '/_' -e trees.py -e against_automl.py -e in_use.py -e ablation.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 docs: $(READY) ## write dvc.yaml and the generated pages of docs/
 	@$(BIN)/python -m plates.settings.page

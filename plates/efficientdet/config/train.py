@@ -85,6 +85,10 @@ class TrainConfig(Section):
     gamma: float = Field(
         1.5, ge=0, description="Focal loss: how strongly easy anchors are down-weighted. 0 is cross-entropy."
     )
+    quality_loss: Literal["qfl", "vfl"] | None = Field(
+        None,
+        description="Scores learn how tight a box is (IoU), not only that it is a plate: Quality or Varifocal Loss.",
+    )
     delta: float = Field(
         0.1, gt=0, description="Huber loss: offset (in anchor sides) at which it changes from quadratic to linear."
     )

@@ -1,4 +1,4 @@
-"""What training minimises: focal loss for classes, Huber and IoU losses for boxes, L2 for kernels.
+"""What training minimises: focal loss for classes or for their quality, Huber and IoU losses for boxes, L2 for kernels.
 
 Numbers agree with the reference (google/automl, `tf2/train_lib.py` and `iou_utils.py`); `reference=True` also brings
 back its quirks. Every sum is divided by `normalizer`: the positives of the whole batch, over all devices, plus one.
@@ -18,6 +18,7 @@ from plates.efficientdet.model.boxes import Tensor, area, deltas_to_yxyx
 from plates.efficientdet.training.matching import IGNORED, Targets
 
 IouLossType = Literal["iou", "giou", "diou", "ciou"]
+QualityLossType = Literal["qfl", "vfl"]
 
 
 def detection_loss(
@@ -42,16 +43,17 @@ def detection_loss(
         `class_loss`, `box_loss`, `iou_loss` (if one is asked for) and `det_loss`, their weighted sum.
     """
     logits, deltas = ops.cast(outputs["class"], "float32"), ops.cast(outputs["box"], "float32")
+    if train.quality_loss is None:
+        class_loss = focal_loss(
+            targets.classes, logits, normalizer, train.alpha, train.gamma, train.label_smoothing, class_weights
+        )
+    else:
+        quality = iou_of_positives(targets, deltas, anchors)
+        class_loss = quality_loss(
+            targets.classes, logits, quality, normalizer, train.quality_loss, train.alpha, train.gamma, class_weights
+        )
     terms = {
-        "class_loss": focal_loss(
-            targets.classes,
-            logits,
-            normalizer,
-            train.alpha,
-            train.gamma,
-            train.label_smoothing,
-            class_weights,
-        ),
+        "class_loss": class_loss,
         "box_loss": huber_loss(targets, deltas, normalizer, train.delta, train.reference),
     }
     total = terms["class_loss"] + train.box_loss_weight * terms["box_loss"]
@@ -80,14 +82,10 @@ def focal_loss(
         logits: [B, A, C].
         class_weights: [C] factors for anchors of a class (arXiv:1901.05555); the background's is 1.
     """
-    num_classes = logits.shape[-1]
-    of_anchor = ops.cast(ops.not_equal(classes, IGNORED), logits.dtype)
-    if class_weights is not None:
-        table = ops.convert_to_tensor([*class_weights, 1.0], dtype=logits.dtype)
-        of_anchor = of_anchor * ops.take(table, ops.where(classes >= 0, classes, num_classes))
+    of_anchor = _anchor_weights(classes, logits, class_weights)
 
     def total(logits: Tensor) -> Tensor:
-        positive = ops.equal(classes[..., None], ops.arange(num_classes, dtype=classes.dtype))
+        positive = _positive(classes, logits)
         z = ops.where(positive, logits, -logits)
         cross_entropy = ops.softplus(-z)
         weight = ops.where(positive, alpha, 1.0 - alpha) * ops.exp(-gamma * (z + cross_entropy))
@@ -95,11 +93,52 @@ def focal_loss(
             cross_entropy = cross_entropy + 0.5 * label_smoothing * z
         return ops.sum(weight * cross_entropy * of_anchor[..., None]) / normalizer
 
-    if keras.backend.backend() == "tensorflow":
-        from plates.efficientdet.model.tensorflow_kernels import scalar_with_gradient
+    return _with_gradient(total, logits)
 
-        return scalar_with_gradient(total, logits)
-    return total(logits)
+
+def quality_loss(
+    classes: Tensor,
+    logits: Tensor,
+    quality: Tensor,
+    normalizer: Tensor,
+    kind: QualityLossType,
+    alpha: float = 0.25,
+    gamma: float = 1.5,
+    class_weights: Sequence[float] | None = None,
+) -> Tensor:
+    """Cross-entropy of scores with how well a positive's box fits, over all anchors and classes, a scalar.
+
+    A score then says how tight its box is, and ranks the candidates of one object. QFL (arXiv:2006.04388, equation 2)
+    weighs by |target - score|^gamma and has no alpha; VFL (arXiv:2008.13367, equation 2) weighs positives by their
+    quality, the rest by alpha score^gamma.
+
+    Args:
+        classes: int [B, A], 0-based; `BACKGROUND`; `IGNORED` anchors count nothing.
+        logits: [B, A, C].
+        quality: [B, A], the target 0 to 1 of positive anchors (`iou_of_positives`); the others' is 0.
+        class_weights: [C] factors for anchors of a class; the background's is 1.
+    """
+    of_anchor = _anchor_weights(classes, logits, class_weights)
+
+    def total(logits: Tensor) -> Tensor:
+        positive = _positive(classes, logits)
+        target = ops.where(positive, quality[..., None], 0.0)
+        cross_entropy = ops.softplus(logits) - target * logits
+        if kind == "qfl":
+            weight = ops.power(ops.maximum(ops.abs(target - ops.sigmoid(logits)), 1e-6), gamma)
+        else:
+            weight = ops.where(positive, target, alpha * ops.exp(-gamma * ops.softplus(-logits)))
+        return ops.sum(weight * cross_entropy * of_anchor[..., None]) / normalizer
+
+    return _with_gradient(total, logits)
+
+
+def iou_of_positives(targets: Targets, deltas: Tensor, anchors: Tensor) -> Tensor:
+    """IoU [B, A] of the decoded and the true box of positive anchors, 0 elsewhere; a constant to the gradient."""
+    positive = targets.classes >= 0
+    found = deltas_to_yxyx(ops.where(positive[..., None], deltas, targets.boxes), anchors)
+    iou = iou_similarity(found, deltas_to_yxyx(targets.boxes, anchors), "iou")
+    return ops.stop_gradient(ops.where(positive, iou, 0.0))
 
 
 def huber_loss(
@@ -165,6 +204,29 @@ def l2_loss(kernels: Iterable[Tensor], weight_decay: float) -> Tensor:
     """weight_decay * sum(w^2) / 2 over `kernels`, a float32 scalar; the reference's weight decay for sgd and adam."""
     squares = [ops.sum(ops.square(ops.cast(kernel, "float32"))) for kernel in kernels]
     return 0.5 * weight_decay * ops.sum(ops.stack(squares)) if squares else ops.zeros(())
+
+
+def _anchor_weights(classes: Tensor, logits: Tensor, class_weights: Sequence[float] | None) -> Tensor:
+    """[B, A]: 0 for ignored anchors, the class's weight for positives, 1 for the background."""
+    weights = ops.cast(ops.not_equal(classes, IGNORED), logits.dtype)
+    if class_weights is None:
+        return weights
+    table = ops.convert_to_tensor([*class_weights, 1.0], dtype=logits.dtype)
+    return weights * ops.take(table, ops.where(classes >= 0, classes, logits.shape[-1]))
+
+
+def _positive(classes: Tensor, logits: Tensor) -> Tensor:
+    """bool [B, A, C]: where the anchor is of the class."""
+    return ops.equal(classes[..., None], ops.arange(logits.shape[-1], dtype=classes.dtype))
+
+
+def _with_gradient(total: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    """`total(logits)`, its gradient computed with it on TensorFlow."""
+    if keras.backend.backend() == "tensorflow":
+        from plates.efficientdet.model.tensorflow_kernels import scalar_with_gradient
+
+        return scalar_with_gradient(total, logits)
+    return total(logits)
 
 
 def _mask(targets: Targets, reference: bool) -> Tensor:

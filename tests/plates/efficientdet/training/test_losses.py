@@ -27,6 +27,47 @@ def test_focal_loss_is_the_formula_of_the_paper(logit, positive, alpha, gamma, s
     assert float(found) == pytest.approx(weight * (1 - right) ** gamma * entropy, rel=2e-4, abs=1e-6)
 
 
+@settings(deadline=None)
+@given(logits, st.floats(0, 1, width=32), st.booleans(), st.sampled_from(["qfl", "vfl"]), st.floats(1, 3))
+def test_quality_losses_are_the_formulas_of_their_papers(logit, quality, positive, kind, gamma):
+    found = losses.quality_loss(
+        np.array([[0 if positive else BACKGROUND]]),
+        np.array([[[logit]]], np.float32),
+        np.array([[quality]], np.float32),
+        *(1, kind, 0.75, gamma),
+    )
+    score, target = 1 / (1 + math.exp(-logit)), quality if positive else 0.0
+    entropy = np.logaddexp(0, -logit) * target + np.logaddexp(0, logit) * (1 - target)
+    varifocal = target if positive else 0.75 * score**gamma
+    weight = abs(target - score) ** gamma if kind == "qfl" else varifocal
+    assert float(found) == pytest.approx(weight * entropy, rel=2e-3, abs=1e-4)
+
+
+def test_quality_is_the_iou_of_the_decoded_box_and_no_gradient_flows_through_it():
+    anchors = tf.constant([[0.0, 0.0, 10.0, 10.0]])
+    targets = Targets(np.array([[0]]), np.zeros((1, 1, 4), np.float32), None)
+    deltas = tf.constant([[[0.0, 0.5, 0.0, 0.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(deltas)
+        quality = losses.iou_of_positives(targets, deltas, anchors)
+    assert float(quality[0, 0]) == pytest.approx(1 / 3)
+    assert tape.gradient(quality, deltas) is None
+    background = Targets(np.array([[BACKGROUND]]), np.zeros((1, 1, 4), np.float32), None)
+    assert float(losses.iou_of_positives(background, deltas, anchors)[0, 0]) == 0
+
+
+@pytest.mark.parametrize("kind", ["qfl", "vfl"])
+def test_quality_losses_and_their_gradients_are_finite_anywhere(kind):
+    extreme = tf.constant([[[-1e4], [1e4], [0.0], [-88.0], [88.0]]])
+    for classes in (np.zeros((1, 5), np.int32), np.full((1, 5), BACKGROUND)):
+        for quality in (0.0, 0.5, 1.0):
+            with tf.GradientTape() as tape:
+                tape.watch(extreme)
+                loss = losses.quality_loss(classes, extreme, tf.fill((1, 5), quality), 1.0, kind, gamma=0.5)
+            assert np.isfinite(float(loss))
+            assert np.isfinite(tape.gradient(loss, extreme)).all()
+
+
 def test_focal_loss_and_its_gradient_are_finite_anywhere():
     extreme = tf.constant([[[-1e4], [1e4], [0.0], [-88.0], [88.0]]])
     for classes in (np.zeros((1, 5), np.int32), np.full((1, 5), BACKGROUND)):

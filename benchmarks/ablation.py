@@ -1,0 +1,154 @@
+"""What each lever gives: `make ablation`. It takes hours, and resumes: what is done is kept in `.plates/ablation`.
+
+    python benchmarks/ablation.py [--lever NAME]... [--seeds 3] [--minutes 600]
+
+Every row is the default run on the sample with some settings changed, once for each seed, and compared with the default
+run of the same seed on the same photographs (paired bootstrap, plate by plate). Writes the table in `docs/ablation.md`.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:1] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
+
+from faults import project as projects  # noqa: E402
+from measure import machine  # noqa: E402
+
+from plates.files import atomic, write_json  # noqa: E402
+from plates.metrics import METRICS  # noqa: E402
+from plates.scoring.compare import compare  # noqa: E402
+from plates.scoring.detections import parts  # noqa: E402
+from plates.scoring.truth import truth  # noqa: E402
+from plates.settings.project import Project  # noqa: E402
+
+WORK = ROOT / ".plates" / "ablation"
+PAGE = ROOT / "docs" / "ablation.md"
+DEFAULT = "default"
+LEVERS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "voting": {"nms.voting": 0.65},
+    "qfl": {"train.quality_loss": "qfl"},
+    "vfl": {"train.quality_loss": "vfl"},
+    "ciou": {"train.iou_loss_type": "ciou"},
+    "qfl, voting": {"train.quality_loss": "qfl", "nms.voting": 0.65},
+    "vfl, ciou, voting": {"train.quality_loss": "vfl", "train.iou_loss_type": "ciou", "nms.voting": 0.65},
+}
+"""The settings of each row."""
+
+
+def main() -> None:
+    """Runs what is not done within the time, then writes the table of what is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--lever", action="append", choices=LEVERS, help="of these alone; the default's runs are always made"
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=600)
+    arguments = parser.parse_args()
+    end = time.monotonic() + 60 * arguments.minutes
+    for seed in range(arguments.seeds):
+        for lever in dict.fromkeys((DEFAULT, *(arguments.lever or LEVERS))):
+            if _folder(lever, seed).exists():
+                continue
+            if time.monotonic() > end:
+                print("out of time: run it again to continue")
+                return write()
+            figures = run(lever, seed)
+            print(f"{lever}, seed {seed}: mAP {figures['mAP']:.3f} in {figures['seconds']:.0f} s", flush=True)
+    return write()
+
+
+def base() -> Project:
+    """The project with the sample's data, made once."""
+    folder = WORK / "base"
+    if not folder.exists():
+        with atomic(folder) as temporary:
+            temporary.mkdir()
+            for name in ("params.yaml", "dvc.yaml", "label_decisions.csv"):
+                shutil.copy(ROOT / name, temporary / name)
+            projects.run(Project(temporary), *projects.DATA)
+    return Project(folder)
+
+
+def run(lever: str, seed: int) -> dict[str, Any]:
+    """Trains and scores one row with one seed, keeps its detections, and returns its figures."""
+    healthy, folder = base(), WORK / "project"
+    shutil.rmtree(folder, ignore_errors=True)
+    project = projects.change(projects.copy(healthy, folder).root, {"train.seed": seed} | LEVERS[lever])
+    began = time.monotonic()
+    projects.run(project, "checkpoint")
+    seconds = time.monotonic() - began
+    projects.run(Project(project.root), "evaluation")
+    found = json.loads(project.path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    model = json.loads(project.path("models/checkpoint/model.json").read_text(encoding="utf-8"))
+    figures = {name: found[name] for name in METRICS if name in found} | {
+        "seconds": seconds,
+        "image_size": model["spec"]["image_size"],
+        "machine": machine(),
+    }
+    with atomic(_folder(lever, seed)) as kept:
+        kept.mkdir()
+        shutil.copy(project.path("data/detections.parquet"), kept / "detections.parquet")
+        write_json(kept / "figures.json", figures)
+    return figures
+
+
+def table() -> str:
+    """Markdown: each row that is done, its means over the seeds, and what it gains over the default."""
+    rows = ["| lever | seeds | mAP | mAP50 | mAP75 | CCPD score | mAP against the default | s of training |"]
+    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for lever, settings in LEVERS.items():
+        seeds = [int(path.name) for path in (WORK / "results" / lever).glob("*")]
+        if not seeds:
+            continue
+        figures = pd.DataFrame([_figures(lever, seed) for seed in seeds])
+        scores = [f"{figures[name].mean():.3f}" for name in ("mAP", "mAP50", "mAP75", "ccpd_score")]
+        gains = pd.DataFrame([gain(lever, seed) for seed in seeds if settings and _folder(DEFAULT, seed).exists()])
+        said = "" if gains.empty else "{:+.3f} ({:+.3f} to {:+.3f})".format(*gains.mean())
+        name = ", ".join(f"`{key}: {value}`" for key, value in settings.items()) or lever
+        rows.append(f"| {name} | {len(seeds)} | {' | '.join(scores)} | {said} | {figures['seconds'].mean():.0f} |")
+    return "\n".join(rows)
+
+
+def gain(lever: str, seed: int) -> dict[str, float]:
+    """The gain in mAP over the default run of the same seed, and its 95% interval."""
+    project = base()
+    params = project.params
+    expected = truth(project, params.evaluation.split, with_regions=True)
+    files = (_folder(name, seed) / "detections.parquet" for name in (DEFAULT, lever))
+    first, second = (parts(file) for file in files)
+    size = _figures(lever, seed)["image_size"]
+    found = compare(first, second, expected, {1: "license_plate"}, size, params.evaluation.max_detections)
+    whole = found[found["figure"] == "mAP"].iloc[0]
+    return {name: float(whole[name]) for name in ("difference", "low", "high")}
+
+
+def write() -> None:
+    """Puts the table in the page, between its marks."""
+    before, after = re.split(
+        r"(?s)(?<=<!-- made by make ablation -->\n).*(?=\n<!-- end -->)", PAGE.read_text(encoding="utf-8")
+    )
+    with atomic(PAGE) as temporary:
+        temporary.write_text(before + table() + after, encoding="utf-8")
+    print(table())
+
+
+def _folder(lever: str, seed: int) -> Path:
+    return WORK / "results" / lever / str(seed)
+
+
+def _figures(lever: str, seed: int) -> dict[str, Any]:
+    return json.loads((_folder(lever, seed) / "figures.json").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
