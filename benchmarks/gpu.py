@@ -75,7 +75,7 @@ class _Counts:
     """What `build` asks of the data."""
 
     def __init__(self, images: int) -> None:
-        self.images, self.class_counts = images, ()
+        self.images, self.class_counts, self.size = images, (), None
 
 
 def rate(work: Callable[[], Any], batch: int, seconds: float) -> float:

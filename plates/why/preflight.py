@@ -6,7 +6,7 @@ photographs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -75,23 +75,31 @@ class Augmented:
 
 
 def augmented(
-    boxes: np.ndarray, pictures: np.ndarray, size: tuple[int, int], augment: AugmentConfig, seed: int = 0
+    rows: pd.DataFrame, labelled: pd.DataFrame, spec: Spec, augment: AugmentConfig, seed: int = 0
 ) -> Augmented:
     """Draws scale and crop of `plates.efficientdet.data.augment.random_window` for every box, `DRAWS` times.
 
+    Of crops (`augment.crop_width`, `crop_height`), those around an object.
+
     Args:
-        boxes: [N, 4] xmin, ymin, xmax, ymax, pixels of the original.
-        pictures: width and height of the photograph of each [N, 2].
-        size: (height, width) of the network's input.
+        rows: boxes, of the rows of `plates.scoring.truth` [N].
+        labelled: all boxes of their photographs: a crop is taken around any of them.
+        spec: of the network.
     """
     random = np.random.default_rng(seed)
-    boxes, pictures = np.repeat(boxes, DRAWS, axis=0), np.repeat(pictures, DRAWS, axis=0)
-    canvas = np.array(size[::-1], float)
+    rows = rows.loc[rows.index.repeat(DRAWS)]
+    boxes, pictures = rows[BOX].to_numpy(float), rows[["width", "height"]].to_numpy(float)
+    size, canvas = (np.array(sides[::-1], float) for sides in (spec.image_size, trained_size(spec, augment)))
     factor = random.uniform(augment.jitter_min, augment.jitter_max, (len(boxes), 1))
-    scale = (canvas * factor / pictures).min(axis=1, keepdims=True)
+    scale = (size * factor / pictures).min(axis=1, keepdims=True)
     scaled = np.maximum(pictures * scale, 1)
     out = np.minimum(scaled, canvas)
-    offset = random.uniform(size=out.shape) * (scaled - out)
+    low, high = np.zeros_like(out), scaled - out
+    if (canvas < size).any():
+        around = _one_each(rows["image_id"], labelled, random) * scale
+        ends = np.clip([around[:, 2:] - out, around[:, :2]], 0, scaled - out)
+        low, high = ends.min(axis=0), ends.max(axis=0)
+    offset = low + random.uniform(size=out.shape) * (high - low)
     place = random.uniform(size=out.shape) * (canvas - out)
     whole = boxes * scale - np.tile(offset, 2)
     seen = np.clip(whole, 0, np.tile(out, 2))
@@ -103,6 +111,19 @@ def augmented(
         sides.min(axis=1) < augment.min_box_side,
         visible < max(augment.min_visible_area, 1e-9),
     )
+
+
+def trained_size(spec: Spec, augment: AugmentConfig) -> tuple[int, int]:
+    """(height, width) in px of a training picture."""
+    return augment.canvas(spec.image_size, 2**spec.max_level)
+
+
+def _one_each(photographs: pd.Series, labelled: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
+    """A random box [N, 4] of each of the photographs [N]."""
+    ordered = labelled.sort_values("image_id", kind="stable")
+    ids, first, counts = np.unique(ordered["image_id"], return_index=True, return_counts=True)
+    at = np.searchsorted(ids, photographs)
+    return ordered[BOX].to_numpy(float)[first[at] + (random.uniform(size=len(at)) * counts[at]).astype(int)]
 
 
 def answers(
@@ -131,11 +152,11 @@ def answers(
         said = "No training photograph has a box: there is nothing to learn. Look at `plates materialize splits`"
         return [Answer("there is something to learn", said, False, True)]
     rows = inside.sample(min(SAMPLE, len(inside)), random_state=0)
-    drawn = augmented(rows[BOX].to_numpy(float), rows[["width", "height"]].to_numpy(float), spec.image_size, augment)
+    drawn = augmented(rows, inside, spec, augment)
     return [
         Answer("there is something to learn", f"{len(inside):,} boxes in train", figures={"boxes": len(inside)}),
         survival(rows, drawn, spec, augment),
-        *reached(rows, drawn, spec, least_recall),
+        *reached(rows, drawn, replace(spec, image_size=trained_size(spec, augment)), least_recall),
         classes(labelled, label_map, spec.num_classes),
         perfect(truth[truth["split"].isin(["val", "test"])], label_map),
         rate(train),

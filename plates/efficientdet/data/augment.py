@@ -6,6 +6,8 @@ from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.preprocess import Window, decode_ratio, fit
 
 MASK_STRIDE = 4
+AIMED = 0.75
+"""Share of crops (`AugmentConfig.canvas`) that are taken around an object: the others show what else there is."""
 
 
 def random_window(
@@ -15,12 +17,18 @@ def random_window(
     config: AugmentConfig,
     seed: tf.Tensor,
     ratio: tf.Tensor | None = None,
+    boxes: tf.Tensor | None = None,
+    canvas: tuple[int, int] | None = None,
 ) -> tuple[tf.Tensor, Window]:
     """(scale, window) of one training picture of `height` x `width` px; the same for the same `seed` [2].
 
     The picture is fitted into `size` times a factor from U(jitter_min, jitter_max): if it is then larger, it is
     cropped at a random place; if smaller, placed at a random place; without jitter (1 to 1) at the top left, as in
     evaluation. `ratio`: the picture is already decoded at 1/`ratio` (None: the window chooses).
+
+    A window of another size, `canvas`, is a crop (`AugmentConfig.canvas`): `AIMED` of them show one of the `boxes`
+    [n, 4] (yxyx in 0..1 of the picture), chosen at random, whole where it fits, at a random place; the others are
+    anywhere.
     """
     draw = tf.random.stateless_uniform([6], seed)
     factor = config.jitter_min + draw[0] * (config.jitter_max - config.jitter_min)
@@ -28,10 +36,13 @@ def random_window(
     scale, scaled_height, scaled_width = fit(height, width, wanted[0], wanted[1])
     ratio = decode_ratio(height, width, scale) if ratio is None else ratio
     scaled = tf.stack([scaled_height, scaled_width])
-    canvas = tf.constant(size)
-    out = tf.minimum(scaled, canvas)
-    offset = tf.cast(draw[1:3] * tf.cast(scaled - out, tf.float32), tf.int32)
-    place = tf.cast(draw[3:5] * tf.cast(canvas - out + 1, tf.float32), tf.int32)
+    room = tf.constant(canvas or size)
+    out = tf.minimum(scaled, room)
+    low, high = tf.zeros([2]), tf.cast(scaled - out, tf.float32)
+    if canvas not in (None, size) and boxes is not None:
+        low, high = _offsets(boxes, tf.cast(scaled, tf.float32), high, seed)
+    offset = tf.cast(low + draw[1:3] * (high - low), tf.int32)
+    place = tf.cast(draw[3:5] * tf.cast(room - out + 1, tf.float32), tf.int32)
     if config.jitter_min == config.jitter_max == 1:
         place = tf.zeros_like(place)
     decoded = tf.stack([height, width]) // ratio
@@ -41,6 +52,20 @@ def random_window(
     seen = tf.maximum(tf.minimum(stop, decoded) - start, 1)
     flip = (draw[5] < 0.5) if config.input_rand_hflip else tf.constant(False)
     return scale, Window(ratio, *_pair(start), *_pair(seen), *_pair(out), *_pair(place), flip)
+
+
+def _offsets(boxes: tf.Tensor, scaled: tf.Tensor, room: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lowest and highest offset [2] of a window in a picture of `scaled` px, around one of its boxes or anywhere.
+
+    `room` is what the picture is larger than the window: the highest offset of any window.
+    """
+    draw = tf.random.stateless_uniform([2], tf.random.experimental.stateless_fold_in(seed, 2))
+    whole = tf.constant([[0.0, 0, 1, 1]])
+    choices = tf.cond((tf.size(boxes) > 0) & (draw[0] < AIMED), lambda: boxes, lambda: whole)
+    chosen = choices[tf.cast(draw[1] * tf.cast(tf.shape(choices)[0], tf.float32), tf.int32)]
+    ends = tf.stack([chosen[2:] * scaled - (scaled - room), chosen[:2] * scaled])
+    ends = tf.clip_by_value(ends, 0.0, room)
+    return tf.reduce_min(ends, axis=0), tf.reduce_max(ends, axis=0)
 
 
 def to_network(points: tf.Tensor, height: tf.Tensor, width: tf.Tensor, window: Window) -> tf.Tensor:

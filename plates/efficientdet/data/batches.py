@@ -5,7 +5,8 @@ A batch is a dict of
 - `images` uint8 [B, H, W, 3], RGB (float32 where `exact`), not normalised: the model does that;
 - `gt_boxes` float32 [B, M, 4], yxyx in pixels of the network's input; M is the largest number of boxes in an image;
 - `gt_classes` int32 [B, M], from 1; 0 is padding; negative for a box that is not a positive: a crowd, or too small;
-  - `gt_dropped` int32 [B], boxes that the crop left too little of (training only);
+- `gt_dropped` int32 [B], boxes that jitter left too little of, and `gt_outside`, those that a crop shows nothing of
+  (training only);
 - `image_id` int64 [B];
 - `image_scale` float32 [B], original pixels per pixel of the network's input;
 - `mask` int32 [B, ceil(H / s), ceil(W / s)], the class of each cell of s = `mask_stride` pixels, if asked for.

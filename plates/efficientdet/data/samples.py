@@ -1,6 +1,6 @@
 """One example as a training or evaluation sample, in TensorFlow ops: parse, decode, augment, pad."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import tensorflow as tf
@@ -29,7 +29,8 @@ class Pictures:
     """How pictures are prepared for the network.
 
     `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target in cells of `mask_stride` px,
-    `exact` keeps float values between decoding and model, as the reference does (evaluation only).
+    `exact` keeps float values between decoding and model, as the reference does (evaluation only). `cell` is the stride
+    of the coarsest level in px: crops have whole cells.
     """
 
     size: tuple[int, int]
@@ -37,13 +38,18 @@ class Pictures:
     mask: bool = False
     exact: bool = False
     mask_stride: int = MASK_STRIDE
+    cell: int = 1
 
 
 def pictures(spec: Spec) -> Pictures:
     """How the network of `spec` wants its pictures, with masks if it has that head."""
     red, green, blue = spec.mean_rgb
     return Pictures(
-        spec.image_size, (red, green, blue), mask="segmentation" in spec.heads, mask_stride=spec.mask_stride
+        spec.image_size,
+        (red, green, blue),
+        mask="segmentation" in spec.heads,
+        mask_stride=spec.mask_stride,
+        cell=2**spec.max_level,
     )
 
 
@@ -111,10 +117,11 @@ def augmented(
     `position` is int64, counted from the start of training.
     `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
     """
-    height, width, size = sample["height"], sample["width"], pictures.size
+    height, width, size = sample["height"], sample["width"], config.canvas(pictures.size, pictures.cell)
     drawn = tf.stack([tf.constant(seed, tf.int64), position])
     known = None if ratio is None else tf.constant(ratio)
-    scale, window = random_window(height, width, size, config, drawn, known)
+    boxes = bounds(sample["points"])
+    scale, window = random_window(height, width, pictures.size, config, drawn, known, boxes, size)
     if ratio is None:
         pixels = preprocess.decode(sample["jpeg"], window)
     else:
@@ -127,9 +134,11 @@ def augmented(
         fold = tf.random.experimental.stateless_fold_in(drawn, 1)
         image, boxes, corners, visible = distort(image, boxes, corners, visible, config.autoaugment_policy, fold)
     classes, keep = usable(boxes, sample["classes"], visible, config)
-    dropped = tf.reduce_sum(tf.cast(~keep, tf.int32))
+    outside = (visible == 0) & (size != pictures.size)
+    lost = {"gt_dropped": ~keep & ~outside, "gt_outside": outside}
     classes, boxes, corners = (tf.boolean_mask(values, keep) for values in (classes, boxes, corners))
-    return _output(sample, image, scale, boxes, classes, corners, pictures) | {"gt_dropped": dropped}
+    output = _output(sample, image, scale, boxes, classes, corners, replace(pictures, size=size))
+    return output | {name: tf.reduce_sum(tf.cast(flags, tf.int32)) for name, flags in lost.items()}
 
 
 def whole(sample: Sample, pictures: Pictures) -> Sample:

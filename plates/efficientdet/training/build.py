@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -32,12 +33,13 @@ def build(
     Building the optimizer here instead of in the first step halves what Keras and TensorFlow trace.
 
     Args:
-        data: its number of images and its class counts are used.
+        data: its number of images, its class counts and the size of its training pictures are used.
         steps: length of the run.
         rates: learning rate or schedule; None: the run's own (`schedule.build`).
         synchronized: batch norm takes its statistics over all replicas.
     """
     keras.utils.set_random_seed(config.seed)
+    spec = replace(spec, image_size=data.size or spec.image_size)
     network = networks.build(spec, batch_norm_momentum(config, steps), synchronized_batch_norm=synchronized)
     freeze.apply(network, config)
     weights = class_weights(data.class_counts, config.class_weights) if config.class_weights else None
@@ -46,6 +48,18 @@ def build(
     detector.compile(optimizer=optimizer.build(config, rates), jit_compile=devices.jit_compile())
     detector.optimizer.build(detector.trainable_variables)
     return detector
+
+
+def for_whole_pictures(detector: Detector, spec: Spec) -> Detector:
+    """The detector that is scored on pictures of the size of `spec`: another one if training pictures are smaller.
+
+    Its weights are its own: `Detector.network.set_weights`.
+    """
+    if tuple(detector.network.input_shape[1:3]) == tuple(spec.image_size):
+        return detector
+    whole = Detector(networks.build(spec), spec, detector.train_config)
+    whole.compile(jit_compile=devices.jit_compile())
+    return whole
 
 
 def rates_of(config: TrainConfig, data: Data, steps: int) -> schedule.WarmupDecay:

@@ -35,6 +35,7 @@ class Data:
         label_map: class id (from 1) to name.
         class_counts: training boxes of each class, in the order of ids; for `train.class_weights`.
         fingerprint: what identifies the data, in JSON's types; a state of other data is not resumed.
+        size: (height, width) in px of the training pictures; None: of the network's input, as validation pictures are.
     """
 
     training: Callable[[int], Iterable[Batch]]
@@ -43,6 +44,7 @@ class Data:
     label_map: dict[int, str] = field(default_factory=lambda: {1: "object"})
     class_counts: tuple[int, ...] = ()
     fingerprint: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 def from_tfrecords(
@@ -86,6 +88,7 @@ def from_tfrecords(
         manifest.label_map,
         tuple(counts.get(manifest.label_map.get(key, ""), 0) for key in range(1, spec.num_classes + 1)),
         {"manifest": content_hash(folder / FILE_NAME), "augment": augment.model_dump(mode="json")},
+        augment.canvas(seen.size, seen.cell),
     )
 
 

@@ -27,6 +27,7 @@ class Row:
         ignored: boxes too small to learn, of a mean image.
         learning_rate: of this step.
         dropped: boxes that augmentation cut out of the picture, of a mean image.
+        outside: boxes that a crop (`augment.crop_width`, `crop_height`) shows nothing of, of a mean image.
         top_score: highest class score in a mean image, 0 to 1 (0: no detection head).
         validation: mAP of the averaged weights after this step (NaN: not evaluated at this step).
     """
@@ -44,6 +45,7 @@ class Row:
     ignored: float
     learning_rate: float
     dropped: float = 0.0
+    outside: float = 0.0
     top_score: float = float("nan")
     validation: float = float("nan")
 

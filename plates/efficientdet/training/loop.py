@@ -29,7 +29,7 @@ from plates.efficientdet.config.image_size import image_size_advice
 from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, diagnostics, guards, resume, validation
-from plates.efficientdet.training.build import build, rates_of
+from plates.efficientdet.training.build import build, for_whole_pictures, rates_of
 from plates.efficientdet.training.data import TARGETS, Batch, Data
 from plates.efficientdet.training.detector import COUNTS, TERMS
 from plates.efficientdet.training.history import Cost, Row, StepLog
@@ -157,6 +157,7 @@ class Training:
         with devices.precision(config.mixed_precision), scope:
             many = self.distribution is not None
             self.detector = build(spec, config, data, self.steps, rates=self.rates, synchronized=many)
+            self.whole = for_whole_pictures(self.detector, spec)
             if self.progress.step:
                 resume.restore(work_dir, self.detector)
                 say(f"Resuming after step {self.progress.step} of {self.steps}.")
@@ -221,8 +222,8 @@ class Training:
             folder.mkdir()
             shutil.copyfile(self.work_dir / saved_detector.BEST, folder / saved_detector.BEST)
             saved_detector.save_weights(self.detector.network, folder / saved_detector.LAST)
-            saved_detector.load_weights(self.detector.network, folder / saved_detector.BEST)
-            keras_model.write(self.detector.network, self.spec, folder / keras_model.FILE)
+            saved_detector.load_weights(self.whole.network, folder / saved_detector.BEST)
+            keras_model.write(self.whole.network, self.spec, folder / keras_model.FILE)
             progress.history.write(folder / saved_detector.HISTORY)
             saved_detector.describe(folder, self.spec, self.data.label_map, run)
             if progress.loaded:
@@ -261,11 +262,15 @@ class Training:
         def target(name: str) -> Any:
             return devices.local(self.distribution, targets[name]) if name in targets else None
 
+        def mean(name: str) -> float:
+            return float(np.mean(target(name))) if name in targets else 0.0
+
         row = Row(
             step=self.progress.step + 1,
             learning_rate=rate,
             gradient_norm=self.detector.gradient_norm,
-            dropped=float(np.mean(target("gt_dropped"))) if "gt_dropped" in targets else 0.0,
+            dropped=mean("gt_dropped"),
+            outside=mean("gt_outside"),
             **{name: float(logs[name]) for name in ("loss", *TERMS, *COUNTS)},
         )
         guards.check_step(row, self.progress.history.rows, target, self.spec, self.config, self._kept())
@@ -327,7 +332,9 @@ class Training:
         """Scores the averaged weights on the validation batches, and keeps them if they are the best so far."""
         progress = self.progress
         with averaged_weights(self.detector.optimizer):
-            score = validation.score(self.detector, self.spec, self.data.validation)
+            if self.whole is not self.detector:
+                self.whole.network.set_weights(self.detector.network.get_weights())
+            score = validation.score(self.whole, self.spec, self.data.validation)
             if score is None or progress.best is None or score >= progress.best:
                 progress.best, progress.best_step = score, row.step
                 saved_detector.save_weights(self.detector.network, self.work_dir / saved_detector.BEST)

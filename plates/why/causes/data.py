@@ -80,12 +80,12 @@ def unlabelled_plates(e: Evidence) -> Finding | None:
 
 
 def labels_lost(e: Evidence) -> Finding | None:
-    """Boxes of the TFRecords that training neither learned nor counted as lost to augmentation."""
+    """Boxes of the TFRecords that training neither learned nor counted as lost to augmentation or outside of a crop."""
     train = e.manifest.get("splits", {}).get("train")
     drawn = len(e.history) * e.params["train.batch_size"]
     if not train or not train["boxes"] or drawn < SEEN or e.params["train.balanced_sampling"]:
         return None
-    counted = float(e.history[["boxes", "ignored", "dropped"]].sum(axis=1).mean())
+    counted = float(e.history.reindex(columns=["boxes", "ignored", "dropped", "outside"]).sum(axis=1).mean())
     share = counted / (train["boxes"] / train["images"])
     if share >= REACHED:
         return None

@@ -173,11 +173,12 @@ def devices_for(values: dict[str, Any]) -> str:
 
 
 def batches(values: dict[str, Any]) -> list[bytes]:
-    """The first eight training batches; `train` and `augment` settings together."""
+    """The first eight training batches; `model`, `train` and `augment` settings together."""
     folder = Path(values.pop("folder"))
     augment = AugmentConfig(**{k: v for k, v in values.items() if k in AugmentConfig.model_fields})
     train = TrainConfig(batch_size=2, **{k: v for k, v in values.items() if k in TrainConfig.model_fields})
-    data = from_tfrecords(folder, resolve(ModelConfig(**SMALL)), train, augment)
+    model = ModelConfig(**SMALL | {k: v for k, v in values.items() if k in ModelConfig.model_fields})
+    data = from_tfrecords(folder, resolve(model), train, augment)
     return [
         np.asarray(array).tobytes()
         for images, targets in data.training(0).take(8)
@@ -247,6 +248,7 @@ TRAIN = {
     "alpha": (loss, {"alpha": 0.5}),
     "gamma": (loss, {"gamma": 2.0}),
     "delta": (loss, {"delta": 0.2}),
+    "quality_loss": (loss, {"quality_loss": "qfl"}),
     "box_loss_weight": (loss, {"box_loss_weight": 10.0}),
     "iou_loss_type": (loss, {"iou_loss_type": "ciou"}),
     "iou_loss_weight": (loss, {"iou_loss_weight": 2.0}, {"iou_loss_type": "giou"}),
@@ -268,6 +270,8 @@ AUGMENT = {
     "input_rand_hflip": (batches, {"input_rand_hflip": False}),
     "jitter_min": (batches, {"jitter_min": 0.5}),
     "jitter_max": (batches, {"jitter_max": 2.0}),
+    "crop_width": (batches, {"crop_width": 0.5}, {"image_size": "128x64"}),
+    "crop_height": (batches, {"crop_height": 0.5}, {"image_size": "64x128"}),
     "autoaugment_policy": (batches, {"autoaugment_policy": "v0"}),
     "min_visible_area": (batches, {"min_visible_area": 1.0}, {"jitter_max": 2.0}),
     "min_box_side": (batches, {"min_box_side": 12.0}),

@@ -78,21 +78,27 @@ def test_two_boxes_on_each_other_are_no_perfect_score(truth):
     assert "labels score 1.0 as detections" in wrong(asked(doubled))
 
 
-def test_survival_is_that_of_the_training_pictures(truth):
+@pytest.mark.parametrize("crop", [(1, 1), (0.75, 0.25)])
+def test_survival_is_that_of_the_training_pictures(truth, crop, monkeypatch):
     """The same shares of lost boxes as the input pipeline's own windows leave, within what chance allows."""
     tf = pytest.importorskip("tensorflow")
     from plates.efficientdet.data import augment as own
 
-    config = AugmentConfig(jitter_min=0.1, jitter_max=2.0, min_box_side=8.0)
-    rows, size = truth[truth["split"] == "train"], (512, 512)
-    drawn = preflight.augmented(rows[BOX].to_numpy(), rows[["width", "height"]].to_numpy(float), size, config)
+    monkeypatch.setattr(own, "AIMED", 1.0)
+    config = AugmentConfig(jitter_min=0.1, jitter_max=2.0, min_box_side=8.0, crop_width=crop[0], crop_height=crop[1])
+    rows, spec = truth[truth["split"] == "train"], resolve(ModelConfig(name="efficientdet-d0"), num_classes=1)
+    size, canvas = spec.image_size, preflight.trained_size(spec, config)
+    drawn = preflight.augmented(rows, rows, spec, config)
     yxyx = tf.constant(rows[["ymin", "xmin", "ymax", "xmax"]].to_numpy() / [1160, 720, 1160, 720], tf.float32)
 
     @tf.function
     def one(box, number):
-        _, window = own.random_window(tf.constant(1160), tf.constant(720), size, config, tf.stack([number, 0]))
+        seed = tf.stack([number, 0])
+        _, window = own.random_window(
+            tf.constant(1160), tf.constant(720), size, config, seed, boxes=box[None], canvas=canvas
+        )
         corners = own.to_network(own.box_corners(box[None]), tf.constant(1160), tf.constant(720), window)
-        clipped, visible = own.clip(own.bounds(corners), size)
+        clipped, visible = own.clip(own.bounds(corners), canvas)
         classes, keep = own.usable(clipped, tf.constant([1]), visible, config)
         return keep[0] & (classes[0] > 0)
 

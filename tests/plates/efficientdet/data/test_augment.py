@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
@@ -261,3 +261,31 @@ def test_only_boxes_change_only_inside_the_box():
         assert (changed.min(axis=0) >= BOX[:2]).all()
         assert (changed.max(axis=0) < BOX[2:]).all()
         np.testing.assert_array_equal(end.boxes, start.boxes)
+
+
+boxed = st.tuples(st.floats(0, 0.8), st.floats(0, 0.8), st.floats(0.05, 0.2), st.floats(0.05, 0.2))
+
+
+@given(st.lists(boxed, max_size=3), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_a_crop_shows_one_of_the_boxes_whole(drawn, seed):
+    """Or it is one of those that are taken anywhere, which need not show any."""
+    config = AugmentConfig(jitter_min=0.8, jitter_max=1.2, input_rand_hflip=False)
+    boxes = np.array([(y, x, y + h, x + w) for y, x, h, w in drawn], np.float32).reshape(-1, 4)
+    height, width, size = tf.constant(1160), tf.constant(720), (256, 160)
+    scale, window = augment.random_window(
+        height, width, size, config, tf.constant([0, seed]), boxes=tf.constant(boxes), canvas=(64, 64)
+    )
+    assert 0.17 < float(scale) < 0.27
+    assert (int(window.out_height), int(window.out_width)) == (64, 64)
+    points = augment.to_network(augment.box_corners(tf.constant(boxes)), height, width, window)
+    _, visible = augment.clip(augment.bounds(points), (64, 64))
+    shown = not len(boxes) or visible.numpy().max() > 0.97
+    event("shown" if shown else "elsewhere")
+    assert shown or anywhere(seed)
+
+
+def anywhere(seed):
+    """Whether the crop of this seed is taken without regard to objects."""
+    draw = tf.random.stateless_uniform([2], tf.random.experimental.stateless_fold_in(tf.constant([0, seed]), 2))
+    return float(draw[0]) >= augment.AIMED

@@ -181,6 +181,21 @@ def test_small_boxes_are_ignored_and_slivers_counted(photographs, tmp_path):
     assert seen < 30
 
 
+def test_every_box_is_in_the_crop_or_counted(photographs, tmp_path):
+    root, boxes, splits = photographs(10, ("train",))
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
+    config = AugmentConfig(jitter_min=0.8, jitter_max=1.2, crop_width=0.6, crop_height=0.4)
+    batches = numpy_batches(training_batches(tmp_path / "out", Pictures((160, 96), cell=16), 10, config), 8)
+    seen, dropped, outside = (
+        sum((batch["gt_classes"] != 0).sum() for batch in batches),
+        *(sum(batch[name].sum() for batch in batches) for name in ("gt_dropped", "gt_outside")),
+    )
+    assert seen + dropped + outside == 72
+    assert 0 < outside < 0.25 * 72
+    assert dropped < outside
+    assert {batch["images"].shape for batch in batches} == {(10, 64, 64, 3)}
+
+
 def test_preview_is_what_training_sees(photographs, tmp_path):
     root, boxes, splits = photographs(9, ("train",))
     write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")

@@ -37,6 +37,15 @@ def test_a_run_knows_its_records(folder):
     assert data.fingerprint != other.fingerprint
 
 
+def test_training_pictures_are_crops_and_validation_is_whole(folder):
+    data = from_tfrecords(folder, toy.spec(**MASKS), toy.train_config(batch_size=4), AugmentConfig(crop_height=0.35))
+    images, targets = next(iter(data.training(0)))
+    assert data.size == (64, 96)
+    assert images.shape == (4, 64, 96, 3)
+    assert targets["mask"].shape == (4, 16, 24)
+    assert {images.shape[1:] for images, _ in data.validation} == {(160, 96, 3)}
+
+
 @pytest.mark.parametrize("level", [2, 3])
 def test_the_mask_is_as_fine_as_the_head(folder, level):
     spec = toy.spec(**MASKS | {"min_level": level, "anchor_scale": None})

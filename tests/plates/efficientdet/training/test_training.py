@@ -17,13 +17,15 @@ import run_toy as toy_steps
 import toy
 
 from plates.efficientdet.checkpoints import keras_model, saved_detector
+from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.keras_private import layers_of
-from plates.efficientdet.training import devices, guards, resume
+from plates.efficientdet.training import devices, guards, resume, validation
 from plates.efficientdet.training.build import build
 from plates.efficientdet.training.class_weights import class_weights
-from plates.efficientdet.training.data import from_batches
+from plates.efficientdet.training.data import from_batches, from_tfrecords
+from plates.efficientdet.training.detector import Detector
 from plates.efficientdet.training.history import Cost, History, Row, StepLog
 from plates.efficientdet.training.loop import train
 from plates.efficientdet.training.resume import Progress
@@ -205,6 +207,20 @@ def examples(photographs, tmp_path) -> Path:
     root, boxes, splits = photographs(12)
     write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "tfrecords", workers=1)
     return tmp_path / "tfrecords"
+
+
+def test_a_run_on_crops_makes_a_detector_of_whole_pictures(examples, tmp_path):
+    spec, config = toy.spec(image_size="64x128"), toy.train_config(steps=60, batch_size=4, optimizer="adamw")
+    data = from_tfrecords(examples, spec, config, AugmentConfig(crop_height=0.5))
+    result = train(spec, config, data, tmp_path / "checkpoint", tmp_path / "work", say=str)
+    saved = saved_detector.load(result.checkpoint)
+    assert saved.spec.image_size == (128, 64)
+    images = next(iter(data.validation))[0]
+    alone = keras.models.load_model(result.checkpoint / keras_model.FILE).predict_on_batch(images)
+    np.testing.assert_allclose(alone["box"], saved.network.predict_on_batch(images)["box"], rtol=1e-4, atol=1e-4)
+    found = validation.score(Detector(saved.network, spec, config), spec, data.validation)
+    assert found == pytest.approx(result.best, abs=1e-6)
+    assert found > 0.05
 
 
 def test_sigterm_saves_first(tmp_path):
