@@ -14,6 +14,7 @@ CIVIL_PROVINCES = PROVINCES[1:31]
 SAME_CAR = 0.12  # share of scenes that show the car of an earlier scene
 RECENT = 100  # how many scenes back that car can be
 LOOSE = (0.06, 0.03)  # how much wider and higher than the plate an annotator may draw the box
+MARGINS = (-4, 4, -2, -5)  # from the corners' hull to the box in pixels, as on real labels by the median
 EDGE = 6  # pixels that a plate keeps from the edge of the photograph
 
 # Share of each subset in a sample: all that a delivery has, and mostly those that a detector is trained on.
@@ -66,8 +67,9 @@ class Layout:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """The corners' hull: xmin, ymin, xmax, ymax in pixels."""
-        (left, top), (right, bottom) = self.corners.min(axis=0).tolist(), self.corners.max(axis=0).tolist()
+        """The label's box, xmin, ymin, xmax, ymax in pixels: as CCPD's, not exactly the corners' hull."""
+        hull = np.concatenate([self.corners.min(axis=0), self.corners.max(axis=0)])
+        left, top, right, bottom = (hull + MARGINS).tolist()
         return left, top, right, bottom
 
 
