@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,9 @@ sys.path[:1] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 from faults import project as projects  # noqa: E402
 from measure import machine  # noqa: E402
 
+from plates.efficientdet.checkpoints import saved_detector  # noqa: E402
+from plates.efficientdet.inference.runtimes import open_network  # noqa: E402
+from plates.efficientdet.inference.speed import milliseconds  # noqa: E402
 from plates.files import atomic, write_json  # noqa: E402
 from plates.metrics import METRICS  # noqa: E402
 from plates.scoring.compare import compare  # noqa: E402
@@ -32,17 +36,22 @@ from plates.settings.project import Project  # noqa: E402
 
 WORK = ROOT / ".plates" / "ablation"
 PAGE = ROOT / "docs" / "ablation.md"
+SHOWN = {"mAP": "mAP (95%)", "mAP50": "mAP50", "mAP75": "mAP75", "ccpd_score": "CCPD score"}
 DEFAULT = "default"
+CHANGED = {"export.formats": ["onnx"], "evaluation.pictures": 0}
 LEVERS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
+    "whole pictures": {"augment.crop_height": 1.0, "train.steps": 150},
+    "small batch": {"train.batch_size": 8, "train.steps": 1050},
+    "neither": {"augment.crop_height": 1.0, "train.batch_size": 8, "train.steps": 500},
     "voting": {"nms.voting": 0.65},
     "qfl": {"train.quality_loss": "qfl"},
     "vfl": {"train.quality_loss": "vfl"},
-    "ciou": {"train.iou_loss_type": "ciou"},
-    "qfl, voting": {"train.quality_loss": "qfl", "nms.voting": 0.65},
-    "vfl, ciou, voting": {"train.quality_loss": "vfl", "train.iou_loss_type": "ciou", "nms.voting": 0.65},
+    "ciou": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
+    "larger input": {"model.image_size": "320x512", "augment.crop_height": 0.25, "train.steps": 260},
+    "together": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0, "nms.voting": 0.65},
 }
-"""The settings of each row."""
+"""The settings of each row; the steps are as many as fit into the time of the default run."""
 
 
 def main() -> None:
@@ -83,16 +92,19 @@ def run(lever: str, seed: int) -> dict[str, Any]:
     """Trains and scores one row with one seed, keeps its detections, and returns its figures."""
     healthy, folder = base(), WORK / "project"
     shutil.rmtree(folder, ignore_errors=True)
-    project = projects.change(projects.copy(healthy, folder).root, {"train.seed": seed} | LEVERS[lever])
+    project = projects.change(projects.copy(healthy, folder).root, CHANGED | {"train.seed": seed} | LEVERS[lever])
     began = time.monotonic()
     projects.run(project, "checkpoint")
     seconds = time.monotonic() - began
-    projects.run(Project(project.root), "evaluation")
+    projects.run(Project(project.root), "evaluation", "exported_model")
     found = json.loads(project.path("metrics/evaluation.json").read_text(encoding="utf-8"))
-    model = json.loads(project.path("models/checkpoint/model.json").read_text(encoding="utf-8"))
+    model = saved_detector.load(project.path("models/checkpoint"))
     figures = {name: found[name] for name in METRICS if name in found} | {
+        "intervals": found["intervals"],
         "seconds": seconds,
-        "image_size": model["spec"]["image_size"],
+        "parameters": model.network.count_params(),
+        "ms": milliseconds(open_network(project.path("models/export/model"), "onnx"))[1],
+        "image_size": model.spec.image_size,
         "machine": machine(),
     }
     with atomic(_folder(lever, seed)) as kept:
@@ -104,18 +116,27 @@ def run(lever: str, seed: int) -> dict[str, Any]:
 
 def table() -> str:
     """Markdown: each row that is done, its means over the seeds, and what it gains over the default."""
-    rows = ["| lever | seeds | mAP | mAP50 | mAP75 | CCPD score | mAP against the default | s of training |"]
-    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    columns = ["lever", "seeds", *SHOWN.values(), "mAP against the default", "s of training", "parameters", "ms"]
+    rows = [f"| {' | '.join(columns)} |", f"| {' | '.join('---' for _ in columns)} |"]
     for lever, settings in LEVERS.items():
         seeds = [int(path.name) for path in (WORK / "results" / lever).glob("*")]
         if not seeds:
             continue
         figures = pd.DataFrame([_figures(lever, seed) for seed in seeds])
-        scores = [f"{figures[name].mean():.3f}" for name in ("mAP", "mAP50", "mAP75", "ccpd_score")]
+        scores = [
+            "{:.3f} ({:.3f} to {:.3f})".format(
+                figures[name].mean(), *np.mean([i[name] for i in figures["intervals"]], 0)
+            )
+            for name in SHOWN
+        ]
         gains = pd.DataFrame([gain(lever, seed) for seed in seeds if settings and _folder(DEFAULT, seed).exists()])
         said = "" if gains.empty else "{:+.3f} ({:+.3f} to {:+.3f})".format(*gains.mean())
         name = ", ".join(f"`{key}: {value}`" for key, value in settings.items()) or lever
-        rows.append(f"| {name} | {len(seeds)} | {' | '.join(scores)} | {said} | {figures['seconds'].mean():.0f} |")
+        costs = [
+            f"{figures[cost].mean():{form}}"
+            for cost, form in (("seconds", ".0f"), ("parameters", ",.0f"), ("ms", ".1f"))
+        ]
+        rows.append(f"| {' | '.join([name, str(len(seeds)), *scores, said, *costs])} |")
     return "\n".join(rows)
 
 

@@ -13,5 +13,6 @@ plates run \
     --set model.pretrained=none \
     --set train.optimizer=adamw \
     --set train.learning_rate=0.024 \
-    --set train.batch_size=8 \
-    --set train.steps=500
+    --set train.batch_size=32 \
+    --set train.steps=350 \
+    --set augment.crop_height=0.33

@@ -19,6 +19,8 @@ SMALL: dict[str, Any] = {
     "model.aspect_ratios": "auto",
     "anchors.min_recall": 0.85,
     "train.steps": 60,
+    "train.batch_size": 8,
+    "augment.crop_height": 1.0,
     "train.eval_every": 20,
     "model.fpn_num_filters": 32,
     "model.fpn_cell_repeats": 1,

@@ -88,12 +88,12 @@ def evaluated(project: Path) -> Path:
 @pytest.mark.usefixtures("at_80_columns")
 def test_every_setting_shows_its_value_its_meaning_and_another_default(project: Path, plates: Plates) -> None:
     path = project / "params.yaml"
-    path.write_text(path.read_text().replace("steps: 500", "steps: 7"))
+    path.write_text(path.read_text().replace("steps: 350", "steps: 7"))
     code, out, _ = plates("params")
     lines = out.splitlines()
     assert code == 0
     assert max(map(len, lines)) <= 80
-    assert "train.steps = 7   (default 500)" in lines
+    assert "train.steps = 7   (default 350)" in lines
     assert out.count("(default ") == 1
     assert "model.heads = [object_detection]" in lines
     assert "data.root = null" in lines
@@ -116,7 +116,7 @@ def test_a_wrong_file_does_not_keep_the_settings_from_being_explained(project: P
     assert code == 0
     assert "found 'many'" in err
     assert "the defaults" in err
-    assert "train.steps = 500" in out
+    assert "train.steps = 350" in out
 
 
 def test_lineage_in_a_pipe_keeps_every_value(evaluated: Path, plates: Plates) -> None:

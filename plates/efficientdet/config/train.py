@@ -18,9 +18,9 @@ class TrainConfig(Section):
     """How to train."""
 
     steps: int | None = Field(
-        500,
+        350,
         ge=1,
-        description="Length of the run in steps (batches). null: num_epochs decides. The dry run's 500 take a few "
+        description="Length of the run in steps (batches). null: num_epochs decides. The dry run's 350 take a few "
         "minutes.",
     )
     num_epochs: float | None = Field(
@@ -28,7 +28,7 @@ class TrainConfig(Section):
         gt=0,
         description="Length of the run in passes over the training images, if steps is null. The reference uses 300.",
     )
-    batch_size: int = Field(8, ge=1, description="Images per step, over all devices. As many as fit in memory.")
+    batch_size: int = Field(32, ge=1, description="Images per step, over all devices. As many as fit in memory.")
     learning_rate: float = Field(
         0.024,
         gt=0,
@@ -219,7 +219,7 @@ class AugmentConfig(Section):
         "mostly around an object: a step costs less, so more of them fit into the same time. 1 with crop_height 1: "
         "whole pictures, as in the reference.",
     )
-    crop_height: float = Field(1.0, gt=0, le=1, description="The same for its height.")
+    crop_height: float = Field(0.33, gt=0, le=1, description="The same for its height.")
     autoaugment_policy: Literal["v0", "v1", "v2", "v3", "randaug"] | None = Field(
         None,
         description="AutoAugment's detection policies v0 to v3, or randaug. For long runs on few pictures.",

@@ -52,7 +52,7 @@ def test_the_default_settings_pass(truth):
     [
         ({"augment": {"jitter_min": 0.1, "jitter_max": 2.0}}, "boxes survive augmentation"),
         ({"train": {"learning_rate": 2.4}}, "the rate fits"),
-        ({"train": {"learning_rate": 2.4e-5}}, "the rate fits"),
+        ({"train": {"learning_rate": 2.4e-6}}, "the rate fits"),
         ({"train": {"batch_size": 1}}, "batch norm can settle"),
         ({"momentum": 0.999}, "batch norm can settle"),
         ({"detail": 1.0}, "boxes are on the plates"),

@@ -71,7 +71,7 @@ CASES = {
         "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 500}}},
     },
     "the learning rate is too high": {"params": {"train.learning_rate": 2.4}},
-    "the learning rate is too low": {"params": {"train.learning_rate": 2.4e-5}},
+    "the learning rate is too low": {"params": {"train.learning_rate": 2.4e-6}},
     "batch norm has not settled": {
         "params": {"train.batch_norm_momentum": 0.999},
         "run": RUN | {"batch_norm_momentum": 0.999, "warnings": ["Warning: batch norm: loss 0.2 and 3.1"]},
