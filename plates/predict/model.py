@@ -167,9 +167,7 @@ class Model:
         if "classes" in found:
             keep = (found["classes"][index] > 0) & (found["scores"][index] >= least)
             return Detections(*(found[name][index][keep] for name in ("boxes", "scores", "classes")))
-        nms = self.description.nms
-        nms = nms.model_copy(update={"score_thresh": max(nms.score_thresh, least)})
-        return suppress(found["boxes"][index], found["scores"][index], nms, self.image_size)
+        return suppress(found["boxes"][index], found["scores"][index], self.description.nms, self.image_size, least)
 
 
 def _in_pixels(cells: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:

@@ -40,7 +40,7 @@ def prepare(
     scale = min(np.float32(target) / np.float32(side) for target, side in zip(size, picture, strict=True))
     height, width = (max(1, int(np.float32(side) * scale)) for side in picture)
     canvas = np.empty((*size, 3), np.uint8)
-    canvas[:height, :width] = resize(decode(decode_ratio(picture, float(scale))), height, width)
+    resize(decode(decode_ratio(picture, float(scale))), canvas.reshape(len(canvas), -1)[:height, : 3 * width])
     canvas[height:] = canvas[:height, width:] = (np.asarray(mean_rgb, np.float32) + 0.5).astype(np.uint8)
     return Prepared(canvas, float(1 / scale))
 
@@ -53,18 +53,19 @@ def decode_ratio(picture: tuple[int, int], scale: float) -> int:
     return fitting[-1] if fitting else 1
 
 
-def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """`pixels` [h, w, 3] as uint8 [height, width, 3]: bilinear at half-pixel centres, without antialiasing, rounded.
+def resize(pixels: np.ndarray, target: np.ndarray) -> None:
+    """Scales `pixels` [h, w, 3] to fill `target` uint8 [height, 3 * width]: bilinear, without antialiasing, rounded.
 
-    TensorFlow's `ResizeBilinear`, with its order of operations; a few rows at a time, whose numbers stay in the cache.
+    TensorFlow's `ResizeBilinear` at half-pixel centres, with its order of operations; a few rows at a time, whose
+    numbers stay in the cache.
     """
+    height, width = len(target), target.shape[1] // 3
     upper, lower, down = _neighbours(pixels.shape[0], height)
     left, right, along = _neighbours(pixels.shape[1], width)
     before, after = ((3 * columns[:, None] + np.arange(3)).reshape(-1) for columns in (left, right))
     along, down = along.repeat(3), down[:, None]
     rows = pixels.reshape(len(pixels), -1)
     needed, at = np.unique([upper, lower], return_inverse=True)
-    resized = np.empty((height, 3 * width), np.uint8)
     for start in range(0, height, ROWS):
         part = slice(start, start + ROWS)
         places = at[:, part] - at[0, start]
@@ -81,8 +82,7 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
         below -= above
         below *= down[part]
         above += below
-        np.add(above, np.float32(0.5), out=resized[part], casting="unsafe")
-    return resized.reshape(height, width, 3)
+        np.add(above, np.float32(0.5), out=target[part], casting="unsafe")
 
 
 def _neighbours(count: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -23,7 +23,9 @@ class Detections(NamedTuple):
     classes: np.ndarray
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: tuple[int, int]) -> Detections:
+def suppress(
+    boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: tuple[int, int], least: float = 0.0
+) -> Detections:
     """The detections in one picture, by hard NMS or soft (arXiv:1704.04503).
 
     Args:
@@ -31,18 +33,20 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: 
         scores: float32 [A, C], 0 to 1.
         nms: method, thresholds and sizes.
         image_size: (height, width) of that input; boxes are clipped to it.
+        least: score that a detection must be over, beside `nms`'s own.
     """
+    floor = max(nms.floor, least)
     # Suppression only lowers scores, so those under the floor can do no more than vote.
-    entered = rows, classes, entry = _candidates(scores, nms, -np.inf if nms.voting else nms.floor)
+    entered = rows, classes, entry = _candidates(scores, nms, -np.inf if nms.voting else floor)
     if nms.voting:
-        rows, classes, entry = (values[entry > nms.floor] for values in entered)
+        rows, classes, entry = (values[entry > floor] for values in entered)
     candidates, remaining = boxes[rows], entry.astype(np.float32)
     areas = _areas(candidates)
     chosen: list[int] = []
     kept: list[np.float32] = []
     while len(chosen) < min(nms.max_output_size, len(rows)):
         best = int(remaining.argmax())
-        if remaining[best] <= nms.floor:
+        if remaining[best] <= floor:
             break
         chosen.append(best)
         kept.append(remaining[best])
