@@ -49,7 +49,7 @@ ENDINGS: dict[str, Format] = {".onnx": "onnx", ".tflite": "litert", ".xml": "ope
 
 @dataclass(frozen=True)
 class Network:
-    """An exported network, opened: `run` takes prepared pictures and answers as the module says."""
+    """An exported network, opened: `run`, for any thread, takes prepared pictures and answers as the module says."""
 
     format: Kind
     description: Description
