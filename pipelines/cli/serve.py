@@ -83,8 +83,9 @@ def _champion(trust: bool) -> "Callable[[], tuple[str, Callable[[], Model]]]":
 
 def _load(path: Path, kind: Any) -> "Model":
     from plates.predict.load import load
+    from plates.serve.batches import cores_each
 
-    return load(path, kind, threads=1)
+    return load(path, kind, threads=cores_each())
 
 
 def _lineage(model: str | None) -> dict[str, Any]:

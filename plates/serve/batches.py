@@ -1,4 +1,4 @@
-"""Answers photographs of concurrent requests on every core; what arrives while all are busy is the next batch."""
+"""Answers photographs of concurrent requests, side by side; what arrives while all cores are busy is the next batch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,21 @@ from plates.predict.model import Model
 from plates.predict.picture import Picture
 from plates.predict.result import Result
 
+MOST_THREADS = 8
+"""Each holds a batch's activations, which take hundreds of MiB in the largest networks."""
+
 Ran = Callable[[list[tuple[Result, Prepared]]], None]
 """Told of each batch: the results, and what the network saw of each."""
+
+
+def threads() -> int:
+    """Threads that answer at once: one for each core, up to `MOST_THREADS`."""
+    return min(os.cpu_count() or 1, MOST_THREADS)
+
+
+def cores_each() -> int:
+    """Cores for the network of each of these threads."""
+    return (os.cpu_count() or 1) // threads()
 
 
 class Job(NamedTuple):
@@ -27,10 +40,10 @@ class Job(NamedTuple):
 
 
 class Batches:
-    """One model, and a thread for each core that decodes, scales and answers.
+    """One model, and the threads that decode, scale and answer.
 
     Args:
-        model: that answers; several threads run it at once.
+        model: that answers, with `cores_each()` cores at a time.
         most: photographs that one thread answers at once.
         ran: called with each batch before it is answered.
     """
@@ -39,8 +52,7 @@ class Batches:
         self.model, self.most, self.ran = model, most, ran
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._run, name=f"network {number}", daemon=True)
-            for number in range(os.cpu_count() or 1)
+            threading.Thread(target=self._run, name=f"network {number}", daemon=True) for number in range(threads())
         ]
         for thread in self._threads:
             thread.start()

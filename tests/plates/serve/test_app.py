@@ -20,7 +20,7 @@ import plates
 from plates.errors import UserError
 from plates.predict.picture import Picture
 from plates.serve import app as service
-from plates.serve.batches import Batches
+from plates.serve import batches
 from plates.serve.options import Options
 
 Boxes = dict[Path, tuple[float, float, float, float]]
@@ -230,18 +230,26 @@ def test_what_waits_is_answered_together(
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     sizes: list[int] = []
     held = Held(model)
-    batches = Batches(held, 2, lambda batch: sizes.append(len(batch)))
-    damaged = batches.submit(Picture(photographs[0][:3000], "it"), 0.1)
+    made = batches.Batches(held, 2, lambda batch: sizes.append(len(batch)))
+    damaged = made.submit(Picture(photographs[0][:3000], "it"), 0.1)
     given = list(zip(photographs[:5], (0.1, 0.9, 0.1, 0.1, 0.1), strict=True))
-    answers = [batches.submit(Picture(content, "it"), least) for content, least in given]
+    answers = [made.submit(Picture(content, "it"), least) for content, least in given]
     held.free.set()
-    batches.close()
+    made.close()
     assert sum(sizes) == 5
     assert max(sizes) == 2
     assert isinstance(damaged.exception(), UserError)
     for (content, least), answer in zip(given, answers, strict=True):
         (expected,) = model.predict(content, score=least)
         np.testing.assert_allclose(answer.result().xyxy, expected.xyxy, atol=1e-3)
+
+
+@pytest.mark.parametrize(("cores", "shared"), [(1, (1, 1)), (2, (2, 1)), (12, (8, 1)), (64, (8, 8))])
+def test_many_cores_work_together_rather_than_hold_many_batches(
+    cores: int, shared: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert (batches.threads(), batches.cores_each()) == shared
 
 
 def test_more_than_may_wait_are_told_to_try_again(model: plates.Model, photographs: list[bytes]) -> None:
