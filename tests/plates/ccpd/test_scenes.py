@@ -11,7 +11,7 @@ from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, box_area, corners_in
 from plates.ccpd.scenes import KINDS, Sample, generate
 from plates.ccpd.scenes.faults import FILE_FAULTS, NAME_FAULTS
 from plates.ccpd.scenes.glyphs import STROKES, province_mask
-from plates.ccpd.scenes.layout import SUBSET_SHARES, lay_out
+from plates.ccpd.scenes.layout import MARGINS, SUBSET_SHARES, lay_out
 from plates.ccpd.scenes.render import render
 from plates.ccpd.table import parse_labels
 from plates.columns import BOX, CORNERS
@@ -45,7 +45,7 @@ def test_a_sample_is_a_delivery_without_a_fault(sound: Sample) -> None:
     table = table[table["subset"] != "np"]
     boxes = table[[*BOX]].to_numpy(float)
     corners = table[[*CORNERS]].to_numpy(float).reshape(-1, 4, 2)
-    assert np.array_equal(hull(corners), boxes)
+    assert np.array_equal(hull(corners) + MARGINS, boxes)
     assert corners_in_order(corners).all()
     share = table["area_ratio"] / (box_area(boxes) / (IMAGE_WIDTH * IMAGE_HEIGHT))
     assert share.between(0.97, 1.0001).all()
@@ -105,7 +105,7 @@ def test_each_fault_is_there_as_often_as_asked_and_nothing_else_is(ruined: Sampl
     share = box_area(boxes) / (IMAGE_WIDTH * IMAGE_HEIGHT)
     area = table["area_ratio"].to_numpy() / np.maximum(share, 1e-9)
     assert set(table.index[(area < 0.5) & (share > 0)]) == kinds["area_wrong"]
-    apart = (np.abs(hull(corners) - boxes).max(axis=1) > 0) & ~broken["corners_reordered"]
+    apart = (np.abs(hull(corners) + MARGINS - boxes).max(axis=1) > 0) & ~broken["corners_reordered"]
     assert set(table.index[apart]) == set().union(
         *(kinds[kind] for kind in ("box_outside_image", "box_swapped", "box_degenerate", "box_off_corners"))
     )
