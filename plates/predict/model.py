@@ -39,6 +39,7 @@ class Model:
         self._network = network
         self.description = network.description
         self.path = path
+        self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
 
     def __repr__(self) -> str:
         return f"<Model {self.description.network} ({self.format}) at {self.path}>"
@@ -127,22 +128,22 @@ class Model:
         """
         least = self.threshold(score)
         pictures = iter(expand(images, urls=urls, on_error=on_error))
-        with ThreadPoolExecutor(DECODERS) as pool:
-            while chosen := list(islice(pictures, batch)):
-                ready = []
-                alone = len(chosen) == 1  # a thread would only cost time
-                jobs = [
-                    partial(self.prepared, one) if alone else pool.submit(self.prepared, one).result for one in chosen
-                ]
-                for picture, prepared in zip(chosen, jobs, strict=True):
-                    try:
-                        ready.append((picture, prepared()))
-                    except UserError as error:
-                        if on_error is None:
-                            raise
-                        on_error(picture.source, error)
-                if ready:
-                    yield from self.answers(ready, least)
+        while chosen := list(islice(pictures, batch)):
+            ready = []
+            alone = len(chosen) == 1  # a thread would only cost time
+            jobs = [
+                partial(self.prepared, one) if alone else self._decoders.submit(self.prepared, one).result
+                for one in chosen
+            ]
+            for picture, prepared in zip(chosen, jobs, strict=True):
+                try:
+                    ready.append((picture, prepared()))
+                except UserError as error:
+                    if on_error is None:
+                        raise
+                    on_error(picture.source, error)
+            if ready:
+                yield from self.answers(ready, least)
 
     def prepared(self, picture: Picture) -> Prepared:
         """The picture as the network takes it; raises `UserError` if it is damaged."""

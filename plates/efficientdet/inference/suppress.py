@@ -73,7 +73,8 @@ def _candidates(scores: np.ndarray, nms: NmsConfig, floor: float) -> tuple[np.nd
     """Anchors, 0-based classes and scores over `floor` that enter: the best pairs, or each anchor's best class."""
     if not nms.max_nms_inputs:
         rows = np.flatnonzero((scores > floor).any(axis=1))
-        return rows, scores[rows].argmax(axis=1), scores[rows].max(axis=1)
+        likely = scores[rows]
+        return rows, likely.argmax(axis=1), likely.max(axis=1)
     flat = scores.reshape(-1)
     pairs = np.sort(_best(flat, nms.max_nms_inputs))
     pairs = pairs[flat[pairs] > floor]
