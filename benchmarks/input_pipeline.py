@@ -24,8 +24,8 @@ COCO = {"jitter_min": 0.1, "jitter_max": 2.0}
 CASES = {
     "512": ((512, 512), 0, COCO),
     "1024": ((1024, 1024), 0, COCO),
-    "512, jitter 0.8-1.2": ((512, 512), 0, {}),
-    "384x240, jitter 0.8-1.2": ((384, 240), 0, {}),
+    "512, jitter 0.8-1.2": ((512, 512), 0, {"jitter_min": 0.8, "jitter_max": 1.2}),
+    "384x240, jitter 0.8-1.2": ((384, 240), 0, {"jitter_min": 0.8, "jitter_max": 1.2}),
     "384x240, cached": ((384, 240), 4096, {}),
     "512, policy v0": ((512, 512), 0, {**COCO, "autoaugment_policy": "v0"}),
     "512, randaug": ((512, 512), 0, {**COCO, "autoaugment_policy": "randaug"}),

@@ -15,5 +15,4 @@ plates run \
     --set train.learning_rate=0.08 \
     --set train.batch_size=64 \
     --set train.steps=null \
-    --set train.num_epochs=10 \
-    --set augment.crop_height=1
+    --set train.num_epochs=10

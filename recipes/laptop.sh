@@ -14,4 +14,4 @@ plates run \
     --set train.learning_rate=0.024 \
     --set train.batch_size=32 \
     --set train.steps=350 \
-    --set augment.crop_height=0.33
+    --set nms.voting=0.65

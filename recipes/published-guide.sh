@@ -17,5 +17,4 @@ plates run \
     --set train.batch_size=2 \
     --set train.steps=5000 \
     --set augment.jitter_min=0.8 \
-    --set augment.jitter_max=1.2 \
-    --set augment.crop_height=1
+    --set augment.jitter_max=1.2

@@ -89,7 +89,7 @@ def augmented(
     random = np.random.default_rng(seed)
     rows = rows.loc[rows.index.repeat(DRAWS)]
     boxes, pictures = rows[BOX].to_numpy(float), rows[["width", "height"]].to_numpy(float)
-    size, canvas = (np.array(sides[::-1], float) for sides in (spec.image_size, trained_size(spec, augment)))
+    size, canvas = (np.array(sides[::-1], float) for sides in (spec.image_size, spec.training_size(augment)))
     factor = random.uniform(augment.jitter_min, augment.jitter_max, (len(boxes), 1))
     scale = (size * factor / pictures).min(axis=1, keepdims=True)
     scaled = np.maximum(pictures * scale, 1)
@@ -111,11 +111,6 @@ def augmented(
         sides.min(axis=1) < augment.min_box_side,
         visible < max(augment.min_visible_area, 1e-9),
     )
-
-
-def trained_size(spec: Spec, augment: AugmentConfig) -> tuple[int, int]:
-    """(height, width) in px of a training picture."""
-    return augment.canvas(spec.image_size, 2**spec.max_level)
 
 
 def _one_each(photographs: pd.Series, labelled: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
@@ -156,7 +151,7 @@ def answers(
     return [
         Answer("there is something to learn", f"{len(inside):,} boxes in train", figures={"boxes": len(inside)}),
         survival(rows, drawn, spec, augment),
-        *reached(rows, drawn, replace(spec, image_size=trained_size(spec, augment)), least_recall),
+        *reached(rows, drawn, replace(spec, image_size=spec.training_size(augment)), least_recall),
         classes(labelled, label_map, spec.num_classes),
         perfect(truth[truth["split"].isin(["val", "test"])], label_map),
         rate(train),

@@ -1,6 +1,5 @@
 """Training: how long, how fast, which losses; and what is done to the pictures."""
 
-import math
 import re
 from typing import Any, Literal
 
@@ -203,23 +202,28 @@ class AugmentConfig(Section):
         True, description="Mirror half of the pictures. Fine for finding plates, not for reading them."
     )
     jitter_min: float = Field(
-        0.8,
+        0.6,
         gt=0,
         description="Smallest random scale factor. Below about 0.5 small plates vanish (the reference's 0.1 is for "
         "COCO).",
     )
     jitter_max: float = Field(
-        1.2, gt=0, description="Largest random scale factor; above 1 it crops. Raise it for plates of many sizes."
+        1.5, gt=0, description="Largest random scale factor; above 1 it crops. Raise it for plates of many sizes."
     )
-    crop_width: float = Field(
-        1.0,
+    crop_width: float | None = Field(
+        None,
         gt=0,
         le=1,
         description="Width of a training picture as a share of the network's input. Under 1, training sees crops, "
-        "mostly around an object: a step costs less, so more of them fit into the same time. 1 with crop_height 1: "
-        "whole pictures, as in the reference.",
+        "mostly around an object: a step costs less, so more of them fit into the same time. null: 1, as in the "
+        "reference.",
     )
-    crop_height: float = Field(0.33, gt=0, le=1, description="The same for its height.")
+    crop_height: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="The same for its height. null: 0.33 for efficientdet-tiny's own backbone, 1 for the others.",
+    )
     autoaugment_policy: Literal["v0", "v1", "v2", "v3", "randaug"] | None = Field(
         None,
         description="AutoAugment's detection policies v0 to v3, or randaug. For long runs on few pictures.",
@@ -236,18 +240,6 @@ class AugmentConfig(Section):
         description="Pixels of network input: a box with a side that jitter shrinks below this is not a positive, "
         "and is counted.",
     )
-
-    def canvas(self, image_size: tuple[int, int], cell: int) -> tuple[int, int]:
-        """(height, width) in px of a training picture of a network that takes `image_size`.
-
-        The crop is rounded up to whole cells of the coarsest level, of `cell` px: anchors are placed as in a whole
-        picture.
-        """
-        height, width = (
-            min(side, math.ceil(share * side / cell) * cell)
-            for side, share in zip(image_size, (self.crop_height, self.crop_width), strict=True)
-        )
-        return height, width
 
     @model_validator(mode="after")
     def _ordered(self) -> "AugmentConfig":

@@ -7,7 +7,7 @@ from plates.efficientdet.data.preprocess import Window, decode_ratio, fit
 
 MASK_STRIDE = 4
 AIMED = 0.75
-"""Share of crops (`AugmentConfig.canvas`) that are taken around an object: the others show what else there is."""
+"""Share of crops (`Spec.training_size`) that are taken around an object: the others show what else there is."""
 
 
 def random_window(
@@ -26,7 +26,7 @@ def random_window(
     cropped at a random place; if smaller, placed at a random place; without jitter (1 to 1) at the top left, as in
     evaluation. `ratio`: the picture is already decoded at 1/`ratio` (None: the window chooses).
 
-    A window of another size, `canvas`, is a crop (`AugmentConfig.canvas`): `AIMED` of them show one of the `boxes`
+    A window of another size, `canvas`, is a crop (`Spec.training_size`): `AIMED` of them show one of the `boxes`
     [n, 4] (yxyx in 0..1 of the picture), chosen at random, whole where it fits, at a random place; the others are
     anywhere.
     """

@@ -29,8 +29,8 @@ class Pictures:
     """How pictures are prepared for the network.
 
     `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target in cells of `mask_stride` px,
-    `exact` keeps float values between decoding and model, as the reference does (evaluation only). `cell` is the stride
-    of the coarsest level in px: crops have whole cells.
+    `exact` keeps float values between decoding and model, as the reference does (evaluation only). `canvas` is the size
+    of a training picture, where that is a crop.
     """
 
     size: tuple[int, int]
@@ -38,18 +38,18 @@ class Pictures:
     mask: bool = False
     exact: bool = False
     mask_stride: int = MASK_STRIDE
-    cell: int = 1
+    canvas: tuple[int, int] | None = None
 
 
-def pictures(spec: Spec) -> Pictures:
-    """How the network of `spec` wants its pictures, with masks if it has that head."""
+def pictures(spec: Spec, augment: AugmentConfig | None = None) -> Pictures:
+    """How the network of `spec` wants its pictures, with masks if it has that head; with `augment`, for training."""
     red, green, blue = spec.mean_rgb
     return Pictures(
         spec.image_size,
         (red, green, blue),
         mask="segmentation" in spec.heads,
         mask_stride=spec.mask_stride,
-        cell=2**spec.max_level,
+        canvas=spec.training_size(augment) if augment else None,
     )
 
 
@@ -117,7 +117,7 @@ def augmented(
     `position` is int64, counted from the start of training.
     `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
     """
-    height, width, size = sample["height"], sample["width"], config.canvas(pictures.size, pictures.cell)
+    height, width, size = sample["height"], sample["width"], pictures.canvas or pictures.size
     drawn = tf.stack([tf.constant(seed, tf.int64), position])
     known = None if ratio is None else tf.constant(ratio)
     boxes = bounds(sample["points"])

@@ -5,13 +5,17 @@
 
 import difflib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from plates.efficientdet.config import ModelConfig, parse_image_size
+from plates.efficientdet.config import AugmentConfig, ModelConfig, parse_image_size
 from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.errors import UserError
+
+CROP_HEIGHTS = {"efficientnet-tiny": 0.33}
+"""Backbones that learn more from crops of this share of the height, in the same time, than from whole pictures."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,19 @@ class Spec:
     def num_anchors(self) -> int:
         """Anchors in a cell."""
         return self.num_scales * len(self.aspect_ratios)
+
+    def training_size(self, augment: AugmentConfig) -> tuple[int, int]:
+        """(height, width) in px of a training picture: the input's, or a crop's.
+
+        A crop is rounded up to whole cells of the coarsest level: anchors are placed as in a whole picture.
+        """
+        shares = (augment.crop_height or CROP_HEIGHTS.get(self.backbone, 1.0), augment.crop_width or 1.0)
+        cell = 2**self.max_level
+        height, width = (
+            min(side, math.ceil(share * side / cell) * cell)
+            for side, share in zip(self.image_size, shares, strict=True)
+        )
+        return height, width
 
     @property
     def mask_stride(self) -> int:

@@ -67,7 +67,7 @@ def from_tfrecords(
             f"The masks have classes 0 (background) to {max(manifest.label_map)}, but the segmentation head has only "
             f"{spec.seg_num_classes}: set model.seg_num_classes: {max(manifest.label_map) + 1}."
         )
-    seen = pictures(spec)
+    seen = pictures(spec, augment)
 
     def training(start: int) -> tf.data.Dataset:
         batches = training_batches(
@@ -88,7 +88,7 @@ def from_tfrecords(
         manifest.label_map,
         tuple(counts.get(manifest.label_map.get(key, ""), 0) for key in range(1, spec.num_classes + 1)),
         {"manifest": content_hash(folder / FILE_NAME), "augment": augment.model_dump(mode="json")},
-        augment.canvas(seen.size, seen.cell),
+        seen.canvas,
     )
 
 

@@ -80,14 +80,3 @@ def test_the_references_spelling_is_understood():
 
 def test_all_sections_are_exported():
     assert {section.__name__ for section in SECTIONS} <= set(config.__all__)
-
-
-@given(
-    st.integers(64, 700), st.integers(64, 700), st.floats(0.01, 1), st.floats(0.01, 1), st.sampled_from([16, 32, 128])
-)
-def test_a_crop_has_whole_cells_and_at_least_its_share(height, width, across, down, cell):
-    found = AugmentConfig(crop_width=across, crop_height=down).canvas((height, width), cell)
-    for side, whole, share in zip(found, (height, width), (down, across), strict=True):
-        assert side == whole or side % cell == 0
-        assert share * whole <= side <= max(share * whole + cell, whole)
-    assert AugmentConfig(crop_height=1).canvas((height, width), cell) == (height, width)

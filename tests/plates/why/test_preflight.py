@@ -87,7 +87,7 @@ def test_survival_is_that_of_the_training_pictures(truth, crop, monkeypatch):
     monkeypatch.setattr(own, "AIMED", 1.0)
     config = AugmentConfig(jitter_min=0.1, jitter_max=2.0, min_box_side=8.0, crop_width=crop[0], crop_height=crop[1])
     rows, spec = truth[truth["split"] == "train"], resolve(ModelConfig(name="efficientdet-d0"), num_classes=1)
-    size, canvas = spec.image_size, preflight.trained_size(spec, config)
+    size, canvas = spec.image_size, spec.training_size(config)
     drawn = preflight.augmented(rows, rows, spec, config)
     yxyx = tf.constant(rows[["ymin", "xmin", "ymax", "xmax"]].to_numpy() / [1160, 720, 1160, 720], tf.float32)
 

@@ -22,7 +22,7 @@ from plates.photographs.content import Photographs
 
 LABELS = {1: "plate"}
 SMALL = Pictures((80, 64))
-NO_AUGMENT = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1, crop_height=1)
+NO_AUGMENT = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1)
 
 
 def numpy_batches(dataset: tf.data.Dataset, count: int) -> list[dict[str, np.ndarray]]:
@@ -121,7 +121,7 @@ def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, b
             tmp_path / "out",
             Pictures((80, 64), mask=True),
             4,
-            AugmentConfig(jitter_min=0.3, jitter_max=2, crop_height=1, autoaugment_policy=policy),
+            AugmentConfig(jitter_min=0.3, jitter_max=2, autoaugment_policy=policy),
             seed=seed,
             start_step=start,
             balanced=balanced,
@@ -154,7 +154,7 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own(photographs, tmp
 def test_boxes_bound_the_red_rectangle(photographs, tmp_path):
     root, boxes, splits = photographs(30, ("train",))
     write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
-    config = AugmentConfig(jitter_min=0.5, jitter_max=2, crop_height=1, min_visible_area=0.3)
+    config = AugmentConfig(jitter_min=0.5, jitter_max=2, min_visible_area=0.3)
     checked = dropped = 0
     for batch in numpy_batches(training_batches(tmp_path / "out", SMALL, 10, config), 12):
         dropped += int(batch["gt_dropped"].sum())
@@ -170,11 +170,11 @@ def test_boxes_bound_the_red_rectangle(photographs, tmp_path):
 def test_small_boxes_are_ignored_and_slivers_counted(photographs, tmp_path):
     root, boxes, splits = photographs(10, ("train",))
     write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
-    config = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1, crop_height=1, min_box_side=1000)
+    config = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1, min_box_side=1000)
     (batch,) = numpy_batches(training_batches(tmp_path / "out", SMALL, 10, config), 1)
     assert sorted(batch["gt_classes"][:, 0]) == [-1] * 9 + [0]
     assert batch["gt_dropped"].sum() == 0
-    config = AugmentConfig(jitter_min=3, jitter_max=4, crop_height=1, min_visible_area=1)
+    config = AugmentConfig(jitter_min=3, jitter_max=4, min_visible_area=1)
     batches = numpy_batches(training_batches(tmp_path / "out", SMALL, 10, config), 4)
     seen = sum((batch["gt_classes"] != 0).sum() for batch in batches)
     assert seen + sum(batch["gt_dropped"].sum() for batch in batches) == 36
@@ -184,8 +184,8 @@ def test_small_boxes_are_ignored_and_slivers_counted(photographs, tmp_path):
 def test_every_box_is_in_the_crop_or_counted(photographs, tmp_path):
     root, boxes, splits = photographs(10, ("train",))
     write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
-    config = AugmentConfig(jitter_min=0.8, jitter_max=1.2, crop_width=0.6, crop_height=0.4)
-    batches = numpy_batches(training_batches(tmp_path / "out", Pictures((160, 96), cell=16), 10, config), 8)
+    config = AugmentConfig(jitter_min=0.8, jitter_max=1.2)
+    batches = numpy_batches(training_batches(tmp_path / "out", Pictures((160, 96), canvas=(64, 64)), 10, config), 8)
     seen, dropped, outside = (
         sum((batch["gt_classes"] != 0).sum() for batch in batches),
         *(sum(batch[name].sum() for batch in batches) for name in ("gt_dropped", "gt_outside")),

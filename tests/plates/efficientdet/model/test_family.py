@@ -1,8 +1,10 @@
 """The table of scaling: published parameter counts, overriding, and what is refused."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plates.efficientdet.config import ModelConfig
+from plates.efficientdet.config import AugmentConfig, ModelConfig
 from plates.efficientdet.model import network
 from plates.efficientdet.model.family import VARIANTS, resolve
 from plates.efficientdet.model.models_table import count, rows
@@ -109,3 +111,21 @@ def test_fitted_ratios_are_used_where_they_are_asked_for():
 def test_what_does_not_fit_is_refused_in_words(model, classes, message):
     with pytest.raises(UserError, match=message):
         resolve(ModelConfig(**model), classes)
+
+
+@given(st.integers(64, 700), st.integers(64, 700), st.floats(0.01, 1), st.floats(0.01, 1))
+def test_a_crop_has_whole_cells_and_at_least_its_share(height, width, across, down):
+    spec = resolve(ModelConfig(image_size=f"{width}x{height}"), num_classes=1)
+    found = spec.training_size(AugmentConfig(crop_width=across, crop_height=down))
+    for side, whole, share in zip(found, (height, width), (down, across), strict=True):
+        assert side == whole or side % 32 == 0
+        assert share * whole <= side <= max(share * whole + 32, whole)
+    assert spec.training_size(AugmentConfig(crop_width=1, crop_height=1)) == (height, width)
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [({}, (128, 240)), ({"backbone": "efficientnetv2-b0"}, (384, 240)), ({"name": "efficientdet-d0"}, (512, 512))],
+)
+def test_the_small_backbone_alone_trains_on_crops(model, size):
+    assert resolve(ModelConfig(**model), num_classes=1).training_size(AugmentConfig()) == size
