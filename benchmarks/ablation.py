@@ -41,16 +41,10 @@ DEFAULT = "default"
 CHANGED = {"export.formats": ["onnx"], "evaluation.pictures": 0}
 LEVERS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
-    "narrow jitter": {"augment.jitter_min": 0.8, "augment.jitter_max": 1.2},
+    "wide jitter": {"augment.jitter_min": 0.6, "augment.jitter_max": 1.5},
     "whole pictures": {"augment.crop_height": 1.0, "train.steps": 150},
     "small batch": {"train.batch_size": 8, "train.steps": 1050},
-    "all three": {
-        "augment.jitter_min": 0.8,
-        "augment.jitter_max": 1.2,
-        "augment.crop_height": 1.0,
-        "train.batch_size": 8,
-        "train.steps": 500,
-    },
+    "both": {"augment.crop_height": 1.0, "train.batch_size": 8, "train.steps": 500},
     "voting": {"nms.voting": 0.65},
     "qfl": {"train.quality_loss": "qfl"},
     "vfl": {"train.quality_loss": "vfl"},

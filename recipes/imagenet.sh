@@ -18,7 +18,5 @@ plates run \
     --set train.learning_rate=0.012 \
     --set train.batch_size=8 \
     --set train.steps=450 \
-    --set augment.jitter_min=0.8 \
-    --set augment.jitter_max=1.2 \
     --set train.iou_loss_type=ciou \
     --set nms.voting=0.65

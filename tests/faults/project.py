@@ -21,8 +21,6 @@ SMALL: dict[str, Any] = {
     "train.steps": 60,
     "train.batch_size": 8,
     "augment.crop_height": 1.0,
-    "augment.jitter_min": 0.8,
-    "augment.jitter_max": 1.2,
     "train.eval_every": 20,
     "model.fpn_num_filters": 32,
     "model.fpn_cell_repeats": 1,

@@ -202,13 +202,13 @@ class AugmentConfig(Section):
         True, description="Mirror half of the pictures. Fine for finding plates, not for reading them."
     )
     jitter_min: float = Field(
-        0.6,
+        0.8,
         gt=0,
         description="Smallest random scale factor. Below about 0.5 small plates vanish (the reference's 0.1 is for "
         "COCO).",
     )
     jitter_max: float = Field(
-        1.5, gt=0, description="Largest random scale factor; above 1 it crops. Raise it for plates of many sizes."
+        1.2, gt=0, description="Largest random scale factor; above 1 it crops. Raise it for plates of many sizes."
     )
     crop_width: float | None = Field(
         None,
