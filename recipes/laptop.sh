@@ -2,9 +2,10 @@
 # A few hundred real photographs on a laptop: the small detector, from random weights.
 #
 # Run:     recipes/laptop.sh /path/to/CCPD2019
-# Machine: 2 cores of an AMD EPYC, no GPU
-# Time:    204 s for 419 photographs (README, "First results")
-# Score:   mAP 0.698, mAP50 0.988, mAP75 0.904 on their 69 test photographs, one seed (README, "First results")
+# Machine: 2 cores of an Intel Xeon (Sapphire Rapids), no GPU
+# Time:    193 s of training (324 s of CPU time) for 419 photographs
+# Score:   on their 69 test photographs, seeds 0, 1 and 2: mAP 0.750, 0.659, 0.710; mAP50 0.996, 0.986, 0.987;
+#          mAP75 0.956, 0.841, 0.909. From the sample's weights (model.pretrained) one seed gave 0.760, 1.000, 1.000
 set -eu
 plates run \
     --set data.root="$1" \
