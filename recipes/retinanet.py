@@ -35,9 +35,8 @@ def main() -> None:
     detector = network(size, len(label_map), fitted)
     rate = keras.optimizers.schedules.CosineDecay(0.0, STEPS, warmup_target=RATE, warmup_steps=STEPS // 10)
     detector.compile(optimizer=keras.optimizers.AdamW(rate, clipnorm=1.0))
-    augment = project.params.augment.model_copy(update={"crop_width": 1.0, "crop_height": 1.0})
     batches = training_batches(
-        project.path("data/tfrecords"), Pictures(size), BATCH, augment, seed=project.params.train.seed
+        project.path("data/tfrecords"), Pictures(size), BATCH, project.params.augment, seed=project.params.train.seed
     )
     detector.fit(batches.map(as_keras_hub), steps_per_epoch=STEPS, verbose=2)
     write(detector, size, label_map)
