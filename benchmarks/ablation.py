@@ -46,6 +46,7 @@ LEVERS: dict[str, dict[str, Any]] = {
     "small batch": {"train.batch_size": 8, "train.steps": 1050},
     "both": {"augment.crop_height": 1.0, "train.batch_size": 8, "train.steps": 500},
     "voting": {"nms.voting": 0.65},
+    "atss": {"train.assignment": "atss"},
     "qfl": {"train.quality_loss": "qfl"},
     "vfl": {"train.quality_loss": "vfl"},
     "ciou": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},

@@ -7,6 +7,7 @@ neither clipped nor removed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -75,3 +76,8 @@ def generate(spec: Spec) -> np.ndarray:
     """All anchors of a network, float32 [A, 4] yxyx in pixels, in the order of its outputs: finest level first."""
     levels = per_level(spec.image_size, spec.levels, spec.num_scales, spec.aspect_ratios, spec.anchor_scale)
     return np.concatenate(list(levels.values()))
+
+
+def cells(spec: Spec) -> tuple[int, ...]:
+    """Number of cells of each level, finest first: each has `spec.num_anchors` of the anchors of `generate`."""
+    return tuple(math.prod(spec.feature_size(level)) for level in spec.levels)

@@ -48,6 +48,7 @@ class Detector(keras.Model):
         self.train_config = train
         self.class_weights = class_weights
         self.anchors = anchors.generate(spec)
+        self.cells = anchors.cells(spec) if train.assignment == "atss" else None
         self.means = {name: keras.metrics.Mean(name=name) for name in (*TERMS, *COUNTS)}
         self.built = True
 
@@ -70,7 +71,11 @@ class Detector(keras.Model):
         total: Tensor = 0.0
         if "class" in y_pred:
             targets = matching.assign(
-                self.anchors, y["gt_boxes"], y["gt_classes"], reference=self.train_config.reference
+                self.anchors,
+                y["gt_boxes"],
+                y["gt_classes"],
+                reference=self.train_config.reference,
+                cells=self.cells,
             )
             normalizer = devices.over_replicas(ops.sum(targets.num_positives)) + 1.0
             found = losses.detection_loss(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras import ops
 
 from plates.efficientdet.model import boxes as box_ops
 from plates.efficientdet.model.boxes import Tensor
+from plates.efficientdet.training import atss
+from plates.efficientdet.training.atss import Choice
 
 BACKGROUND = -1
 IGNORED = -2
@@ -33,12 +36,14 @@ def assign(
     gt_classes: Tensor,
     iou_threshold: float = 0.5,
     reference: bool = False,
+    cells: Sequence[int] | None = None,
 ) -> Targets:
     """Assigns every anchor to a ground truth, to the background, or to neither.
 
-    An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`. Each ground truth
-    then takes its own best anchor whatever the IoU; where two want the same one, the first gets it. Equal IoUs go to
-    the first (google/automl, `object_detection/argmax_matcher.py` with one threshold and `force_match_for_each_row`).
+    An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`; with `cells`, if
+    ATSS chooses it (`atss.choose`). Each ground truth then takes its own best anchor whatever the IoU; where two want
+    the same one, the first gets it. Equal IoUs go to the first (google/automl, `object_detection/argmax_matcher.py`
+    with one threshold and `force_match_for_each_row`).
 
     Anchors of ground truth to be ignored become `IGNORED`; it never takes an anchor from one that counts.
 
@@ -48,17 +53,18 @@ def assign(
         gt_classes: [B, M], 1-based; 0 is padding; a negative id is a box to be ignored.
         iou_threshold: lowest IoU of a match.
         reference: a ground truth that no anchor touches takes anchor 0, as in the reference; else it takes none.
+        cells: number of cells of each level of the `anchors`, for ATSS; None: by `iou_threshold`.
     """
     anchors = ops.convert_to_tensor(anchors, dtype="float32")
     gt_boxes = ops.cast(gt_boxes, "float32")
     gt_classes = ops.cast(gt_classes, "int32")
     present = ops.not_equal(gt_classes, 0)
-    iou = ops.where(present[..., None], box_ops.iou(gt_boxes, anchors), -1.0)
-
-    best_gt = ops.cast(ops.argmax(iou, axis=1), "int32")
-    matched = ops.where(ops.max(iou, axis=1) >= iou_threshold, best_gt, -1)
-    wanting = present if reference else ops.logical_and(present, ops.max(iou, axis=2) > 0)
-    forced = _first_come(ops.cast(ops.argmax(iou, axis=2), "int32"), wanting, gt_classes > 0, anchors.shape[0])
+    if cells is None:
+        matched, best, overlap = _by_threshold(anchors, gt_boxes, present, iou_threshold)
+    else:
+        matched, best, overlap = atss.choose(anchors, cells, gt_boxes, present)
+    wanting = present if reference else ops.logical_and(present, overlap > 0)
+    forced = _first_come(best, wanting, gt_classes > 0, anchors.shape[0])
     matched = ops.where(forced >= 0, forced, matched)
 
     assigned = matched >= 0
@@ -70,6 +76,17 @@ def assign(
         classes=ops.where(positive, classes - 1, ops.where(assigned, IGNORED, BACKGROUND)),
         boxes=ops.where(positive[..., None], deltas, 0.0),
         num_positives=ops.sum(ops.cast(positive, "float32"), axis=1),
+    )
+
+
+def _by_threshold(anchors: Tensor, gt_boxes: Tensor, present: Tensor, iou_threshold: float) -> Choice:
+    """Anchors by the ground truth that they overlap best, if their IoU reaches `iou_threshold`."""
+    iou = ops.where(present[..., None], box_ops.iou(gt_boxes, anchors), -1.0)
+    best_gt = ops.cast(ops.argmax(iou, axis=1), "int32")
+    return Choice(
+        matched=ops.where(ops.max(iou, axis=1) >= iou_threshold, best_gt, -1),
+        best=ops.cast(ops.argmax(iou, axis=2), "int32"),
+        overlap=ops.max(iou, axis=2),
     )
 
 

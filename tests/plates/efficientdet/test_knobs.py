@@ -21,6 +21,7 @@ from plates.efficientdet.model.family import resolve
 from plates.efficientdet.training import devices, freeze, losses, matching, optimizer, schedule
 from plates.efficientdet.training.build import build
 from plates.efficientdet.training.data import Data, from_tfrecords
+from plates.efficientdet.training.detector import Detector
 from plates.efficientdet.training.history import Row
 from plates.efficientdet.training.loop import Training
 from plates.errors import UserError
@@ -151,6 +152,16 @@ def loss(values: dict[str, Any]) -> list[float]:
     return [float(value) for value in found.values()]
 
 
+def positives(values: dict[str, Any]) -> float:
+    """Anchors that learn one of two boxes, in the detector's own loss."""
+    spec = resolve(ModelConfig(**SMALL))
+    detector = Detector(network.build(spec), spec, TrainConfig(**values))
+    boxes = np.float32([[[8, 8, 40, 50], [30, 20, 36, 44]]])
+    outputs = {"class": np.zeros((1, len(detector.anchors), 2)), "box": np.zeros((1, len(detector.anchors), 4))}
+    detector.compute_loss(None, {"gt_boxes": boxes, "gt_classes": np.int32([[1, 2]])}, outputs, training=False)
+    return float(detector.means["positives"].result())
+
+
 def built(values: dict[str, Any]) -> tuple[Any, ...]:
     data = Data(lambda start: [], 8, label_map=TWO["label_map"], class_counts=(90, 10))
     config = TrainConfig(**values)
@@ -248,6 +259,7 @@ TRAIN = {
     "alpha": (loss, {"alpha": 0.5}),
     "gamma": (loss, {"gamma": 2.0}),
     "delta": (loss, {"delta": 0.2}),
+    "assignment": (positives, {"assignment": "atss"}),
     "quality_loss": (loss, {"quality_loss": "qfl"}),
     "box_loss_weight": (loss, {"box_loss_weight": 10.0}),
     "iou_loss_type": (loss, {"iou_loss_type": "ciou"}),

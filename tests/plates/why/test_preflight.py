@@ -64,6 +64,14 @@ def test_each_question_answers_no(truth, changes, question):
     assert question in wrong(asked(truth, **changes))
 
 
+def test_atss_asks_for_no_iou(truth):
+    question, far = "anchors reach the augmented boxes", {"ratios": [0.1]}
+    assert asked(truth, **far)[question].hopeless
+    answer = asked(truth, {"assignment": "atss"}, **far)[question]
+    assert answer.holds
+    assert answer.figures == asked(truth, **far)[question].figures
+
+
 def test_the_jitter_of_the_published_guide_passes(truth):
     assert "boxes survive augmentation" not in wrong(asked(truth, augment={"jitter_min": 0.8, "jitter_max": 1.2}))
 

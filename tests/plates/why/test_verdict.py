@@ -123,6 +123,11 @@ def test_positives_without_a_weight_are_named_unless_the_detector_is_sure(tmp_pa
     assert verdict(evidence(tmp_path, LOW, alpha)).findings == []
 
 
+def test_atss_is_not_accused_of_anchors_under_an_iou_of_0_5(tmp_path):
+    anchors = {"used": {"best_possible_recall": 0.2}}
+    assert verdict(evidence(tmp_path, LOW, {"train.assignment": "atss"}, anchors=anchors)).findings == []
+
+
 @pytest.mark.parametrize(("prefix", "count"), [("box_net", 0), ("efficientnetv2-b0", 1)])
 def test_a_file_of_a_backbone_is_asked_for_the_backbone_alone(tmp_path, prefix, count):
     skipped = {f"{prefix}/{number}": "not in the file" for number in range(50)}

@@ -40,6 +40,7 @@ def test_generate_follows_the_spec():
     found = anchors.generate(spec)
     expected = anchors.per_level((256, 384), range(3, 8), 3, [1.0, 2.0, 0.5], 4.0)
     assert np.array_equal(found, np.concatenate(list(expected.values())))
+    assert [count * spec.num_anchors for count in anchors.cells(spec)] == [len(level) for level in expected.values()]
 
 
 def test_scales_that_do_not_fit_the_levels():

@@ -35,6 +35,8 @@ def loss(w, v):
     return found["det_loss"], (found, targets)
 
 rates = schedule.build(train, 10, 40)
+grids = {level: anchors.per_level((128, 192), [level], 2, [1.0, 2.5], 2.0)[level] for level in range(3, 6)}
+adaptive = matching.assign(grid, boxes, classes, cells=[len(g) // 4 for g in grids.values()])
 updates = optimizer.build(train, rates)
 updates.build([w, v])
 if keras.backend.backend() == "jax":
@@ -61,6 +63,7 @@ print(json.dumps({
     "losses": {name: float(value) for name, value in found.items()},
     "positives": array(targets.num_positives).tolist(),
     "classes": array(targets.classes).tolist(),
+    "adaptive": array(adaptive.classes).tolist(),
     "boxes": [float(np.square(array(targets.boxes)).sum())],
     "gradients": [array(g).tolist() for g in gradients],
     "weights": [array(x).tolist() for x in values],
@@ -91,6 +94,7 @@ def test_tensorflow_and_jax_agree():
     ours, theirs = (result(process) for process in processes)
     assert (ours.pop("backend"), theirs.pop("backend")) == ("tensorflow", "jax")
     assert ours.pop("classes") == theirs.pop("classes")
+    assert ours.pop("adaptive") == theirs.pop("adaptive")
     assert sum(ours["positives"]) > 5
     assert ours.pop("losses") == pytest.approx(theirs.pop("losses"), rel=1e-5)
     for name, values in ours.items():
