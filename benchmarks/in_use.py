@@ -118,7 +118,7 @@ def under_load(model: str, pictures: list[bytes], seconds: float) -> tuple[Answe
     command = [sys.executable, "-m", "pipelines.cli", "serve", "--model", model, "--port", str(PORT)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ)
     try:
-        while ask("GET", "/healthz", b"") != 200:
+        while ask(http.client.HTTPConnection("127.0.0.1", PORT), "GET", "/healthz") != 200:
             assert process.poll() is None, f"{' '.join(command)} ended"
             time.sleep(0.2)
         found, memory = Answers(), {}
@@ -138,14 +138,15 @@ def under_load(model: str, pictures: list[bytes], seconds: float) -> tuple[Answe
 
 
 def client(pictures: list[bytes], ends: float, found: Answers) -> None:
-    """Asks one photograph after the other until the time is over."""
+    """Asks one photograph after the other until the time is over, on one connection for as long as it is open."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     bad = cycle([pictures[0][:3000], b"not a picture", b""])
     for number, picture in zip(count(1), cycle(pictures), strict=False):
         if time.perf_counter() >= ends:
-            return
+            return connection.close()
         is_bad = number % BAD_EVERY == 0
         started = time.perf_counter()
-        status = ask("POST", "/predict", next(bad) if is_bad else picture)
+        status = ask(connection, "POST", "/predict", next(bad) if is_bad else picture)
         found.answers[status] += 1
         if not (400 <= status < 500 if is_bad else status == 200):
             found.wrong[f"{status} for a {'bad' if is_bad else 'good'} request"] += 1
@@ -153,19 +154,16 @@ def client(pictures: list[bytes], ends: float, found: Answers) -> None:
             found.milliseconds.append(1000 * (time.perf_counter() - started))
 
 
-def ask(method: str, path: str, body: bytes) -> int:
+def ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes = b"") -> int:
     """The status of the answer; 0: the connection was refused or lost."""
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     try:
         connection.request(method, path, body, {"Content-Type": "image/jpeg"})
         answer = connection.getresponse()
         answer.read()
-    except OSError:
-        return 0
-    else:
-        return answer.status
-    finally:
+    except (OSError, http.client.HTTPException):
         connection.close()
+        return 0
+    return answer.status
 
 
 if __name__ == "__main__":
