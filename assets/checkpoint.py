@@ -6,7 +6,6 @@ why.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,8 @@ def checkpoint(run: Run) -> dict[str, Any]:
             fingerprint={
                 "code": run.version,
                 "records": content_hash(path("data/tfrecords")),
-                "pretrained": identity(params.model),
+                "pretrained": identity(params.model.pretrained),
+                "teacher": identity(params.train.teacher) if params.train.teacher else None,
             },
             say=run.progress.say,
             on_row=lambda row, steps: bar(row.step, steps),
@@ -129,11 +129,12 @@ def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found:
         )
 
 
-def identity(model: ModelConfig) -> list[str]:
-    """What identifies pretrained weights: their name, and the hash of a file or folder."""
-    given = Path(os.path.expanduser(model.pretrained))
-    given = given / "checkpoint" if (given / "checkpoint").is_dir() else given  # a champion's folder
-    return [model.pretrained, content_hash(given)] if given.exists() else [model.pretrained]
+def identity(weights: str) -> list[str]:
+    """What identifies trained weights: their name, and the hash of a file or folder."""
+    from plates.efficientdet.checkpoints.load import checkpoint_in
+
+    given = checkpoint_in(Path(weights))
+    return [weights, content_hash(given)] if given.exists() else [weights]
 
 
 def initialiser(model: ModelConfig, cache: Path) -> Any:

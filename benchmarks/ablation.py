@@ -8,6 +8,7 @@ run of the same seed on the same photographs (paired bootstrap, plate by plate).
 
 import argparse
 import json
+import os
 import re
 import shutil
 import sys
@@ -51,9 +52,16 @@ LEVERS: dict[str, dict[str, Any]] = {
     "vfl": {"train.quality_loss": "vfl"},
     "ciou": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
     "larger input": {"model.image_size": "320x512", "augment.crop_height": 0.25, "train.steps": 260},
+    "teacher": {"train.teacher": ".plates/ablation/teacher/models/checkpoint", "train.steps": 200},
     "together": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0, "nms.voting": 0.65},
 }
 """The settings of each row; the steps are as many as fit into the time of the default run."""
+TEACHER = {
+    **{"model.name": "efficientdet-d0", "model.image_size": "240x384", "model.max_level": 5},
+    **{"model.aspect_ratios": [1.8, 2.5, 3.4], "model.anchor_scale": 2.5},
+    **{"augment.crop_height": 0.33, "train.batch_size": 16},
+}
+"""D0 with the input and the anchors of the small detector. The time of its training is not in the row's."""
 
 
 def main() -> None:
@@ -65,6 +73,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=600)
     arguments = parser.parse_args()
+    os.chdir(ROOT)
     end = time.monotonic() + 60 * arguments.minutes
     for seed in range(arguments.seeds):
         for lever in dict.fromkeys((DEFAULT, *(arguments.lever or LEVERS))):
@@ -90,9 +99,20 @@ def base() -> Project:
     return Project(folder)
 
 
+def teacher() -> None:
+    """Trains D0 on the same data, once."""
+    if not (WORK / "teacher").exists():
+        shutil.rmtree(WORK / "learning", ignore_errors=True)
+        project = projects.change(projects.copy(base(), WORK / "learning").root, TEACHER)
+        projects.run(project, "checkpoint")
+        project.root.rename(WORK / "teacher")
+
+
 def run(lever: str, seed: int) -> dict[str, Any]:
     """Trains and scores one row with one seed, keeps its detections, and returns its figures."""
     healthy, folder = base(), WORK / "project"
+    if "train.teacher" in LEVERS[lever]:
+        teacher()
     shutil.rmtree(folder, ignore_errors=True)
     project = projects.change(projects.copy(healthy, folder).root, CHANGED | {"train.seed": seed} | LEVERS[lever])
     began = time.process_time()

@@ -21,6 +21,11 @@ def require(project: Project, params: Params) -> None:
             f"data.annotations is {project.resolve(params.data.annotations)}, which does not exist. Set it with: "
             "plates run --set data.annotations=FILE"
         )
+    if params.train.teacher and not project.resolve(params.train.teacher).is_dir():
+        raise UserError(
+            f"train.teacher is {project.resolve(params.train.teacher)}, which is not a folder. Set it to the "
+            "checkpoint of a trained detector, or leave it out: plates run --set train.teacher=null"
+        )
     if project.resolve(params.model.pretrained).is_relative_to(project.path("models/checkpoint")):
         raise UserError(
             "model.pretrained is models/checkpoint, which the run itself replaces. Start from the model in service "

@@ -1,6 +1,5 @@
 """Fills a network with pretrained weights and reports what matched."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,12 @@ def _path(model: ModelConfig, table: Backbone, cache: Path) -> Path:
         return _coco(model, table, cache)
     if model.pretrained == "imagenet":
         return _imagenet(model, table, cache)
-    path = Path(os.path.expanduser(model.pretrained))
+    return checkpoint_in(Path(model.pretrained))
+
+
+def checkpoint_in(path: Path) -> Path:
+    """The checkpoint of a champion's folder; any other path as it is, with `~` expanded."""
+    path = path.expanduser()
     champion = path / "checkpoint"
     return champion if champion.is_dir() else path
 

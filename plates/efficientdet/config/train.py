@@ -108,6 +108,14 @@ class TrainConfig(Section):
         description="An IoU loss in addition to Huber. Use ciou if boxes must be tight (mAP75, CCPD's IoU 0.7).",
     )
     iou_loss_weight: float = Field(1.0, ge=0, description="Weight of the IoU loss.")
+    teacher: str | None = Field(
+        None,
+        description="Checkpoint folder of a trained detector, mostly a larger one, whose answers are learned beside "
+        "the labels. It must have the same anchors and classes. For a small detector from few photographs.",
+    )
+    teacher_weight: float = Field(
+        1.0, ge=0, description="Weight of the distance to the teacher's answers, relative to the labels' loss."
+    )
     var_freeze_expr: str | None = Field(
         None,
         description="Regular expression matched at the start of variable names; matching variables are frozen, with "

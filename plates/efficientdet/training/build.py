@@ -11,7 +11,7 @@ from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.run_length import batch_norm_momentum
 from plates.efficientdet.model import network as networks
 from plates.efficientdet.model.family import Spec
-from plates.efficientdet.training import devices, freeze, optimizer, schedule
+from plates.efficientdet.training import devices, freeze, optimizer, schedule, teacher
 from plates.efficientdet.training.class_weights import class_weights
 from plates.efficientdet.training.detector import Detector
 
@@ -43,7 +43,8 @@ def build(
     network = networks.build(spec, batch_norm_momentum(config, steps), synchronized_batch_norm=synchronized)
     freeze.apply(network, config)
     weights = class_weights(data.class_counts, config.class_weights) if config.class_weights else None
-    detector = Detector(network, spec, config, weights)
+    taught = teacher.load(config.teacher, spec) if config.teacher else None
+    detector = Detector(network, spec, config, weights, taught)
     rates = rates_of(config, data, steps) if rates is None else rates
     detector.compile(optimizer=optimizer.build(config, rates), jit_compile=devices.jit_compile())
     detector.optimizer.build(detector.trainable_variables)

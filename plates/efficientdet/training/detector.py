@@ -8,7 +8,7 @@ alone. `Detector.fit` takes any dataset of such batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -19,7 +19,7 @@ from plates.efficientdet.model.boxes import Tensor
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, losses, matching, optimizer
 
-TERMS = ("cls", "box", "iou", "seg", "l2")
+TERMS = ("cls", "box", "iou", "teacher", "seg", "l2")
 COUNTS = ("positives", "boxes", "ignored", "top_score")
 
 
@@ -30,8 +30,10 @@ class Detector(keras.Model):
         network: of `network.build(spec)`.
         train: weights and shapes of the loss terms.
         class_weights: [C] factors for the class loss (`class_weights.class_weights`).
+        teacher: raw outputs for images, to learn from beside the targets.
 
-    Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou" and "seg" before their weights;
+    Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou", "teacher" and "seg" before
+    their weights;
     "l2" if the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
     (anchors), "boxes", "ignored" (boxes too small to learn) and "top_score" (its highest class score).
     """
@@ -42,11 +44,13 @@ class Detector(keras.Model):
         spec: Spec,
         train: TrainConfig,
         class_weights: Sequence[float] | None = None,
+        teacher: Callable[[Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
         super().__init__(name="detector")
         self.network = network
         self.train_config = train
         self.class_weights = class_weights
+        self.teacher = teacher
         self.anchors = anchors.generate(spec)
         self.cells = anchors.cells(spec) if train.assignment == "atss" else None
         self.means = {name: keras.metrics.Mean(name=name) for name in (*TERMS, *COUNTS)}
@@ -79,9 +83,11 @@ class Detector(keras.Model):
             )
             normalizer = devices.over_replicas(ops.sum(targets.num_positives)) + 1.0
             found = losses.detection_loss(
-                y_pred, targets, self.anchors, normalizer, self.train_config, self.class_weights
+                *(y_pred, targets, self.anchors, normalizer, self.train_config, self.class_weights),
+                taught=self.teacher(x) if self.teacher and training else None,
             )
-            terms = {"cls": found["class_loss"], "box": found["box_loss"], "iou": found.get("iou_loss", 0.0)}
+            terms = {"cls": found["class_loss"], "box": found["box_loss"]}
+            terms |= {name: found.get(f"{name}_loss", 0.0) for name in ("iou", "teacher")}
             total = found["det_loss"]
             self.means["positives"].update_state(targets.num_positives)
             self.means["boxes"].update_state(_per_image(y["gt_classes"] > 0))

@@ -18,8 +18,9 @@ class Row:
         loss: the terms, each with its weight.
         cls: focal loss of the classes, per positive anchor.
         box: Huber loss of the offsets.
-        iou: the IoU loss; 0 if it is off, as `seg`.
+        iou: the IoU loss; 0 if it is off, as `seg` and `teacher`.
         seg: cross-entropy of the mask.
+        teacher: the distance to the answers of `train.teacher`.
         l2: what weight decay adds (not part of `loss`).
         gradient_norm: L2 norm of the whole gradient before clipping, L2 weight decay included (sgd and adam).
         positives: anchors matched, of a mean image.
@@ -46,6 +47,7 @@ class Row:
     learning_rate: float
     dropped: float = 0.0
     outside: float = 0.0
+    teacher: float = 0.0
     top_score: float = float("nan")
     validation: float = float("nan")
 

@@ -28,6 +28,7 @@ def detection_loss(
     normalizer: Tensor,
     train: TrainConfig,
     class_weights: Sequence[float] | None = None,
+    taught: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """The detector's loss and its terms, each a float32 scalar (L2 apart: `l2_loss`).
 
@@ -38,9 +39,10 @@ def detection_loss(
         normalizer: scalar, positives of the whole batch plus one.
         train: weights and shapes of the terms.
         class_weights: [C], for the anchors of each class.
+        taught: as `outputs`, a teacher's.
 
     Returns:
-        `class_loss`, `box_loss`, `iou_loss` (if one is asked for) and `det_loss`, their weighted sum.
+        `class_loss`, `box_loss`, `iou_loss` and `teacher_loss` (if there is one) and `det_loss`, their weighted sum.
     """
     logits, deltas = ops.cast(outputs["class"], "float32"), ops.cast(outputs["box"], "float32")
     if train.quality_loss is None:
@@ -60,6 +62,9 @@ def detection_loss(
     if train.iou_loss_type is not None:
         terms["iou_loss"] = iou_loss(targets, deltas, anchors, normalizer, train.iou_loss_type, train.reference)
         total = total + train.iou_loss_weight * terms["iou_loss"]
+    if taught is not None:
+        terms["teacher_loss"] = distillation_loss(logits, deltas, taught, targets, normalizer, train)
+        total = total + train.teacher_weight * terms["teacher_loss"]
     return {**terms, "det_loss": total}
 
 
@@ -123,14 +128,43 @@ def quality_loss(
     def total(logits: Tensor) -> Tensor:
         positive = _positive(classes, logits)
         target = ops.where(positive, quality[..., None], 0.0)
-        cross_entropy = ops.softplus(logits) - target * logits
         if kind == "qfl":
-            weight = ops.power(ops.maximum(ops.abs(target - ops.sigmoid(logits)), 1e-6), gamma)
+            losses = _qfl(logits, target, gamma)
         else:
             weight = ops.where(positive, target, alpha * ops.exp(-gamma * ops.softplus(-logits)))
-        return ops.sum(weight * cross_entropy * of_anchor[..., None]) / normalizer
+            losses = weight * _cross_entropy(logits, target)
+        return ops.sum(losses * of_anchor[..., None]) / normalizer
 
     return _with_gradient(total, logits)
+
+
+def distillation_loss(
+    logits: Tensor,
+    deltas: Tensor,
+    taught: dict[str, Tensor],
+    targets: Targets,
+    normalizer: Tensor,
+    train: TrainConfig,
+) -> Tensor:
+    """How far the answers are from a teacher's (arXiv:1503.02531), a scalar.
+
+    The scores of all anchors are drawn to the teacher's by QFL, whose focus is where the two differ; the boxes of
+    positive anchors by the Huber loss, with its weight.
+
+    Args:
+        logits: [B, A, C].
+        deltas: [B, A, 4].
+        taught: `class` logits and `box` deltas of the teacher.
+        targets: says which anchors are positive, and which are ignored.
+    """
+    scores = ops.sigmoid(ops.cast(taught["class"], "float32"))
+    of_anchor = _anchor_weights(targets.classes, logits, None)
+
+    def total(logits: Tensor) -> Tensor:
+        return ops.sum(_qfl(logits, scores, train.gamma) * of_anchor[..., None]) / normalizer
+
+    boxes = targets._replace(boxes=ops.cast(taught["box"], "float32"))
+    return _with_gradient(total, logits) + train.box_loss_weight * huber_loss(boxes, deltas, normalizer, train.delta)
 
 
 def iou_of_positives(targets: Targets, deltas: Tensor, anchors: Tensor) -> Tensor:
@@ -204,6 +238,17 @@ def l2_loss(kernels: Iterable[Tensor], weight_decay: float) -> Tensor:
     """weight_decay * sum(w^2) / 2 over `kernels`, a float32 scalar; the reference's weight decay for sgd and adam."""
     squares = [ops.sum(ops.square(ops.cast(kernel, "float32"))) for kernel in kernels]
     return 0.5 * weight_decay * ops.sum(ops.stack(squares)) if squares else ops.zeros(())
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Of each score with `target`, 0 to 1."""
+    return ops.softplus(logits) - target * logits
+
+
+def _qfl(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
+    """Quality Focal Loss of each score, not summed."""
+    weight = ops.power(ops.maximum(ops.abs(target - ops.sigmoid(logits)), 1e-6), gamma)
+    return weight * _cross_entropy(logits, target)
 
 
 def _anchor_weights(classes: Tensor, logits: Tensor, class_weights: Sequence[float] | None) -> Tensor:

@@ -148,7 +148,9 @@ def loss(values: dict[str, Any]) -> list[float]:
     targets = matching.assign(grid, boxes, np.int32([[1, 2]]))
     outputs = {"class": random.normal(-1, 2, (1, len(grid), 2)), "box": random.normal(0, 0.3, (1, len(grid), 4))}
     outputs = {name: value.astype(np.float32) for name, value in outputs.items()}
-    found = losses.detection_loss(outputs, targets, grid, 3.0, TrainConfig(**values))
+    config = TrainConfig(**values)
+    taught = {name: value[:, ::-1] for name, value in outputs.items()} if config.teacher else None
+    found = losses.detection_loss(outputs, targets, grid, 3.0, config, taught=taught)
     return [float(value) for value in found.values()]
 
 
@@ -264,6 +266,8 @@ TRAIN = {
     "box_loss_weight": (loss, {"box_loss_weight": 10.0}),
     "iou_loss_type": (loss, {"iou_loss_type": "ciou"}),
     "iou_loss_weight": (loss, {"iou_loss_weight": 2.0}, {"iou_loss_type": "giou"}),
+    "teacher": (loss, {"teacher": "a larger one"}),
+    "teacher_weight": (loss, {"teacher_weight": 3.0}, {"teacher": "a larger one"}),
     "var_freeze_expr": (frozen, {"var_freeze_expr": "efficientnet"}),
     "is_training_bn": (frozen, {"is_training_bn": False}),
     "batch_norm_momentum": (built, {"batch_norm_momentum": 0.5}),
