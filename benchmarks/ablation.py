@@ -47,6 +47,7 @@ LEVERS: dict[str, dict[str, Any]] = {
     "small batch": {"train.batch_size": 8, "train.steps": 1050},
     "both": {"augment.crop_height": 1.0, "train.batch_size": 8, "train.steps": 500},
     "voting": {"nms.voting": 0.65},
+    "copy paste": {"augment.copy_paste": 0.5},
     "atss": {"train.assignment": "atss"},
     "qfl": {"train.quality_loss": "qfl"},
     "vfl": {"train.quality_loss": "vfl"},

@@ -237,6 +237,13 @@ class AugmentConfig(Section):
         le=1,
         description="The same for its height. null: 0.33 for efficientdet-tiny's own backbone, 1 for the others.",
     )
+    copy_paste: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of training pictures that get an object of another one, cut out along its corners, at a "
+        "free place. 0: none, as in the reference. For few pictures, labelled with corners.",
+    )
     autoaugment_policy: Literal["v0", "v1", "v2", "v3", "randaug"] | None = Field(
         None,
         description="AutoAugment's detection policies v0 to v3, or randaug. For long runs on few pictures.",

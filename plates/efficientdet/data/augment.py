@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from plates.efficientdet.config import AugmentConfig
-from plates.efficientdet.data.preprocess import Window, decode_ratio, fit
+from plates.efficientdet.data.preprocess import Window, decode, decode_ratio, fit
 
 MASK_STRIDE = 4
 AIMED = 0.75
@@ -45,13 +45,38 @@ def random_window(
     place = tf.cast(draw[3:5] * tf.cast(room - out + 1, tf.float32), tf.int32)
     if config.jitter_min == config.jitter_max == 1:
         place = tf.zeros_like(place)
+    flip = (draw[5] < 0.5) if config.input_rand_hflip else tf.constant(False)
+    return scale, window_of(height, width, ratio, scaled, offset, out, place, flip)
+
+
+def window_of(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    ratio: tf.Tensor,
+    scaled: tf.Tensor,
+    offset: tf.Tensor,
+    out: tf.Tensor,
+    place: tf.Tensor,
+    flip: tf.Tensor,
+) -> Window:
+    """The window that shows `out` px from `offset` on of a picture of `height` x `width` px in the size `scaled`.
+
+    The picture is decoded at 1/`ratio`; `scaled`, `offset`, `out` and `place` are [2] int32, y and x in px.
+    """
     decoded = tf.stack([height, width]) // ratio
     share = tf.cast(decoded, tf.float32) / tf.cast(scaled, tf.float32)
     start = tf.cast(tf.cast(offset, tf.float32) * share, tf.int32)
     stop = tf.cast(tf.math.ceil(tf.cast(offset + out, tf.float32) * share), tf.int32)
     seen = tf.maximum(tf.minimum(stop, decoded) - start, 1)
-    flip = (draw[5] < 0.5) if config.input_rand_hflip else tf.constant(False)
-    return scale, Window(ratio, *_pair(start), *_pair(seen), *_pair(out), *_pair(place), flip)
+    return Window(ratio, *_pair(start), *_pair(seen), *_pair(out), *_pair(place), flip)
+
+
+def pixels_of(sample: dict[str, tf.Tensor], window: Window) -> tf.Tensor:
+    """The window's pixels of a sample: of its JPEG, or of its `pixels`, which are decoded at the window's ratio."""
+    if "jpeg" in sample:
+        return decode(sample["jpeg"], window)
+    rows = slice(window.top, window.top + window.height)
+    return sample["pixels"][rows, window.left : window.left + window.width]
 
 
 def _offsets(boxes: tf.Tensor, scaled: tf.Tensor, room: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,6 +7,7 @@ A batch is a dict of
 - `gt_classes` int32 [B, M], from 1; 0 is padding; negative for a box that is not a positive: a crowd, or too small;
 - `gt_dropped` int32 [B], boxes that jitter left too little of, and `gt_outside`, those that a crop shows nothing of
   (training only);
+- `gt_pasted` int32 [B], objects of other pictures (training with `augment.copy_paste` only);
 - `image_id` int64 [B];
 - `image_scale` float32 [B], original pixels per pixel of the network's input;
 - `mask` int32 [B, ceil(H / s), ceil(W / s)], the class of each cell of s = `mask_stride` pixels, if asked for.
@@ -14,6 +15,7 @@ A batch is a dict of
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -82,14 +84,21 @@ def training_batches(
         )
         return shuffled.repeat().take(images) if copies is not None else shuffled
 
-    def sample(position: tf.Tensor, example: tf.Tensor | samples.Sample) -> samples.Sample:
-        parsed = samples.parse(example) if cached is None else example
-        seen = samples.augmented(parsed, position, seed, pictures, augment, ratio)
-        return samples.padded(seen, _max_boxes(manifest, split))
+    pastes = augment.copy_paste > 0
+
+    def parsed(example: Any) -> samples.Sample:
+        return samples.parse(example) if cached is None else example
+
+    def sample(position: tf.Tensor, example: Any) -> samples.Sample:
+        own, donor = map(parsed, example) if pastes else (parsed(example), None)
+        seen = samples.augmented(own, position, seed, pictures, augment, ratio, donor)
+        return samples.padded(seen, _max_boxes(manifest, split) + pastes)
 
     done = start_step * batch_size
     first = done // images
     examples = tf.data.Dataset.range(first, tf.int64.max).flat_map(_traced(epoch)).skip(done - first * images)
+    if pastes:
+        examples = _with_next(examples)
     counted = tf.data.Dataset.zip((tf.data.Dataset.counter(done), examples))
     seen = counted.map(_traced(sample), _PARALLEL, deterministic=True)
     return seen.batch(batch_size, drop_remainder=True).prefetch(2)
@@ -165,6 +174,16 @@ def _interleaved(files: list[str], seed: int, epoch: tf.Tensor) -> tf.data.Datas
         lambda file: tf.data.TFRecordDataset(file, buffer_size=_READ_BUFFER),
         cycle_length=min(_OPEN_SHARDS, len(files)),
     )
+
+
+def _with_next(examples: tf.data.Dataset) -> tf.data.Dataset:
+    """Each example with the one that follows it, whose objects may be pasted."""
+
+    def pair(window: tf.data.Dataset | dict[str, tf.data.Dataset]) -> tf.data.Dataset:
+        both = tf.data.Dataset.zip(window)
+        return tf.data.Dataset.zip((both, both.skip(1)))
+
+    return examples.window(2, shift=1, drop_remainder=True).flat_map(_traced(pair))
 
 
 def _resampled(examples: tf.data.Dataset, copies: np.ndarray, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:

@@ -6,13 +6,14 @@ from functools import partial
 import tensorflow as tf
 
 from plates.efficientdet.config import AugmentConfig
-from plates.efficientdet.data import preprocess
+from plates.efficientdet.data import copy_paste, preprocess
 from plates.efficientdet.data.augment import (
     MASK_STRIDE,
     bounds,
     box_corners,
     clip,
     mask_target,
+    pixels_of,
     random_window,
     to_network,
     usable,
@@ -67,7 +68,7 @@ def parse(example: tf.Tensor) -> Sample:
     """A serialized example as tensors: `jpeg`, `image_id`, `height`, `width`, `classes` [n] and two point sets.
 
     `points` [n, 4, 2] are the boxes' corners as y, x in 0..1, `corners` the plates' (the boxes' if the example has
-    none). The class of a crowd is negative; boxes without area are left out.
+    none: not `has_corners`). The class of a crowd is negative; boxes without area are left out.
     """
     features = tf.io.parse_single_example(
         example,
@@ -88,9 +89,8 @@ def parse(example: tf.Tensor) -> Sample:
     crowd = tf.concat([crowd, tf.zeros([tf.size(classes) - tf.size(crowd)], tf.int64)], axis=0) > 0
     points = box_corners(boxes)
     flat = features["image/object/corners"]
-    corners = tf.cond(
-        tf.size(flat) == 8 * tf.size(classes), lambda: tf.reshape(flat, [-1, 4, 2])[..., ::-1], lambda: points
-    )
+    has_corners = tf.size(flat) == 8 * tf.size(classes)
+    corners = tf.cond(has_corners, lambda: tf.reshape(flat, [-1, 4, 2])[..., ::-1], lambda: points)
     real = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=-1)
     return {
         "jpeg": features["image/encoded"],
@@ -100,6 +100,7 @@ def parse(example: tf.Tensor) -> Sample:
         "classes": tf.boolean_mask(tf.where(crowd, -classes, classes), real),
         "points": tf.boolean_mask(points, real),
         "corners": tf.boolean_mask(corners, real),
+        "has_corners": has_corners,
     }
 
 
@@ -110,35 +111,44 @@ def decoded(sample: Sample, ratio: int) -> Sample:
 
 
 def augmented(
-    sample: Sample, position: tf.Tensor, seed: int, pictures: Pictures, config: AugmentConfig, ratio: int | None
+    sample: Sample,
+    position: tf.Tensor,
+    seed: int,
+    pictures: Pictures,
+    config: AugmentConfig,
+    ratio: int | None,
+    donor: Sample | None = None,
 ) -> Sample:
     """The training sample at `position`, the same for the same `seed`.
 
     `position` is int64, counted from the start of training.
-    `ratio`: the sample carries pixels decoded at it (`decoded`); None: a JPEG.
+    `ratio`: the samples carry pixels decoded at it (`decoded`); None: a JPEG.
+    `donor`: another sample, of which an object may be pasted.
     """
     height, width, size = sample["height"], sample["width"], pictures.canvas or pictures.size
     drawn = tf.stack([tf.constant(seed, tf.int64), position])
     known = None if ratio is None else tf.constant(ratio)
     boxes = bounds(sample["points"])
     scale, window = random_window(height, width, pictures.size, config, drawn, known, boxes, size)
-    if ratio is None:
-        pixels = preprocess.decode(sample["jpeg"], window)
-    else:
-        rows = slice(window.top, window.top + window.height)
-        pixels = sample["pixels"][rows, window.left : window.left + window.width]
-    image = preprocess.render(pixels, window, size, pictures.mean_rgb)
-    corners = to_network(sample["corners"], height, width, window)
-    boxes, visible = clip(bounds(to_network(sample["points"], height, width, window)), size)
+    image = preprocess.render(pixels_of(sample, window), window, size, pictures.mean_rgb)
+    points, corners = (to_network(sample[name], height, width, window) for name in ("points", "corners"))
+    scene = copy_paste.Scene(image, points, corners, sample["classes"])
+    if donor is not None:
+        fold = tf.random.experimental.stateless_fold_in(drawn, 3)
+        scene = copy_paste.paste(scene, window, donor, config, pictures.size, fold, known)
+    image, corners = scene.image, scene.corners
+    boxes, visible = clip(bounds(scene.points), size)
     if config.autoaugment_policy:
         fold = tf.random.experimental.stateless_fold_in(drawn, 1)
         image, boxes, corners, visible = distort(image, boxes, corners, visible, config.autoaugment_policy, fold)
-    classes, keep = usable(boxes, sample["classes"], visible, config)
+    classes, keep = usable(boxes, scene.classes, visible, config)
     outside = (visible == 0) & (size != pictures.size)
-    lost = {"gt_dropped": ~keep & ~outside, "gt_outside": outside}
+    counted = {"gt_dropped": ~keep & ~outside, "gt_outside": outside}
+    if donor is not None:
+        counted["gt_pasted"] = tf.range(tf.size(scene.classes)) >= tf.size(sample["classes"])
     classes, boxes, corners = (tf.boolean_mask(values, keep) for values in (classes, boxes, corners))
     output = _output(sample, image, scale, boxes, classes, corners, replace(pictures, size=size))
-    return output | {name: tf.reduce_sum(tf.cast(flags, tf.int32)) for name, flags in lost.items()}
+    return output | {name: tf.reduce_sum(tf.cast(flags, tf.int32)) for name, flags in counted.items()}
 
 
 def whole(sample: Sample, pictures: Pictures) -> Sample:

@@ -29,6 +29,7 @@ class Row:
         learning_rate: of this step.
         dropped: boxes that augmentation cut out of the picture, of a mean image.
         outside: boxes that a crop (`augment.crop_width`, `crop_height`) shows nothing of, of a mean image.
+        pasted: boxes of other pictures (`augment.copy_paste`), of a mean image; they are among `boxes`.
         top_score: highest class score in a mean image, 0 to 1 (0: no detection head).
         validation: mAP of the averaged weights after this step (NaN: not evaluated at this step).
     """
@@ -47,6 +48,7 @@ class Row:
     learning_rate: float
     dropped: float = 0.0
     outside: float = 0.0
+    pasted: float = 0.0
     teacher: float = 0.0
     top_score: float = float("nan")
     validation: float = float("nan")

@@ -271,6 +271,7 @@ class Training:
             gradient_norm=self.detector.gradient_norm,
             dropped=mean("gt_dropped"),
             outside=mean("gt_outside"),
+            pasted=mean("gt_pasted"),
             **{name: float(logs[name]) for name in ("loss", *TERMS, *COUNTS)},
         )
         guards.check_step(row, self.progress.history.rows, target, self.spec, self.config, self._kept())

@@ -85,7 +85,8 @@ def labels_lost(e: Evidence) -> Finding | None:
     drawn = len(e.history) * e.params["train.batch_size"]
     if not train or not train["boxes"] or drawn < SEEN or e.params["train.balanced_sampling"]:
         return None
-    counted = float(e.history.reindex(columns=["boxes", "ignored", "dropped", "outside"]).sum(axis=1).mean())
+    counts = e.history.reindex(columns=["boxes", "ignored", "dropped", "outside"]).sum(axis=1)
+    counted = float((counts - e.history.get("pasted", 0.0)).mean())
     share = counted / (train["boxes"] / train["images"])
     if share >= REACHED:
         return None

@@ -288,6 +288,7 @@ AUGMENT = {
     "jitter_max": (batches, {"jitter_max": 2.0}),
     "crop_width": (batches, {"crop_width": 0.5}, {"image_size": "128x64"}),
     "crop_height": (batches, {"crop_height": 0.5}, {"image_size": "64x128"}),
+    "copy_paste": (batches, {"copy_paste": 1.0}),
     "autoaugment_policy": (batches, {"autoaugment_policy": "v0"}),
     "min_visible_area": (batches, {"min_visible_area": 1.0}, {"jitter_max": 2.0}),
     "min_box_side": (batches, {"min_box_side": 12.0}),

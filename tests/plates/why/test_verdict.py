@@ -123,6 +123,11 @@ def test_positives_without_a_weight_are_named_unless_the_detector_is_sure(tmp_pa
     assert verdict(evidence(tmp_path, LOW, alpha)).findings == []
 
 
+def test_pasted_plates_do_not_hide_that_labels_are_lost(tmp_path):
+    found = verdict(evidence(tmp_path, LOW, history=history(boxes=1.1, pasted=1.0)))
+    assert found.findings[0].cause == "labels do not reach training"
+
+
 def test_atss_is_not_accused_of_anchors_under_an_iou_of_0_5(tmp_path):
     anchors = {"used": {"best_possible_recall": 0.2}}
     assert verdict(evidence(tmp_path, LOW, {"train.assignment": "atss"}, anchors=anchors)).findings == []

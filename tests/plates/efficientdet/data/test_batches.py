@@ -108,11 +108,11 @@ def test_one_preprocessing_for_evaluation_and_export(photographs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cache_mib", "balanced", "policy"),
-    [(0, False, "randaug"), (0, True, None), (64, False, None), (64, True, None)],
+    ("cache_mib", "balanced", "policy", "copy_paste"),
+    [(0, False, "randaug", 0.5), (0, True, None, 0), (64, False, None, 0), (64, True, None, 0)],
     ids=["randaug from files", "balanced from files", "cached", "balanced cached"],
 )
-def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, balanced, policy):
+def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, balanced, policy, copy_paste):
     root, boxes, splits = photographs(23, ("train",))
     write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.005)
 
@@ -121,7 +121,7 @@ def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, b
             tmp_path / "out",
             Pictures((80, 64), mask=True),
             4,
-            AugmentConfig(jitter_min=0.3, jitter_max=2, autoaugment_policy=policy),
+            AugmentConfig(jitter_min=0.3, jitter_max=2, autoaugment_policy=policy, copy_paste=copy_paste),
             seed=seed,
             start_step=start,
             balanced=balanced,
@@ -138,6 +138,7 @@ def test_a_resumed_run_sees_the_same_batches(photographs, tmp_path, cache_mib, b
     assert not same(batches(0, 1, seed=6)[0], whole[0])
     assert len({batch["images"].tobytes() for batch in whole}) == 15
     assert whole[0]["mask"].shape == (4, 20, 16)
+    assert any(batch["gt_pasted"].any() for batch in whole) if copy_paste else "gt_pasted" not in whole[0]
 
 
 @pytest.mark.parametrize("cache_mib", [0, 64], ids=["from files", "cached"])
@@ -149,6 +150,47 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own(photographs, tmp
     assert (np.sort(ids, axis=1) == np.arange(1, 21)).all()
     assert not np.array_equal(ids[0], ids[1])
     assert not np.array_equal(ids[1], ids[2])
+
+
+@pytest.mark.parametrize("cache_mib", [0, 64], ids=["from files", "cached"])
+def test_where_nothing_is_pasted_all_is_as_without(photographs, tmp_path, cache_mib):
+    root, boxes, splits = photographs(20, ("train",))
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out", shard_mib=0.01)
+
+    def batches(share):
+        config = AugmentConfig(jitter_min=0.5, jitter_max=2, copy_paste=share)
+        return numpy_batches(training_batches(tmp_path / "out", SMALL, 5, config, cache_mib=cache_mib), 8)
+
+    for plain, paired in zip(batches(0), batches(1e-12), strict=True):
+        assert not paired.pop("gt_pasted").any()
+        assert paired["gt_boxes"].shape == (5, 2, 4)
+        for name in ("gt_boxes", "gt_classes"):
+            assert not paired[name][:, 1].any()
+            paired[name] = paired[name][:, :1]
+        assert same(plain, paired)
+
+
+@pytest.mark.parametrize("canvas", [None, (64, 64)], ids=["whole", "crops"])
+def test_pasted_boxes_bound_red_rectangles_and_are_counted(photographs, tmp_path, canvas):
+    root, boxes, splits = photographs(30, ("train",))
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
+    config = AugmentConfig(jitter_min=0.5, jitter_max=1.2, copy_paste=1)
+    pictures = Pictures((160, 96), mask=True, canvas=canvas)
+    pasted = 0
+    for batch in numpy_batches(training_batches(tmp_path / "out", pictures, 10, config), 6):
+        pasted += batch["gt_pasted"].sum()
+        for image, found, classes, mask in zip(
+            *(batch[name] for name in ("images", "gt_boxes", "gt_classes", "mask")), strict=True
+        ):
+            red = (image[..., 0].astype(int) - image[..., 1]) > 85
+            for box, label in zip(found, classes, strict=True):
+                top, left, bottom, right = np.round(box).astype(int)
+                if label:
+                    assert red[top + 2 : bottom - 2, left + 2 : right - 2].all()
+                    assert mask[(top + bottom) // 8, (left + right) // 8] == 1
+                red[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2] = False
+            assert red.sum() <= 0.3 * 46 * 40  # a sliver that is dropped
+    assert pasted > 20
 
 
 def test_boxes_bound_the_red_rectangle(photographs, tmp_path):
