@@ -49,6 +49,7 @@ LEVERS: dict[str, dict[str, Any]] = {
     "voting": {"nms.voting": 0.65},
     "copy paste": {"augment.copy_paste": 0.5},
     "atss": {"train.assignment": "atss"},
+    "corners": {"model.heads": ["object_detection", "corners"]},
     "qfl": {"train.quality_loss": "qfl"},
     "vfl": {"train.quality_loss": "vfl"},
     "ciou": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},

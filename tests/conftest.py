@@ -79,11 +79,11 @@ def finished(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[str]]:
-    """The result of `toy.train_both`, and what it said."""
+    """The result of `toy.train_all`, and what it said."""
     import toy
 
     said: list[str] = []
-    return toy.train_both(tmp_path_factory.mktemp("run"), said.append), said
+    return toy.train_all(tmp_path_factory.mktemp("run"), said.append), said
 
 
 @pytest.fixture(scope="session")

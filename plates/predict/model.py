@@ -154,21 +154,24 @@ class Model:
         pictures, prepared = zip(*ready, strict=True)
         found = self._network.run(np.stack([pixels for pixels, _ in prepared], dtype=np.float32))
         for index, (picture, (_, scale)) in enumerate(zip(pictures, prepared, strict=True)):
-            boxes, scores, classes = self._detections(found, index, least)
+            boxes, scores, classes, corners = self._detections(found, index, least)
             masks = None
             if "masks" in found:
                 cell = scale * self.description.mask_stride
                 masks = _in_pixels(found["masks"][index], cell, (picture.height, picture.width))
             xyxy = boxes[:, [1, 0, 3, 2]] * np.float32(scale)
-            yield Result(picture, xyxy, scores, classes, self.label_map, masks, "scores" in found)
+            points = None if corners is None else corners[..., ::-1] * np.float32(scale)
+            yield Result(picture, xyxy, scores, classes, self.label_map, masks, "scores" in found, points)
 
     def _detections(self, found: Arrays, index: int, least: float) -> Detections:
         if "scores" not in found:
             return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
         if "classes" in found:
             keep = (found["classes"][index] > 0) & (found["scores"][index] >= least)
-            return Detections(*(found[name][index][keep] for name in ("boxes", "scores", "classes")))
-        return suppress(found["boxes"][index], found["scores"][index], self.description.nms, self.image_size, least)
+            return Detections(**{name: found[name][index][keep] for name in Detections._fields if name in found})
+        boxes, scores = found["boxes"][index], found["scores"][index]
+        corners = found["corners"][index] if "corners" in found else None
+        return suppress(boxes, scores, self.description.nms, self.image_size, least, corners)
 
 
 def _in_pixels(cells: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.pages import drawing
 from plates.predict.cover import Style, cover
 from plates.predict.picture import Picture
@@ -24,7 +24,9 @@ class Result:
 
     picture: where they are. xyxy: float32 [n, 4], xmin, ymin, xmax, ymax in pixels of the upright picture. scores:
     float32 [n], 0 to 1. classes: int32 [n], ids of the label map, from 1. label_map: id to name. masks: uint8 [h, w],
-    class of each pixel, 0 the background; None if the model has no such head. detects: whether it has the other.
+    class of each pixel, 0 the background; None if the model has no such head. detects: whether it has the one for
+    boxes. corners: float32 [n, 4, 2], x, y of each plate's bottom right, bottom left, top left and top right in the
+    same pixels, which may be outside the picture; None if the model has no such head.
     """
 
     picture: Picture
@@ -34,6 +36,7 @@ class Result:
     label_map: dict[int, str]
     masks: np.ndarray | None = None
     detects: bool = True
+    corners: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -61,7 +64,10 @@ class Result:
     def over(self, score: float) -> Result:
         """The detections with at least this score."""
         keep = self.scores >= score
-        return replace(self, xyxy=self.xyxy[keep], scores=self.scores[keep], classes=self.classes[keep])
+        corners = None if self.corners is None else self.corners[keep]
+        return replace(
+            self, xyxy=self.xyxy[keep], scores=self.scores[keep], classes=self.classes[keep], corners=corners
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it, in tenths of a pixel and thousandths of a score: what they are worth.
@@ -79,7 +85,7 @@ class Result:
         return found
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
-        """COCO's results format: `bbox` is x, y, width, height in pixels."""
+        """COCO's results format: `bbox` is x, y, width, height in pixels; with `corners`, also as `segmentation`."""
         return [
             {
                 "image_id": image_id,
@@ -92,15 +98,18 @@ class Result:
                 ],
                 "score": found["score"],
             }
+            | ({"segmentation": [found["corners"]], "corners": found["corners"]} if "corners" in found else {})
             for found in self._rows()
         ]
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per detection: image, class, name, score, xmin, ymin, xmax, ymax."""
+        """One row per detection: image, class, name, score, xmin, ymin, xmax, ymax, and `rb_x` to `rt_y` of corners."""
         import pandas as pd
 
         columns = {"class": self.classes, "name": self.names, "score": self.scores}
         edges = dict(zip(BOX, self.xyxy.T, strict=True))
+        if self.corners is not None:
+            edges |= zip(CORNERS, self.corners.reshape(-1, 8).T, strict=True)
         return pd.DataFrame({"image": [self.source] * len(self), **columns, **edges})
 
     def to_supervision(self) -> supervision.Detections:
@@ -115,12 +124,15 @@ class Result:
         )
 
     def draw(self) -> Image.Image:
-        """The picture with boxes, names, scores and masks drawn in."""
+        """The picture with boxes, names, scores, corners and masks drawn in."""
         labels = [f"{name} {score:.2f}" for name, score in zip(self.names, self.scores, strict=True)]
         image = self.picture.image
         if self.masks is not None:
             drawing.shade(image, self.masks)
-        return drawing.draw(image, [drawing.Marks(self.xyxy, drawing.ORANGE, labels)])
+        marks = [drawing.Marks(self.xyxy, drawing.ORANGE, labels)]
+        if self.corners is not None:
+            marks.append(drawing.Marks(self.corners, drawing.ORANGE))
+        return drawing.draw(image, marks)
 
     def crop(self, margin: float = 0.0) -> list[Image.Image]:
         """Each detection cut out, with `margin` shares of its width and height more on every side."""
@@ -135,11 +147,15 @@ class Result:
 
     def _rows(self) -> list[dict[str, Any]]:
         columns = self.classes.tolist(), self.names, self.scores.tolist(), self.xyxy.tolist()
-        return [
+        rows = [
             {"class": label, "name": name, "score": round(score, 3)}
             | {edge: round(value, 1) for edge, value in zip(BOX, box, strict=True)}
             for label, name, score, box in zip(*columns, strict=True)
         ]
+        if self.corners is not None:
+            for row, points in zip(rows, self.corners.reshape(-1, 8).tolist(), strict=True):
+                row["corners"] = [round(value, 1) for value in points]
+        return rows
 
     def _run_lengths(self, masks: np.ndarray) -> list[dict[str, Any]]:
         """A mask for each class found, in COCO's run lengths."""

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from plates.efficientdet.config.base import WORDS, Section
 from plates.efficientdet.config.image_size import parse_image_size
 
-Head = Literal["object_detection", "segmentation"]
+Head = Literal["object_detection", "corners", "segmentation"]
 Fusion = Literal["fastattn", "attn", "channel_fastattn", "channel_attn", "sum"]
 Activation = Literal["swish", "silu", "swish_native", "hswish", "relu", "relu6", "mish", "srelu"]
 
@@ -58,8 +58,9 @@ class ModelConfig(Section):
     heads: Annotated[list[Head], WORDS] = Field(
         ["object_detection"],
         min_length=1,
-        description="object_detection, segmentation, or both separated by a comma. Segmentation learns the plate's "
-        "mask from its four corners: turn it on if you need the outline of tilted plates.",
+        description="object_detection, corners and segmentation, those you need separated by a comma. corners finds "
+        "the four corners of each box's plate, to hide or read tilted plates; it needs object_detection and examples "
+        "with corners. segmentation learns the plates' mask from the corners.",
     )
     min_level: int | None = Field(
         None,
@@ -151,6 +152,8 @@ class ModelConfig(Section):
     def _heads_once(cls, value: list[Head]) -> list[Head]:
         if len(set(value)) != len(value):
             raise ValueError(f"heads names one twice: {value}")
+        if "corners" in value and "object_detection" not in value:
+            raise ValueError("corners are those of a box: heads needs object_detection beside corners")
         return value
 
     @field_validator("aspect_ratios", "anchor_scale", "stddev_rgb")

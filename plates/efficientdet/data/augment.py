@@ -105,6 +105,11 @@ def to_network(points: tf.Tensor, height: tf.Tensor, width: tf.Tensor, window: W
     return placed + tf.cast(tf.stack([window.place_top, window.place_left]), tf.float32)
 
 
+def in_order(corners: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
+    """Corners [n, 4, 2] of `box_corners`'s order, of a picture that may be mirrored, in that order again."""
+    return tf.where(mirrored, tf.gather(corners, [1, 0, 3, 2], axis=1), corners)
+
+
 def bounds(points: tf.Tensor) -> tf.Tensor:
     """Points [n, k, 2] -> the boxes [n, 4] yxyx around each k of them."""
     return tf.concat([tf.reduce_min(points, axis=1), tf.reduce_max(points, axis=1)], axis=-1)

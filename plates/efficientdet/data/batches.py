@@ -8,6 +8,8 @@ A batch is a dict of
 - `gt_dropped` int32 [B], boxes that jitter left too little of, and `gt_outside`, those that a crop shows nothing of
   (training only);
 - `gt_pasted` int32 [B], objects of other pictures (training with `augment.copy_paste` only);
+- `gt_corners` float32 [B, M, 4, 2], y, x in the boxes' pixels, of bottom right, bottom left, top left and top right,
+  which may be outside the picture; NaN where the example has none; if asked for;
 - `image_id` int64 [B];
 - `image_scale` float32 [B], original pixels per pixel of the network's input;
 - `mask` int32 [B, ceil(H / s), ceil(W / s)], the class of each cell of s = `mask_stride` pixels, if asked for.

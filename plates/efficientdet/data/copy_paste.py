@@ -5,7 +5,15 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from plates.efficientdet.config import AugmentConfig
-from plates.efficientdet.data.augment import bounds, box_corners, mask_target, pixels_of, to_network, window_of
+from plates.efficientdet.data.augment import (
+    bounds,
+    box_corners,
+    in_order,
+    mask_target,
+    pixels_of,
+    to_network,
+    window_of,
+)
 from plates.efficientdet.data.preprocess import Window, decode_ratio, fit, render
 
 TRIES = 16
@@ -87,6 +95,7 @@ def _cut(
     out = tf.maximum(high - low, 1)
     window = window_of(height, width, ratio, tf.stack(scaled), low, out, tf.zeros_like(out), flip)
     points, corners = (to_network(values, height, width, window) for values in (points, corners))
+    corners = in_order(corners, flip)
     return _Cut(window, points, corners, donor["classes"][chosen][tf.newaxis])
 
 

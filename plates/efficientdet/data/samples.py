@@ -12,6 +12,7 @@ from plates.efficientdet.data.augment import (
     bounds,
     box_corners,
     clip,
+    in_order,
     mask_target,
     pixels_of,
     random_window,
@@ -30,8 +31,8 @@ class Pictures:
     """How pictures are prepared for the network.
 
     `size` is (H, W) in px, `mean_rgb` the padding on 0-255, `mask` adds the mask target in cells of `mask_stride` px,
-    `exact` keeps float values between decoding and model, as the reference does (evaluation only). `canvas` is the size
-    of a training picture, where that is a crop.
+    `corners` the plates' corners, `exact` keeps float values between decoding and model, as the reference does
+    (evaluation only). `canvas` is the size of a training picture, where that is a crop.
     """
 
     size: tuple[int, int]
@@ -40,10 +41,11 @@ class Pictures:
     exact: bool = False
     mask_stride: int = MASK_STRIDE
     canvas: tuple[int, int] | None = None
+    corners: bool = False
 
 
 def pictures(spec: Spec, augment: AugmentConfig | None = None) -> Pictures:
-    """How the network of `spec` wants its pictures, with masks if it has that head; with `augment`, for training."""
+    """How the network of `spec` wants its pictures, with what its heads learn; with `augment`, for training."""
     red, green, blue = spec.mean_rgb
     return Pictures(
         spec.image_size,
@@ -51,6 +53,7 @@ def pictures(spec: Spec, augment: AugmentConfig | None = None) -> Pictures:
         mask="segmentation" in spec.heads,
         mask_stride=spec.mask_stride,
         canvas=spec.training_size(augment) if augment else None,
+        corners="corners" in spec.heads,
     )
 
 
@@ -132,6 +135,7 @@ def augmented(
     scale, window = random_window(height, width, pictures.size, config, drawn, known, boxes, size)
     image = preprocess.render(pixels_of(sample, window), window, size, pictures.mean_rgb)
     points, corners = (to_network(sample[name], height, width, window) for name in ("points", "corners"))
+    corners = in_order(corners, window.flip)
     scene = copy_paste.Scene(image, points, corners, sample["classes"])
     if donor is not None:
         fold = tf.random.experimental.stateless_fold_in(drawn, 3)
@@ -164,11 +168,15 @@ def whole(sample: Sample, pictures: Pictures) -> Sample:
 
 
 def padded(sample: Sample, max_boxes: int) -> Sample:
-    """The sample with its boxes and classes padded to `max_boxes` rows of zeros."""
+    """The sample with its boxes, classes and corners padded to `max_boxes` rows of zeros."""
     missing = max_boxes - tf.size(sample["gt_classes"])
-    boxes = tf.ensure_shape(tf.pad(sample["gt_boxes"], [[0, missing], [0, 0]]), [max_boxes, 4])
-    classes = tf.ensure_shape(tf.pad(sample["gt_classes"], [[0, missing]]), [max_boxes])
-    return {**sample, "gt_boxes": boxes, "gt_classes": classes}
+    shapes = {"gt_boxes": [4], "gt_classes": [], "gt_corners": [4, 2]}
+    full = {
+        name: tf.ensure_shape(tf.pad(sample[name], [[0, missing], *[[0, 0]] * len(shape)]), [max_boxes, *shape])
+        for name, shape in shapes.items()
+        if name in sample
+    }
+    return sample | full
 
 
 def _output(
@@ -187,6 +195,8 @@ def _output(
         "image_id": sample["image_id"],
         "image_scale": 1.0 / scale,
     }
+    if pictures.corners:
+        output["gt_corners"] = tf.where(sample["has_corners"], corners, float("nan"))
     if pictures.mask:
         output["mask"] = mask_target(corners, classes, pictures.size, pictures.mask_stride)
     return output

@@ -15,7 +15,7 @@ from plates.efficientdet.inference.predictor import Predictor
 from plates.efficientdet.inference.runtimes import FILES, Arrays, Format, open_network
 from plates.errors import UserError
 
-LIMITS = {"boxes": 0.5, "scores": 1e-3, "masks": 1e-3}
+LIMITS = {"boxes": 0.5, "scores": 1e-3, "corners": 0.5, "masks": 1e-3}
 """Largest difference that counts as agreement: pixels, scores, and the probability of a mask's class (SavedModel from
 files: share of cells). Other kernels differ by 1e-4 px and 1e-6; other weights or pre-processing by more than these."""
 

@@ -32,7 +32,7 @@ from plates.efficientdet.inference.runtimes import FILES, Float, seal
 from plates.efficientdet.inference.warmup import write_warmup
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model import network as networks
-from plates.efficientdet.model.boxes import Tensor, deltas_to_yxyx
+from plates.efficientdet.model.boxes import Tensor, deltas_to_corners, deltas_to_yxyx
 from plates.efficientdet.model.family import Spec
 
 
@@ -83,7 +83,10 @@ def export(detector: SavedDetector, description: Description, formats: Iterable[
 
 
 def decoded(network: keras.Model, spec: Spec) -> keras.Model:
-    """The network with `boxes` [B, A, 4] yxyx in pixels of its input and `scores` [B, A, C] as outputs, masks too."""
+    """The network with `boxes` [B, A, 4] yxyx in pixels of its input and `scores` [B, A, C] as outputs.
+
+    And `corners` [B, A, 4, 2] y, x in the same pixels and `masks` of their heads.
+    """
     # Keras's Normalization keeps its numbers outside the graph, where the ONNX converter makes them inputs.
     bare = networks.build(spec, normalized_input=True)
     bare.set_weights(network.get_weights())
@@ -97,6 +100,8 @@ def _all_anchors(outputs: dict[str, Tensor], spec: Spec) -> dict[str, Tensor]:
     if "class" in outputs:
         found["boxes"] = deltas_to_yxyx(outputs["box"], anchors.generate(spec))
         found["scores"] = ops.sigmoid(outputs["class"])
+    if "corners" in outputs:
+        found["corners"] = deltas_to_corners(outputs["corners"], anchors.generate(spec))
     if "segmentation" in outputs:
         found["masks"] = ops.softmax(outputs["segmentation"])
     return found
@@ -109,7 +114,7 @@ def standalone(detector: SavedDetector, description: Description) -> keras.Model
         images = keras.Input((*detector.spec.image_size, 3), name="images")
         outputs = model(images)
         nms = NonMaxSuppression(description.at_threshold(), detector.spec.image_size)
-        outputs |= nms(outputs["boxes"], outputs["scores"])
+        outputs |= nms(outputs["boxes"], outputs["scores"], outputs.get("corners"))
         model = keras.Model(images, outputs, name=f"{detector.spec.name}_standalone")
     model(np.zeros((1, *detector.spec.image_size, 3), np.float32))
     return model

@@ -60,6 +60,8 @@ class Predictor(tf.Module):
             scores: float32 [B, N] in 0 to 1.
             classes: int32 [B, N], ids of the label map, from 1.
             valid_len: int32 [B], number of detections; the rows after it are zero.
+            corners: float32 [B, N, 4, 2], if the network has that head: y, x of each plate's bottom right, bottom left,
+                top left and top right in pixels of the original image.
             masks: uint8 [B, h, w], if the network has that head: class of each cell of the network's input, 0 the
                 background. `mask_scale` float32 [B]: original pixels per cell; the picture is at the top left.
 

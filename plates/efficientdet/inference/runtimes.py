@@ -1,9 +1,10 @@
 """The formats of an exported network, and the library that runs each, imported only when used.
 
 Every format takes prepared pictures, float32 [B, H, W, 3], RGB 0 to 255, and answers with `boxes` float32 [B, A, 4],
-yxyx in pixels of that size, and `scores` float32 [B, A, C] of every anchor, before NMS. A network with masks adds
-`masks` float32 [B, h, w, classes]. With NMS inside, ONNX and LiteRT answer with `boxes` [B, N, 4], `scores`
-[B, N] and `classes` int32 [B, N], best first, 0 after the last detection.
+yxyx in pixels of that size, and `scores` float32 [B, A, C] of every anchor, before NMS. A network with corners adds
+`corners` float32 [B, A, 4, 2]: y, x of bottom right, bottom left, top left and top right; one with masks adds `masks`
+float32 [B, h, w, classes]. With NMS inside, ONNX and LiteRT answer with `boxes` [B, N, 4], `scores` [B, N], `classes`
+int32 [B, N] and `corners` [B, N, 4, 2], best first, 0 after the last detection.
 """
 
 from __future__ import annotations

@@ -16,15 +16,24 @@ VOTERS = 1000
 
 
 class Detections(NamedTuple):
-    """Best first: `boxes` float32 [n, 4] yxyx, `scores` float32 [n], `classes` int32 [n] from 1."""
+    """Best first: `boxes` float32 [n, 4] yxyx, `scores` float32 [n], `classes` int32 [n] from 1.
+
+    `corners` float32 [n, 4, 2] y, x, which may be outside the picture; None if the network has none.
+    """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
+    corners: np.ndarray | None = None
 
 
 def suppress(
-    boxes: np.ndarray, scores: np.ndarray, nms: NmsConfig, image_size: tuple[int, int], least: float = 0.0
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    nms: NmsConfig,
+    image_size: tuple[int, int],
+    least: float = 0.0,
+    corners: np.ndarray | None = None,
 ) -> Detections:
     """The detections in one picture, by hard NMS or soft (arXiv:1704.04503).
 
@@ -34,12 +43,14 @@ def suppress(
         nms: method, thresholds and sizes.
         image_size: (height, width) of that input; boxes are clipped to it.
         least: score that a detection must be over, beside `nms`'s own.
+        corners: float32 [A, 4, 2] y, x in the same pixels, if the network has them.
     """
     floor = max(nms.floor, least)
     # Suppression only lowers scores, so those under the floor can do no more than vote.
     entered = rows, classes, entry = _candidates(scores, nms, -np.inf if nms.voting else floor)
     if nms.voting:
         rows, classes, entry = (values[entry > floor] for values in entered)
+    places = boxes if corners is None else np.concatenate([boxes, corners.reshape(-1, 8)], axis=1)
     candidates, remaining = boxes[rows], entry.astype(np.float32)
     areas = _areas(candidates)
     chosen: list[int] = []
@@ -61,12 +72,17 @@ def suppress(
     height, width = image_size
     limits = np.array([height, width, height, width], np.float32)
     index = np.array(chosen, np.int64)
-    found = candidates[index]
+    found = places[rows[index]]
     if nms.voting:
         voters = _best(entered[2], VOTERS)
         rows, others, entry = (values[voters] for values in entered)
-        found = _vote(found, classes[index], (boxes[rows], entry, others), nms.voting)
-    return Detections(np.clip(found, 0, limits), np.array(kept, np.float32), classes[index].astype(np.int32) + 1)
+        found = _vote(found, classes[index], (places[rows], entry, others), nms.voting)
+    return Detections(
+        np.clip(found[:, :4], 0, limits),
+        np.array(kept, np.float32),
+        classes[index].astype(np.int32) + 1,
+        None if corners is None else found[:, 4:].reshape(-1, 4, 2),
+    )
 
 
 def _candidates(scores: np.ndarray, nms: NmsConfig, floor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,14 +109,18 @@ def _best(scores: np.ndarray, count: int) -> np.ndarray:
 def _vote(
     kept: np.ndarray, classes: np.ndarray, votes: tuple[np.ndarray, np.ndarray, np.ndarray], least: float
 ) -> np.ndarray:
-    """Kept boxes [N, 4] as means of the candidates that overlap them by over `least`, weighted by squared scores."""
-    boxes, scores, own = votes
+    """Kept places [N, 4 or 12] (boxes, or boxes and corners) as means of candidates, weighted by squared scores.
+
+    Those count whose box overlaps the kept one by over `least`.
+    """
+    places, scores, own = votes
+    boxes = places[:, :4]
     areas, found = _areas(boxes), kept.copy()
-    for number, box in enumerate(kept):
+    for number, box in enumerate(kept[:, :4]):
         iou = _iou(box, _areas(box[None])[0], boxes, areas)
         weights = np.where((iou > least) & (own == classes[number]), scores**2, 0)
         if weights.any():
-            found[number] = weights @ boxes / weights.sum()
+            found[number] = weights @ places / weights.sum()
     return found
 
 

@@ -1,6 +1,7 @@
 """Operations on boxes, on either backend.
 
 A box is `yxyx`, that is ymin, xmin, ymax, xmax, in pixels of the network's input unless its name says otherwise.
+Corners are (y, x) of a plate's bottom right, bottom left, top left and top right, in this order, in the same pixels.
 Every conversion has both its ends in its name.
 """
 
@@ -33,6 +34,19 @@ def deltas_to_yxyx(deltas: Tensor, anchors: Tensor) -> Tensor:
     centre = deltas[..., :2] * anchor_size + anchor_centre
     half = ops.exp(deltas[..., 2:]) * anchor_size / 2.0
     return ops.concatenate([centre - half, centre + half], axis=-1)
+
+
+def corners_to_deltas(corners: Tensor, anchors: Tensor) -> Tensor:
+    """Corners [..., A, 4, 2] as eight offsets [..., A, 8] from the centres of their anchors [A, 4], in anchor sizes."""
+    centre, size = _centre_and_size(anchors)
+    offsets = (corners - centre[:, None]) / ops.maximum(size, SMALLEST)[:, None]
+    return ops.reshape(offsets, (-1, *offsets.shape[1:-2], 8))
+
+
+def deltas_to_corners(deltas: Tensor, anchors: Tensor) -> Tensor:
+    """The inverse of `corners_to_deltas`: offsets [..., A, 8] and anchors [A, 4] to corners [..., A, 4, 2]."""
+    centre, size = _centre_and_size(anchors)
+    return ops.reshape(deltas, (-1, *deltas.shape[1:-1], 4, 2)) * size[:, None] + centre[:, None]
 
 
 def _centre_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What reads the pyramid: the class and box heads, and the segmentation head."""
+"""What reads the pyramid: the class and box heads, the latter with or without corners, and the segmentation head."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,15 @@ from plates.efficientdet.model.layers import Part, Style
 
 # A class starts with a probability of 0.01 everywhere (Lin et al., 2017, section 4.1).
 PRIOR_BIAS = -math.log((1 - 0.01) / 0.01)
+CORNER_VALUES = 8
 
 
 class Head(Part):
     """Predicts from each level with the same convolutions; batch norm is each level's own.
 
-    From features [B, h, w, F], finest first, to logits [B, h * w * anchors, values] a level, in float32.
-    `survival_prob` turns on residuals and stochastic depth, as google/automl does.
+    From features [B, h, w, F], finest first, to the predictions of each level, a list: logits [B, h * w * anchors,
+    values], in float32; with `corners` a second one, [B, h * w * anchors, 8], by one more convolution of the same
+    features. `survival_prob` turns on residuals and stochastic depth, as google/automl does.
     """
 
     def __init__(
@@ -31,9 +33,10 @@ class Head(Part):
         survival_prob: float | None,
         style: Style,
         bias: float = 0.0,
+        corners: bool = False,
     ) -> None:
         super().__init__(style, f"{kind}_net")
-        self.values = values
+        self.num_anchors = num_anchors
         initializer = "variance_scaling"
         self.convs = [style.conv3x3(filters, f"{kind}-{i}", initializer) for i in range(repeats)]
         self.bns = [[style.batch_norm(f"{kind}-{i}-bn-{level}") for level in levels] for i in range(repeats)]
@@ -42,19 +45,24 @@ class Head(Part):
             for i, keep in enumerate(_survival(survival_prob, repeats))
         ]
         self.predict = style.conv3x3(num_anchors * values, f"{kind}-predict", initializer, bias)
+        if corners:
+            self.corners = style.conv3x3(num_anchors * CORNER_VALUES, f"{kind}-corners", initializer)
+        self.predictions = ("predict", "corners") if corners else ("predict",)
 
-    def forward(self, inputs: Sequence[Any], training: bool | None) -> list[Any]:
+    def forward(self, inputs: Sequence[Any], training: bool | None) -> list[list[Any]]:
         return [self._level(x, index, training) for index, x in enumerate(inputs)]
 
-    def _level(self, x: Any, index: int, training: bool | None) -> Any:
+    def _level(self, x: Any, index: int, training: bool | None) -> list[Any]:
         for i, conv in enumerate(self.convs):
             before = x
             x = self.style.activate(self.bns[i][index](conv(x), training=training), training)
             if self.drops and i > 0:
                 x = before + self.drops[i](x, training=training)
-        _, height, width, _ = x.shape
-        logits = self.predict(x)
-        return ops.reshape(logits, (-1, height * width * (logits.shape[-1] // self.values), self.values))
+        return [self._of_anchors(getattr(self, name)(x)) for name in self.predictions]
+
+    def _of_anchors(self, logits: Any) -> Any:
+        _, height, width, channels = logits.shape
+        return ops.reshape(logits, (-1, height * width * self.num_anchors, channels // self.num_anchors))
 
 
 def _survival(last: float | None, repeats: int) -> list[float]:

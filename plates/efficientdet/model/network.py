@@ -23,8 +23,8 @@ def build(
 
     Takes images [B, H, W, 3], RGB in 0 to 255 (normalised already with `normalized_input`). Gives a dict of float32:
     `class` [B, A, num_classes] logits and `box` [B, A, 4] (ty, tx, th, tw), anchors in the order of
-    `anchors.generate` (levels from the finest, cells row by row, anchors of a cell), and `segmentation`
-    [B, H', W', seg_num_classes] logits if that head is on (`SegmentationHead`).
+    `anchors.generate` (levels from the finest, cells row by row, anchors of a cell); if those heads are on, `corners`
+    [B, A, 8] (`boxes.deltas_to_corners`) and `segmentation` [B, H', W', seg_num_classes] logits (`SegmentationHead`).
     """
     style = Style(
         act_type=spec.act_type,
@@ -66,12 +66,14 @@ def outputs(spec: Spec, features: list[Any], style: Style) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "object_detection" in spec.heads:
         rest = (spec.fpn_num_filters, spec.box_class_repeats, spec.survival_prob, style)
+        corners = "corners" in spec.heads
         heads = {
-            "class": Head("class", spec.levels, spec.num_anchors, spec.num_classes, *rest, bias=PRIOR_BIAS),
-            "box": Head("box", spec.levels, spec.num_anchors, 4, *rest),
+            ("class",): Head("class", spec.levels, spec.num_anchors, spec.num_classes, *rest, bias=PRIOR_BIAS),
+            ("box", "corners"): Head("box", spec.levels, spec.num_anchors, 4, *rest, corners=corners),
         }
-        for name, head in heads.items():
-            found[name] = keras.layers.Concatenate(axis=1, dtype="float32", name=name)(head(features))
+        for names, head in heads.items():
+            for name, levels in zip(names, zip(*head(features), strict=True), strict=False):
+                found[name] = keras.layers.Concatenate(axis=1, dtype="float32", name=name)(list(levels))
     if "segmentation" in spec.heads:
         head = SegmentationHead(spec.levels, spec.fpn_num_filters, spec.seg_num_classes, style)
         found["segmentation"] = keras.layers.Activation("linear", dtype="float32", name="segmentation")(head(features))

@@ -20,7 +20,7 @@ from plates.hashes import content_hash
 
 # Images and targets, as `Detector` takes them.
 Batch = tuple[Any, dict[str, Any]]
-TARGETS = ("gt_boxes", "gt_classes", "mask")
+TARGETS = ("gt_boxes", "gt_classes", "gt_corners", "mask")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 A batch is `(images, targets)`: images [B, H, W, 3] uint8 RGB of the network's input size, and a dictionary with
 `gt_boxes` float32 [B, M, 4] yxyx in pixels of that input, padded; `gt_classes` int32 [B, M] from 1, 0 for padding,
-negative for boxes to ignore; `mask` int32 [B, h, w] if the segmentation head is trained. Other entries are left
-alone. `Detector.fit` takes any dataset of such batches.
+negative for boxes to ignore; `gt_corners` float32 [B, M, 4, 2] y, x in the same pixels (bottom right, bottom left, top
+left, top right; NaN where not known) if corners are trained; `mask` int32 [B, h, w] if the segmentation head is. Other
+entries are left alone. `Detector.fit` takes any dataset of such batches.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from plates.efficientdet.model.boxes import Tensor
 from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices, losses, matching, optimizer
 
-TERMS = ("cls", "box", "iou", "teacher", "seg", "l2")
+TERMS = ("cls", "box", "iou", "teacher", "corners", "seg", "l2")
 COUNTS = ("positives", "boxes", "ignored", "top_score")
 
 
@@ -32,10 +33,10 @@ class Detector(keras.Model):
         class_weights: [C] factors for the class loss (`class_weights.class_weights`).
         teacher: raw outputs for images, to learn from beside the targets.
 
-    Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou", "teacher" and "seg" before
-    their weights;
-    "l2" if the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean image's "positives"
-    (anchors), "boxes", "ignored" (boxes too small to learn) and "top_score" (its highest class score).
+    Metrics, each the mean since `reset_metrics`: "loss"; its terms "cls", "box", "iou", "teacher", "corners" and "seg"
+    before their weights; "l2" if the optimizer adds weight decay to the gradient (the loss leaves it out); and a mean
+    image's "positives" (anchors), "boxes", "ignored" (boxes too small to learn) and "top_score" (its highest class
+    score).
     """
 
     def __init__(
@@ -74,20 +75,17 @@ class Detector(keras.Model):
         terms: dict[str, Tensor] = {}
         total: Tensor = 0.0
         if "class" in y_pred:
-            targets = matching.assign(
-                self.anchors,
-                y["gt_boxes"],
-                y["gt_classes"],
-                reference=self.train_config.reference,
-                cells=self.cells,
-            )
+            truth = y["gt_boxes"], y["gt_classes"]
+            matched = matching.match(self.anchors, *truth, reference=self.train_config.reference, cells=self.cells)
+            targets = matching.targets_of(matched, self.anchors, *truth)
             normalizer = devices.over_replicas(ops.sum(targets.num_positives)) + 1.0
             found = losses.detection_loss(
                 *(y_pred, targets, self.anchors, normalizer, self.train_config, self.class_weights),
                 taught=self.teacher(x) if self.teacher and training else None,
+                corners=matching.corners_of(matched, self.anchors, y["gt_corners"]) if "corners" in y_pred else None,
             )
             terms = {"cls": found["class_loss"], "box": found["box_loss"]}
-            terms |= {name: found.get(f"{name}_loss", 0.0) for name in ("iou", "teacher")}
+            terms |= {name: found.get(f"{name}_loss", 0.0) for name in ("iou", "teacher", "corners")}
             total = found["det_loss"]
             self.means["positives"].update_state(targets.num_positives)
             self.means["boxes"].update_state(_per_image(y["gt_classes"] > 0))

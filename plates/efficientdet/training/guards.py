@@ -17,6 +17,7 @@ TERMS = {
     "cls": "class loss",
     "box": "box loss",
     "iou": "IoU loss",
+    "corners": "corner loss",
     "seg": "segmentation loss",
     "l2": "weights (L2)",
     "gradient_norm": "gradient",
@@ -130,7 +131,7 @@ def _grown(row: Row, history: Sequence[Row]) -> tuple[str, str] | None:
     if medians[-1] <= GROWTH * medians.min():
         return None
     before = history[int(medians.argmin())]
-    term = max(("cls", "box", "iou", "seg"), key=lambda n: getattr(row, n) / max(getattr(before, n), 1e-6))
+    term = max(("cls", "box", "iou", "corners", "seg"), key=lambda n: getattr(row, n) / max(getattr(before, n), 1e-6))
     return term, (
         f"the loss is growing: {medians[-1]:.3g} over the last {WINDOW} steps after {medians.min():.3g} at best, "
         f"mostly the {TERMS[term]}"

@@ -18,9 +18,10 @@ class Row:
         loss: the terms, each with its weight.
         cls: focal loss of the classes, per positive anchor.
         box: Huber loss of the offsets.
-        iou: the IoU loss; 0 if it is off, as `seg` and `teacher`.
+        iou: the IoU loss; 0 if it is off, as `seg`, `teacher` and `corners`.
         seg: cross-entropy of the mask.
         teacher: the distance to the answers of `train.teacher`.
+        corners: Huber loss of the corners' offsets.
         l2: what weight decay adds (not part of `loss`).
         gradient_norm: L2 norm of the whole gradient before clipping, L2 weight decay included (sgd and adam).
         positives: anchors matched, of a mean image.
@@ -50,6 +51,7 @@ class Row:
     outside: float = 0.0
     pasted: float = 0.0
     teacher: float = 0.0
+    corners: float = 0.0
     top_score: float = float("nan")
     validation: float = float("nan")
 

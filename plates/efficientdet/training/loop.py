@@ -348,6 +348,8 @@ class Training:
         terms, found = [], ""
         if "object_detection" in self.spec.heads:
             terms, found = [f"cls {row.cls:.3f}", f"box {row.box:.4f}"], f", {row.positives:.1f} positives per image"
+        if "corners" in self.spec.heads:
+            terms.append(f"corners {row.corners:.4f}")
         if "segmentation" in self.spec.heads:
             terms.append(f"seg {row.seg:.3f}")
         return (

@@ -1,4 +1,4 @@
-"""What training minimises: focal loss for classes or for their quality, Huber and IoU losses for boxes, L2 for kernels.
+"""What training minimises: focal loss for classes or their quality, Huber loss for boxes and corners, IoU loss, L2.
 
 Numbers agree with the reference (google/automl, `tf2/train_lib.py` and `iou_utils.py`); `reference=True` also brings
 back its quirks. Every sum is divided by `normalizer`: the positives of the whole batch, over all devices, plus one.
@@ -29,20 +29,23 @@ def detection_loss(
     train: TrainConfig,
     class_weights: Sequence[float] | None = None,
     taught: dict[str, Tensor] | None = None,
+    corners: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The detector's loss and its terms, each a float32 scalar (L2 apart: `l2_loss`).
 
     Args:
-        outputs: `class` logits [B, A, C] and `box` deltas [B, A, 4] of the network.
+        outputs: `class` logits [B, A, C] and `box` deltas [B, A, 4] of the network; `corners` [B, A, 8] if it has them.
         targets: of `matching.assign`.
         anchors: [A, 4] yxyx in pixels.
         normalizer: scalar, positives of the whole batch plus one.
         train: weights and shapes of the terms.
         class_weights: [C], for the anchors of each class.
         taught: as `outputs`, a teacher's.
+        corners: of `matching.corners_of`; None: not learned.
 
     Returns:
-        `class_loss`, `box_loss`, `iou_loss` and `teacher_loss` (if there is one) and `det_loss`, their weighted sum.
+        `class_loss`, `box_loss`, `iou_loss`, `teacher_loss` and `corners_loss` (those that there are; the last has the
+        weight of `box_loss`, whose unit it shares) and `det_loss`, their weighted sum.
     """
     logits, deltas = ops.cast(outputs["class"], "float32"), ops.cast(outputs["box"], "float32")
     if train.quality_loss is None:
@@ -65,6 +68,9 @@ def detection_loss(
     if taught is not None:
         terms["teacher_loss"] = distillation_loss(logits, deltas, taught, targets, normalizer, train)
         total = total + train.teacher_weight * terms["teacher_loss"]
+    if corners is not None:
+        terms["corners_loss"] = corners_loss(targets, corners, outputs["corners"], normalizer, train.delta)
+        total = total + train.box_loss_weight * terms["corners_loss"]
     return {**terms, "det_loss": total}
 
 
@@ -184,8 +190,17 @@ def huber_loss(
     """
     mask = _mask(targets, reference)
     error = ops.abs(deltas - targets.boxes) * mask
-    bent = ops.minimum(error, delta)
-    return ops.sum(bent * (error - 0.5 * bent)) / (4.0 * normalizer)
+    return _huber(error, delta) / (4.0 * normalizer)
+
+
+def corners_loss(targets: Targets, corners: Tensor, found: Tensor, normalizer: Tensor, delta: float = 0.1) -> Tensor:
+    """Huber loss of the corner offsets `found` [B, A, 8] of positive anchors whose `corners` are known, a scalar.
+
+    The mean over the eight numbers, as `huber_loss` is over a box's four. Corners that are not known are NaN.
+    """
+    known = ops.logical_and(targets.classes[..., None] >= 0, ops.isfinite(corners))
+    error = ops.abs(ops.where(known, ops.cast(found, "float32") - corners, 0.0))
+    return _huber(error, delta) / (8.0 * normalizer)
 
 
 def iou_loss(
@@ -272,6 +287,12 @@ def _with_gradient(total: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
 
         return scalar_with_gradient(total, logits)
     return total(logits)
+
+
+def _huber(error: Tensor, delta: float) -> Tensor:
+    """The sum over errors that are 0 or more."""
+    bent = ops.minimum(error, delta)
+    return ops.sum(bent * (error - 0.5 * bent))
 
 
 def _mask(targets: Targets, reference: bool) -> Tensor:

@@ -38,14 +38,30 @@ def assign(
     reference: bool = False,
     cells: Sequence[int] | None = None,
 ) -> Targets:
-    """Assigns every anchor to a ground truth, to the background, or to neither.
+    """The targets of every anchor: those of the ground truth that `match` gives it, the background's, or none.
+
+    Anchors of ground truth to be ignored become `IGNORED`. Arguments as of `match`.
+    """
+    matched = match(anchors, gt_boxes, gt_classes, iou_threshold, reference, cells)
+    return targets_of(matched, anchors, gt_boxes, gt_classes)
+
+
+def match(
+    anchors: Tensor,
+    gt_boxes: Tensor,
+    gt_classes: Tensor,
+    iou_threshold: float = 0.5,
+    reference: bool = False,
+    cells: Sequence[int] | None = None,
+) -> Tensor:
+    """The ground truth that each anchor answers for: its row int32 [B, A], -1 for none.
 
     An anchor goes to the ground truth that it overlaps best, if their IoU reaches `iou_threshold`; with `cells`, if
     ATSS chooses it (`atss.choose`). Each ground truth then takes its own best anchor whatever the IoU; where two want
     the same one, the first gets it. Equal IoUs go to the first (google/automl, `object_detection/argmax_matcher.py`
     with one threshold and `force_match_for_each_row`).
 
-    Anchors of ground truth to be ignored become `IGNORED`; it never takes an anchor from one that counts.
+    Ground truth to be ignored never takes an anchor from one that counts.
 
     Args:
         anchors: [A, 4] yxyx in pixels.
@@ -65,8 +81,14 @@ def assign(
         matched, best, overlap = atss.choose(anchors, cells, gt_boxes, present)
     wanting = present if reference else ops.logical_and(present, overlap > 0)
     forced = _first_come(best, wanting, gt_classes > 0, anchors.shape[0])
-    matched = ops.where(forced >= 0, forced, matched)
+    return ops.where(forced >= 0, forced, matched)
 
+
+def targets_of(matched: Tensor, anchors: Tensor, gt_boxes: Tensor, gt_classes: Tensor) -> Targets:
+    """The targets of anchors that answer for the rows `matched` int32 [B, A] of the ground truth, -1 for none."""
+    anchors = ops.convert_to_tensor(anchors, dtype="float32")
+    gt_boxes = ops.cast(gt_boxes, "float32")
+    gt_classes = ops.cast(gt_classes, "int32")
     assigned = matched >= 0
     row = ops.maximum(matched, 0)
     classes = _of_row(gt_classes, row)
@@ -77,6 +99,18 @@ def assign(
         boxes=ops.where(positive[..., None], deltas, 0.0),
         num_positives=ops.sum(ops.cast(positive, "float32"), axis=1),
     )
+
+
+def corners_of(matched: Tensor, anchors: Tensor, gt_corners: Tensor) -> Tensor:
+    """Offsets of corners float32 [B, A, 8] of anchors that answer for the rows `matched`; of the others, anything.
+
+    Args:
+        matched: int32 [B, A], of `match`.
+        anchors: [A, 4] yxyx in pixels.
+        gt_corners: [B, M, 4, 2] y, x in pixels, NaN where they are not known.
+    """
+    corners = _of_row(ops.cast(gt_corners, "float32"), ops.maximum(matched, 0))
+    return box_ops.corners_to_deltas(corners, ops.convert_to_tensor(anchors, dtype="float32"))
 
 
 def _by_threshold(anchors: Tensor, gt_boxes: Tensor, present: Tensor, iou_threshold: float) -> Choice:

@@ -57,6 +57,7 @@ def test_every_knob_is_described_and_its_default_valid(section):
         (ModelConfig, {"aspect_ratios": [1.0, 0.0]}, "over 0"),
         (ModelConfig, {"mean_rgb": [1.0, 2.0]}, "one number or three"),
         (ModelConfig, {"heads": []}, "heads"),
+        (ModelConfig, {"heads": ["corners"]}, "needs object_detection beside corners"),
         (ModelConfig, {"pretrained_sha256": "abc"}, "64 hex"),
         (TrainConfig, {"var_freeze_expr": "(efficientnet"}, "regular expression"),
         (TrainConfig, {"steps": 10, "num_epochs": 3}, "length of the run once"),

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import plates
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.inference.export import WRITERS
 from plates.efficientdet.inference.runtimes import FILES
 from plates.errors import UserError
@@ -42,6 +42,10 @@ def test_boxes_are_in_pixels_of_the_picture(model: plates.Model, toy_photographs
         iou(result.xyxy[0], np.array(box)) for result, box in zip(results, toy_photographs.values(), strict=True)
     ]
     assert np.median(overlaps) > 0.7
+    edges = np.array(list(toy_photographs.values()))
+    corners = edges[:, [[2, 3], [0, 3], [0, 1], [2, 1]]]
+    distances = np.linalg.norm([result.corners[0] for result in results] - corners, axis=-1)
+    assert np.median(distances) < 0.2 * np.median(edges[:, 3] - edges[:, 1])
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -53,6 +57,7 @@ def test_every_format_and_the_checkpoint_find_the_same(
     assert other.format == name
     for expected, found in zip(model.predict(files), other.predict(files), strict=True):
         np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.5)
+        np.testing.assert_allclose(found.corners, expected.corners, atol=0.5)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-3)
 
 
@@ -142,16 +147,20 @@ def test_a_result_speaks_every_form(model: plates.Model, toy_photographs: Boxes)
     spoken = json.loads(json.dumps(result.to_dict()))
     first = spoken["detections"][0]
     assert [first[edge] for edge in BOX] == pytest.approx(result.xyxy[0], abs=0.05)
+    assert first["corners"] == pytest.approx(result.corners[0].ravel(), abs=0.051)
+    assert result.to_coco()[0]["segmentation"] == [first["corners"]]
     assert spoken["masks"][0]["size"] == [result.picture.height, result.picture.width]
     (x, y, width, height) = result.to_coco(7)[0]["bbox"]
     assert [x, y, x + width, y + height] == pytest.approx(result.xyxy[0], abs=0.11)
     np.testing.assert_allclose(result.normalized * result.picture.width, result.xyxy, rtol=1e-5)
     table = result.to_pandas()
     assert list(table["score"]) == result.scores.tolist()
+    assert table.loc[0, CORNERS].to_list() == result.corners[0].ravel().tolist()
     detections = result.to_supervision()
     assert len(detections) == len(result)
     assert detections.data["class_name"][0] == "plate"
-    assert len(result.over(0.99)) <= len(result)
+    fewer = result.over(0.99)
+    assert len(fewer.corners) == len(fewer) <= len(result)
 
 
 def test_a_result_is_drawn_cropped_and_hidden(model: plates.Model, toy_photographs: Boxes) -> None:

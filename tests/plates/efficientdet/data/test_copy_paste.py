@@ -61,6 +61,7 @@ def test_the_pixels_and_the_labels_are_those_of_the_plate(mirror):
         if mirrored:
             expected = source[:, ::-1]
             points, corners = (np.stack([p[:, 0], SIZE[1] - p[:, 1]], axis=1) for p in (BOX, TURNED))
+            corners = corners[[1, 0, 3, 2]]  # what was at the right is now at the left
         shift = np.round(found.points[0, 0] - points[0]).astype(int)
         np.testing.assert_allclose(found.points[0], points + shift, atol=1e-3)
         np.testing.assert_allclose(found.corners[0], corners + shift, atol=1e-3)

@@ -88,6 +88,13 @@ def test_masks_are_learnt(detector):
     assert metrics.mask_iou(metrics.confusion(targets["mask"], logits))[1] > 0.6
 
 
+def test_corners_are_learnt_in_their_order(detector):
+    images, targets = toy.batches(1)[0]
+    found = Predictor(detector.network, detector.spec, NMS).from_jpegs(tf.constant([jpeg(image) for image in images]))
+    distance = np.linalg.norm(found["corners"][:, 0] - targets["gt_corners"][:, 0], axis=-1)
+    assert np.median(distance) < 0.2 * np.median(targets["gt_boxes"][:, 0, 2] - targets["gt_boxes"][:, 0, 0])
+
+
 def jpegs(count: int) -> list[bytes]:
     return [example.encoded for example in examples(3)[:count]]
 
@@ -96,8 +103,8 @@ def test_every_format_agrees_with_the_checkpoint(detector, exported):
     differences = agreement(detector, WRITERS, exported, jpegs(4))
     assert set(differences) == {*WRITERS, "saved_model from files"}
     for outputs in differences.values():
-        assert set(outputs) == {"boxes", "scores", "masks"}
-        assert outputs["boxes"] < 1e-2
+        assert set(outputs) == {"boxes", "scores", "corners", "masks"}
+        assert max(outputs["boxes"], outputs["corners"]) < 1e-2
         assert outputs["scores"] < 2e-5
         assert outputs["masks"] < 1e-4
 
@@ -195,6 +202,7 @@ def test_nms_inside_gives_the_same_detections(exported, suppressing, toy_photogr
     for expected, found in zip(outside.predict(files), inside.predict(files), strict=True):
         assert len(found) == len(expected) > 0
         np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.1)
+        np.testing.assert_allclose(found.corners, expected.corners, atol=0.1)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
     with pytest.raises(UserError, match=r"returns scores from 0\.05 up"):
         inside.predict(files, score=0.01)
@@ -228,7 +236,7 @@ def test_onnx_is_named_and_takes_any_number_of_pictures(exported):
         for value in (*model.graph.input, *model.graph.output)
     }
     assert shapes["images"] == ["batch", toy.SIDE, toy.SIDE, 3]
-    assert shapes["boxes"][0] == shapes["scores"][0] == "batch"
+    assert shapes["boxes"][0] == shapes["scores"][0] == shapes["corners"][0] == "batch"
     assert {entry.key for entry in model.metadata_props} >= {"label_map", "image_size", "score_threshold", "nms"}
 
 

@@ -26,6 +26,21 @@ def test_deltas_lead_back_to_the_boxes_and_agree_with_keras(found, anchor):
     np.testing.assert_allclose(number(deltas), number(theirs), rtol=1e-4, atol=1e-4)
 
 
+@given(st.lists(st.tuples(*[coordinate] * 8), min_size=1, max_size=5), box)
+def test_offsets_lead_back_to_the_corners_whatever_their_shape(points, anchor):
+    corners, anchors = np.array(points, np.float32).reshape(-1, 4, 2), np.array([anchor] * len(points), np.float32)
+    offsets = boxes.corners_to_deltas(corners, anchors)
+    assert offsets.shape == (len(points), 8)
+    size = max(np.abs(corners).max(), np.abs(anchors).max())
+    assert np.abs(number(boxes.deltas_to_corners(offsets, anchors)) - corners).max() < 1e-5 * size + 1e-3
+
+
+def test_corners_of_an_anchor_are_half_a_side_from_its_centre():
+    anchor = np.array([[10, 20, 30, 60]], np.float32)
+    corners = np.array([[[30, 60], [30, 20], [10, 20], [10, 60]]], np.float32)
+    assert number(boxes.corners_to_deltas(corners, anchor)).tolist() == [[0.5, 0.5, 0.5, -0.5, -0.5, -0.5, -0.5, 0.5]]
+
+
 @given(some)
 def test_clipping_only_removes(found):
     clipped = number(boxes.clip(found, (300, 500)))

@@ -82,6 +82,16 @@ def test_options_build_and_train(model, segmentation):
     assert all(np.isfinite(gradient).all() for gradient in grads)
 
 
+def test_corners_cost_one_convolution_and_change_no_other_weight():
+    plain, with_corners = build(), build(heads=["object_detection", "corners"])
+    found = with_corners(images())
+    assert found["corners"].shape == (*found["box"].shape[:2], 8)
+    given, others = ({network.variable_name(v): v.numpy() for v in model.weights} for model in (with_corners, plain))
+    own = {f"box_net/box-corners/{name}" for name in ("depthwise_kernel", "pointwise_kernel", "bias")}
+    assert given.keys() - others.keys() == own
+    assert all(given[name].shape == value.shape for name, value in others.items())
+
+
 def test_a_new_class_head_believes_in_one_percent():
     logits = np.asarray(build()(images())["class"])
     assert logits.mean() == pytest.approx(-np.log(99), abs=0.5)

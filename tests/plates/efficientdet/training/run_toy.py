@@ -3,7 +3,7 @@
 python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
 python run_toy.py resumed FOLDER                      `train` on two logical devices, whole and stopped; prints both
 python run_toy.py trained FOLDER STOP                  `train` as TF_CONFIG says, stopped after step STOP or whole (0)
-python run_toy.py killed FOLDER STEP                 `toy.train_both` in FOLDER, killing itself after STEP
+python run_toy.py killed FOLDER STEP                 `toy.train_all` in FOLDER, killing itself after STEP
 python run_toy.py told FOLDER STEP                   the same, sending itself SIGTERM
 python run_toy.py learn FOLDER EXAMPLES OPTIMIZER STEP   `learn`, killing itself after STEP (0: it goes on to its end)
 """
@@ -112,7 +112,7 @@ def killed(folder: Path, step: int, number: int = signal.SIGKILL) -> None:
         if row.step == step:
             os.kill(os.getpid(), number)
 
-    toy.train_both(folder, say=lambda line: print(line, flush=True), on_row=kill)
+    toy.train_all(folder, say=lambda line: print(line, flush=True), on_row=kill)
 
 
 def learn(folder: Path, examples: Path, optimizer: str, stop: Callable[[int], None] = lambda step: None) -> Path:

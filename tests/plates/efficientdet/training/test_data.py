@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import toy
 
-from plates.columns import SPLITS
+from plates.columns import CORNERS, SPLITS
 from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import AugmentConfig
+from plates.efficientdet.data.augment import box_corners
 from plates.efficientdet.data.samples import pictures
 from plates.efficientdet.data.tfrecords import write
 from plates.efficientdet.inference.predictor import mask_iou
@@ -66,6 +67,32 @@ def test_masks_without_a_class_for_each_are_refused(folder, photographs, tmp_pat
     two = toy.spec(**MASKS | {"num_classes": 2})
     with pytest.raises(UserError, match=r"set model\.seg_num_classes: 3"):
         from_tfrecords(tmp_path / "two", two, toy.train_config(batch_size=4), PLAIN)
+
+
+def test_corners_keep_their_order_when_a_picture_is_mirrored(folder):
+    """The plates here are upright, so their corners are those of their boxes, in the same order."""
+    spec = toy.spec(image_size="96x160", heads=["object_detection", "corners"])
+    for flips in (True, False):
+        plain = PLAIN.model_copy(update={"input_rand_hflip": flips})
+        data = from_tfrecords(folder, spec, toy.train_config(batch_size=7), plain)
+        lefts = set()
+        for _, targets in data.training(0).take(4):
+            real = targets["gt_classes"].numpy() > 0
+            boxes, corners = targets["gt_boxes"].numpy()[real], targets["gt_corners"].numpy()[real]
+            np.testing.assert_allclose(corners, box_corners(boxes), atol=1e-3)
+            lefts |= set(boxes[:, 1].round(2).tolist())
+        assert (len(lefts) > 6) == flips  # six plates, in four epochs
+
+
+def test_examples_without_corners_say_so(photographs, tmp_path):
+    root, boxes, splits = photographs(6, ("train",))
+    boxes.loc[boxes.index < 3, CORNERS] = np.nan
+    write(boxes, splits, {1: "plate"}, Photographs(root), tmp_path / "examples", workers=1)
+    spec = toy.spec(image_size="96x160", heads=["object_detection", "corners"])
+    data = from_tfrecords(tmp_path / "examples", spec, toy.train_config(batch_size=6), PLAIN)
+    _, targets = next(iter(data.training(0)))
+    known = np.isfinite(targets["gt_corners"].numpy()).all(axis=(1, 2, 3))
+    assert {int(i): bool(k) for i, k in zip(targets["image_id"], known, strict=True)} == {i: i > 3 for i in range(1, 7)}
 
 
 class Painter:

@@ -56,6 +56,21 @@ def test_quality_is_the_iou_of_the_decoded_box_and_no_gradient_flows_through_it(
     assert float(losses.iou_of_positives(background, deltas, anchors)[0, 0]) == 0
 
 
+def test_corners_that_are_not_known_or_of_no_plate_teach_nothing():
+    """Anchors: of a plate with corners, of one without, background, of a box to be ignored."""
+    targets = Targets(np.array([[0, 0, BACKGROUND, IGNORED]]), np.zeros((1, 4, 4), np.float32), None)
+    corners = np.full((1, 4, 8), 0.5, np.float32)
+    corners[0, 1] = np.nan
+    found = tf.constant(np.full((1, 4, 8), 0.25, np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(found)
+        loss = losses.corners_loss(targets, corners, found, 2.0, 0.1)
+    assert float(loss) == pytest.approx((0.25 - 0.05) * 0.1 / 2)
+    gradient = tape.gradient(loss, found).numpy()[0]
+    assert (gradient[0] < 0).all()
+    assert not gradient[1:].any()
+
+
 @pytest.mark.parametrize("kind", ["qfl", "vfl"])
 def test_quality_losses_and_their_gradients_are_finite_anywhere(kind):
     extreme = tf.constant([[[-1e4], [1e4], [0.0], [-88.0], [88.0]]])

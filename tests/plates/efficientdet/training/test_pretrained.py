@@ -31,7 +31,7 @@ def weights(model) -> dict[str, np.ndarray]:
 
 
 def test_a_run_starts_from_another_run_and_its_averages_too(run, tmp_path):
-    """From a champion's folder, of a detector with both heads; the averages are what best.weights.h5 holds."""
+    """From a champion's folder, of a detector with all heads; the averages are what best.weights.h5 holds."""
     shutil.copytree(run[0].checkpoint, tmp_path / "champion/checkpoint")
     result = fine_tune(tmp_path, tmp_path / "champion")
     given, averages = (
@@ -44,6 +44,18 @@ def test_a_run_starts_from_another_run_and_its_averages_too(run, tmp_path):
     assert set(averages) <= set(report["matched"])
     assert report["unused"] > 0
     assert result.loaded.to_json() == report
+
+
+def test_weights_without_corners_fill_all_but_the_corners(tmp_path):
+    path = tmp_path / "plain.weights.h5"
+    plain, fuller = network.build(toy.spec()), network.build(toy.spec(heads=["object_detection", "corners"]))
+    plain.save_weights(path)
+    report = initialiser(ModelConfig(pretrained=str(path)), tmp_path)(fuller)
+    given = weights(plain)
+    found = weights(fuller)
+    assert all(np.array_equal(found[name], value) for name, value in given.items())
+    assert set(report.skipped) == found.keys() - given.keys()
+    assert "3 not in the file, box_net/box-corners/" in report.say()
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def batches(count: int, size: int = 8, seed: int = 0, boxes: bool = True, mask: 
         targets = {
             "gt_boxes": np.zeros((size, 2, 4), np.float32),
             "gt_classes": np.zeros((size, 2), np.int32),
+            "gt_corners": np.full((size, 2, 4, 2), np.nan, np.float32),
             "image_id": np.arange(size, dtype=np.int64) + number * size + 1,
         }
         masks = np.zeros((size, SIDE // 4, SIDE // 4), np.int32)
@@ -40,7 +41,9 @@ def batches(count: int, size: int = 8, seed: int = 0, boxes: bool = True, mask: 
             height, width = random.integers(12, 24), random.integers(16, 32)
             top, left = random.integers(0, SIDE - height), random.integers(0, SIDE - width)
             images[index, top : top + height, left : left + width] = random.integers(150, 255, 3)
-            targets["gt_boxes"][index, 0] = top, left, top + height, left + width
+            bottom, right = top + height, left + width
+            targets["gt_boxes"][index, 0] = top, left, bottom, right
+            targets["gt_corners"][index, 0] = (bottom, right), (bottom, left), (top, left), (top, right)
             targets["gt_classes"][index, 0] = 1
             masks[index, (top + 2) // 4 : (top + height + 2) // 4, (left + 2) // 4 : (left + width + 2) // 4] = 1
         if mask:
@@ -55,8 +58,8 @@ def data(count: int = 8, **kind) -> Data:
     return from_batches(made, validation=made, label_map={1: "plate"})
 
 
-def train_both(folder: Path, say=lambda line: None, on_row=lambda row, steps: None) -> Result:
-    """120 steps of both heads in `folder`, state saved every 4."""
+def train_all(folder: Path, say=lambda line: None, on_row=lambda row, steps: None) -> Result:
+    """120 steps of all heads in `folder`, state saved every 4."""
     config = train_config(steps=120, eval_every=60, checkpoint_every=4)
-    both = spec(heads=["object_detection", "segmentation"])
-    return train(both, config, data(mask=True), folder / "checkpoint", folder / "work", say=say, on_row=on_row)
+    heads = spec(heads=["object_detection", "corners", "segmentation"])
+    return train(heads, config, data(mask=True), folder / "checkpoint", folder / "work", say=say, on_row=on_row)
