@@ -34,26 +34,38 @@ class Seen:
         seconds: from the start.
         xyxy: float32 [n, 4], pixels.
         scores: float32 [n].
+        corners: float32 [n, 4, 2], x, y; None: of a model without them.
     """
 
     seconds: float
     xyxy: np.ndarray
     scores: np.ndarray
+    corners: np.ndarray | None = None
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The boxes [n, 4], or the boxes and their corners [n, 12]."""
+        return self.xyxy if self.corners is None else np.hstack([self.xyxy, self.corners.reshape(-1, 8)])
 
 
 @dataclass(frozen=True)
 class Place:
-    """A box to hide in a frame.
+    """A plate to hide in a frame.
 
     Attributes:
-        box: xyxy in pixels.
+        row: of `Seen.rows`, or between two of them.
         track: its number; under 0: of a plate that was seen once.
         filled: whether the plate was not found there, but before and after.
     """
 
-    box: np.ndarray
+    row: np.ndarray
     track: int
     filled: bool
+
+    @property
+    def box(self) -> np.ndarray:
+        """xyxy in pixels."""
+        return self.row[:4]
 
 
 def places(frames: Sequence[Seen], least: float, rate: float) -> list[list[Place]]:
@@ -88,12 +100,13 @@ def places(frames: Sequence[Seen], least: float, rate: float) -> list[list[Place
     chosen: list[list[Place]] = [[] for _ in frames]
     for identity, sightings in tracks.items():
         for frame, row in sightings:
-            chosen[frame].append(Place(frames[frame].xyxy[row], identity, False))
+            chosen[frame].append(Place(frames[frame].rows[row], identity, False))
     for identity, sightings in tracks.items():
-        for frame, box in _between(frames, sightings):
-            found = np.array([place.box for place in chosen[frame] if not place.filled]).reshape(-1, 4)
-            if covered(box, found) < COVERED:
-                chosen[frame].append(Place(box, identity, True))
+        for frame, between in _between(frames, sightings):
+            place = Place(between, identity, True)
+            found = np.array([other.box for other in chosen[frame] if not other.filled]).reshape(-1, 4)
+            if covered(place.box, found) < COVERED:
+                chosen[frame].append(place)
     return chosen
 
 
@@ -131,25 +144,25 @@ def _tracker(least: float, rate: float) -> tuple[Any, Any]:
 
 
 def _between(frames: Sequence[Seen], sightings: Sequence[tuple[int, int]]) -> Iterable[tuple[int, np.ndarray]]:
-    """Frames in which a track was not seen, and where it is there."""
-    boxes = [frames[frame].xyxy[row] for frame, row in sightings]
+    """Frames in which a track was not seen, and its row there."""
+    rows = [frames[frame].rows[row] for frame, row in sightings]
     times = [frames[frame].seconds for frame, _ in sightings]
-    for (start, _), (end, _), first, last, box, other in zip(
-        sightings, sightings[1:], times, times[1:], boxes, boxes[1:], strict=False
+    for (start, _), (end, _), first, last, row, other in zip(
+        sightings, sightings[1:], times, times[1:], rows, rows[1:], strict=False
     ):
         if end - start > 1 and last - first <= GAP + ROUNDING:
             for frame in range(start + 1, end):
                 share = (frames[frame].seconds - first) / (last - first)
-                yield frame, box + np.float32(share) * (other - box)
+                yield frame, row + np.float32(share) * (other - row)
         elif end - start > 1:
-            yield from _held(frames, start, 1, box)
+            yield from _held(frames, start, 1, row)
             yield from _held(frames, end, -1, other)
-    yield from _held(frames, sightings[0][0], -1, boxes[0])
-    yield from _held(frames, sightings[-1][0], 1, boxes[-1])
+    yield from _held(frames, sightings[0][0], -1, rows[0])
+    yield from _held(frames, sightings[-1][0], 1, rows[-1])
 
 
-def _held(frames: Sequence[Seen], start: int, step: int, box: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
+def _held(frames: Sequence[Seen], start: int, step: int, row: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
     frame = start + step
     while 0 <= frame < len(frames) and abs(frames[frame].seconds - frames[start].seconds) <= HOLD + ROUNDING:
-        yield frame, box
+        yield frame, row
         frame += step

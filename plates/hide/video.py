@@ -17,7 +17,7 @@ from plates.hide.report import Doubt, Hidden, chosen, weak
 from plates.hide.tracks import Place, Seen, places
 from plates.predict.cover import FILL, Style, cover
 from plates.predict.model import Model
-from plates.predict.result import grown
+from plates.predict.result import to_hide
 from plates.predict.video import FramePicture, frames, opened, pyav
 
 CODECS = {".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"})}
@@ -74,7 +74,7 @@ def _found(model: Model, source: Path, least: float, progress: Progress) -> tupl
     for result in model.stream(frames(str(source)), score=least):
         picture = result.picture
         assert isinstance(picture, FramePicture)
-        seen.append(Seen(picture.seconds, result.xyxy, result.scores))
+        seen.append(Seen(picture.seconds, result.xyxy, result.scores, result.corners))
         progress(len(seen), total)
     return seen, rate
 
@@ -159,11 +159,15 @@ def _covered(picture: FramePicture, hidden: list[Place], style: Style, margin: f
         turned.pts, turned.time_base = frame.pts, frame.time_base
         frame = turned
     frame.make_writable()
-    boxes = np.array([place.box for place in hidden], np.float32).reshape(-1, 4)
-    whole = grown(boxes, margin, size)
-    half = np.concatenate([whole[:, :2] // 2, -(-whole[:, 2:] // 2)], axis=1)
-    for plane, where, value in zip(_planes(frame), (whole, half, half), (FILL, NEUTRAL, NEUTRAL), strict=True):
-        cover(plane, where, style, value)
+    if hidden:
+        rows = np.array([place.row for place in hidden], np.float32)
+        corners = rows[:, 4:].reshape(-1, 4, 2) if rows.shape[1] > 4 else None
+        whole, outlines = to_hide(rows[:, :4], corners, margin, size)
+        half = np.concatenate([whole[:, :2] // 2, -(-whole[:, 2:] // 2)], axis=1)
+        luma, *chroma = _planes(frame)
+        cover(luma, whole, style, FILL, outlines)
+        for plane in chroma:
+            cover(plane, half, style, NEUTRAL, None if outlines is None else outlines / 2)
     frame.pict_type = 0  # the encoder's choice, not what it was in the source
     return frame
 

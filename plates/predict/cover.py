@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,7 +17,9 @@ CELLS = 3
 character."""
 
 
-def cover(pixels: np.ndarray, boxes: np.ndarray, style: Style, fill: int = FILL) -> None:
+def cover(
+    pixels: np.ndarray, boxes: np.ndarray, style: Style, fill: int = FILL, outlines: np.ndarray | None = None
+) -> None:
     """Covers parts of a picture in place.
 
     blur and pixelate leave a few cells of colour: no character can be read, though a guess can be compared with them;
@@ -27,12 +30,29 @@ def cover(pixels: np.ndarray, boxes: np.ndarray, style: Style, fill: int = FILL)
         boxes: int [n, 4] xyxy in pixels, inside the picture, none empty.
         style: how.
         fill: the value that fill leaves.
+        outlines: float [n, 4, 2] x, y: what is covered of each box. None: all of it.
     """
     if style not in get_args(Style):
         raise UserError(f"a plate cannot be hidden by {style!r}; it can by {', '.join(get_args(Style))}")
-    for left, top, right, bottom in boxes.tolist():
+    for number, (left, top, right, bottom) in enumerate(boxes.tolist()):
         inside = pixels[top:bottom, left:right]
-        inside[:] = fill if style == "fill" else _coarse(inside, style)
+        covered = np.full_like(inside, fill) if style == "fill" else _coarse(inside, style)
+        if outlines is None:
+            inside[:] = covered
+        else:
+            shape = _inside(outlines[number] - (left, top), inside.shape[:2])
+            inside[shape] = covered[shape]
+
+
+def _inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """bool of `size` (height, width): the pixels whose centre is in the convex hull of four points [4, 2]."""
+    y, x = np.ogrid[: size[0], : size[1]]
+    inside = np.zeros(size, bool)
+    for three in combinations(points - 0.5, 3):  # the hull is the union of these triangles
+        edges = zip(three, (*three[1:], three[0]), strict=True)
+        sides = [(to[0] - at[0]) * (y - at[1]) - (to[1] - at[1]) * (x - at[0]) for at, to in edges]
+        inside |= (np.minimum.reduce(sides) >= 0) | (np.maximum.reduce(sides) <= 0)
+    return inside
 
 
 def _coarse(inside: np.ndarray, style: Style) -> np.ndarray:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import supervision
 
+TRUSTED = 0.5
+"""IoU with their box from which corners are hidden; CCPD's labels have at least that."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -140,9 +143,13 @@ class Result:
         return [image.crop(box) for box in grown(self.xyxy, margin, image.size).tolist()]
 
     def hide(self, style: Style = "blur", margin: float = 0.1) -> Image.Image:
-        """The picture with every detection made unreadable; `margin` as in `crop`."""
+        """The picture with every detection made unreadable: its box, or its corners if they are known.
+
+        `margin` as in `crop`.
+        """
         pixels = self.picture.pixels.copy()
-        cover(pixels, grown(self.xyxy, margin, (self.picture.width, self.picture.height)), style)
+        boxes, outlines = to_hide(self.xyxy, self.corners, margin, (self.picture.width, self.picture.height))
+        cover(pixels, boxes, style, outlines=outlines)
         return Image.fromarray(pixels)
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -167,6 +174,27 @@ class Result:
             name, counts = self.label_map.get(label, str(label)), encoded["counts"].decode("ascii")
             found.append({"class": label, "name": name, "size": list(masks.shape), "counts": counts})
         return found
+
+
+def to_hide(
+    xyxy: np.ndarray, corners: np.ndarray | None, margin: float, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What `cover` takes: boxes int64 [n, 4] inside `size` (width, height), and the outlines [n, 4, 2] in them.
+
+    Both are grown by `margin` shares of their sides. Corners that are not where their box is (IoU of the box around
+    them under `TRUSTED`) are replaced by the box's: a plate must not stay readable because its corners are wrong.
+    """
+    if corners is None:
+        return grown(xyxy, margin, size), None
+    around = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    low, high = np.maximum(xyxy[:, :2], around[:, :2]), np.minimum(xyxy[:, 2:], around[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (xyxy, around)]
+    trusted = shared >= TRUSTED * (areas[0] + areas[1] - shared)
+    outlines = np.where(trusted[:, None, None], corners, xyxy[:, [2, 3, 0, 3, 0, 1, 2, 1]].reshape(-1, 4, 2))
+    centres = outlines.mean(axis=1, keepdims=True)
+    outlines = centres + (1 + 2 * margin) * (outlines - centres)
+    return grown(np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1), 0.0, size), outlines
 
 
 def grown(xyxy: np.ndarray, margin: float, size: tuple[int, int]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import struct
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -145,6 +146,17 @@ def test_a_plate_missed_between_two_frames_is_hidden_on_the_way() -> None:
     assert [frame[0].filled for frame in chosen] == [False, False, True, True, False, False]
     assert chosen[2][0].box[0] == pytest.approx(20, abs=1)
     assert chosen[3][0].box[0] == pytest.approx(30, abs=1)
+
+
+def test_corners_go_with_their_plate_on_the_way_too() -> None:
+    frames = seen([(0, 0.9), (10, 0.9), None, (30, 0.9)])
+    shifted = [
+        replace(frame, corners=frame.xyxy[:, [2, 3, 0, 3, 0, 1, 2, 1]].reshape(-1, 4, 2) + 5) for frame in frames
+    ]
+    assert [frame[0].filled for frame in places(shifted, 0.5, 10)] == [False, False, True, False]
+    np.testing.assert_allclose(
+        places(shifted, 0.5, 10)[2][0].row, [20, 50, 100, 80, 105, 85, 25, 85, 25, 55, 105, 55], atol=1
+    )
 
 
 def test_a_weak_detection_on_a_track_is_hidden_and_one_alone_is_not() -> None:

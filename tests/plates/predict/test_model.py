@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,7 @@ def test_a_result_is_drawn_cropped_and_hidden(model: plates.Model, toy_photograp
     assert (np.asarray(result.draw()) == ORANGE).all(axis=-1).any()
     left, top, right, bottom = result.xyxy[0]
     assert result.crop()[0].size == pytest.approx((right - left, bottom - top), abs=2)
-    hidden = np.asarray(result.hide("fill", margin=0.0))
+    hidden = np.asarray(replace(result, corners=None).hide("fill", margin=0.0))
     inside = hidden[int(top) + 1 : int(bottom), int(left) + 1 : int(right)]
     assert (inside == inside[0, 0]).all()
     outside = np.ones(hidden.shape[:2], bool)
@@ -177,6 +178,9 @@ def test_a_result_is_drawn_cropped_and_hidden(model: plates.Model, toy_photograp
         outside[int(box[1]) : int(box[3]) + 1, int(box[0]) : int(box[2]) + 1] = False
     np.testing.assert_array_equal(hidden[outside], before[outside])
     np.testing.assert_array_equal(result.picture.pixels, before)
+    fully, partly = (replace(result, corners=corners).hide("fill", 0.0) for corners in (None, result.corners))
+    changed = (np.asarray(fully) != np.asarray(partly)).any(axis=-1)
+    assert changed.any()
     with pytest.raises(UserError, match="cannot be hidden by 'paint'"):
         result.hide("paint")  # type: ignore[arg-type]
 
