@@ -5,7 +5,7 @@
 # Machine: 2 cores of an Intel Xeon (Sapphire Rapids), no GPU
 # Time:    193 s of training (324 s of CPU time) for 419 photographs
 # Score:   on their 69 test photographs, seeds 0, 1 and 2: mAP 0.750, 0.659, 0.710; mAP50 0.996, 0.986, 0.987;
-#          mAP75 0.956, 0.841, 0.909. From the sample's weights (model.pretrained) one seed gave 0.760, 1.000, 1.000
+#          mAP75 0.956, 0.841, 0.909. From the sample's weights: recipes/fine-tune.sh
 set -eu
 plates run \
     --set data.root="$1" \
