@@ -108,30 +108,6 @@ def test_a_box_outside_takes_nothing():
     assert assign([(500, 500, 510, 510)], [1])[2] == 0
 
 
-def test_padding_changes_nothing_whatever_it_holds():
-    alone = assign([(8, 8, 24, 30)], [1])
-    padded = assign([(0, 0, 64, 64), (8, 8, 24, 30), (np.nan,) * 4], [0, 1, 0])
-    for ours, theirs in zip(alone, padded, strict=True):
-        assert np.array_equal(ours, theirs)
-
-
-def test_an_ignored_box_is_neither_positive_nor_background():
-    box = (8, 8, 24, 30)
-    classes, deltas, num_positives = assign([box], [-1])
-    matched = assign([box], [1])[0] >= 0
-    assert (classes[matched] == IGNORED).all()
-    assert (classes[~matched] == BACKGROUND).all()
-    assert num_positives == 0
-    assert not deltas.any()
-
-
-def test_an_ignored_box_takes_no_best_anchor_from_one_that_counts():
-    tiny = (10, 10, 12, 13)
-    classes, _, num_positives = assign([tiny, tiny], [-1, 1])
-    assert num_positives == 1
-    assert (classes == IGNORED).sum() == 0
-
-
 def test_images_of_a_batch_do_not_touch_each_other():
     random = np.random.default_rng(0)
     low = random.uniform(0, 60, (5, 3, 2))

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -7,7 +8,10 @@ from plates.efficientdet.model import anchors
 from plates.efficientdet.training import matching
 from plates.efficientdet.training.matching import BACKGROUND, IGNORED
 
-GRID = np.concatenate(list(anchors.per_level((64, 64), range(3, 5), 2, [1.0, 2.0], 2.0).values()))
+PER_LEVEL = anchors.per_level((64, 64), range(3, 5), 2, [1.0, 2.0], 2.0)
+GRID = np.concatenate(list(PER_LEVEL.values()))
+CELLS = [len(grid) // 4 for grid in PER_LEVEL.values()]
+EITHER_WAY = pytest.mark.parametrize("cells", [None, CELLS], ids=["iou", "atss"])
 
 corner = st.integers(0, 48)
 side = st.integers(2, 40)
@@ -58,26 +62,29 @@ def test_every_box_gets_an_anchor_unless_another_wants_the_same():
     assert [same[0].tolist().count(i) for i in (0, 1)] == [0, 1]
 
 
-def test_padding_changes_nothing_whatever_it_holds():
-    alone = assign([(8, 8, 24, 30)], [1])
-    padded = assign([(0, 0, 64, 64), (8, 8, 24, 30), (np.nan,) * 4], [0, 1, 0])
+@EITHER_WAY
+def test_padding_changes_nothing_whatever_it_holds(cells):
+    alone = assign([(8, 8, 24, 30)], [1], cells=cells)
+    padded = assign([(0, 0, 64, 64), (8, 8, 24, 30), (np.nan,) * 4], [0, 1, 0], cells=cells)
     for ours, theirs in zip(alone, padded, strict=True):
         assert np.array_equal(ours, theirs)
 
 
-def test_an_ignored_box_is_neither_positive_nor_background():
+@EITHER_WAY
+def test_an_ignored_box_is_neither_positive_nor_background(cells):
     box = (8, 8, 24, 30)
-    classes, deltas, num_positives = assign([box], [-1])
-    matched = assign([box], [1])[0] >= 0
+    classes, deltas, num_positives = assign([box], [-1], cells=cells)
+    matched = assign([box], [1], cells=cells)[0] >= 0
     assert (classes[matched] == IGNORED).all()
     assert (classes[~matched] == BACKGROUND).all()
     assert num_positives == 0
     assert not deltas.any()
 
 
-def test_an_ignored_box_takes_no_anchor_from_one_that_counts():
+@EITHER_WAY
+def test_an_ignored_box_takes_no_best_anchor_from_one_that_counts(cells):
     tiny = (10, 10, 12, 13)
-    classes, _, num_positives = assign([tiny, tiny], [-1, 1])
+    classes, _, num_positives = assign([tiny, tiny], [-1, 1], cells=cells)
     assert num_positives == 1
     assert (classes == IGNORED).sum() == 0
 
