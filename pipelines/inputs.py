@@ -21,15 +21,16 @@ def require(project: Project, params: Params) -> None:
             f"data.annotations is {project.resolve(params.data.annotations)}, which does not exist. Set it with: "
             "plates run --set data.annotations=FILE"
         )
+    for setting, weights in (("model.pretrained", params.model.pretrained), ("train.teacher", params.train.teacher)):
+        if weights and project.resolve(weights).is_relative_to(project.path("models/checkpoint")):
+            raise UserError(
+                f"{setting} is models/checkpoint, which the run itself replaces. Use the model in service "
+                f"(plates run --set {setting}=models/champion), or a copy outside"
+            )
     if params.train.teacher and not project.resolve(params.train.teacher).is_dir():
         raise UserError(
             f"train.teacher is {project.resolve(params.train.teacher)}, which is not a folder. Set it to the "
             "checkpoint of a trained detector, or leave it out: plates run --set train.teacher=null"
-        )
-    if project.resolve(params.model.pretrained).is_relative_to(project.path("models/checkpoint")):
-        raise UserError(
-            "model.pretrained is models/checkpoint, which the run itself replaces. Start from the model in service "
-            "(plates run --set model.pretrained=models/champion), or from a copy outside"
         )
     if params.model.pretrained not in PUBLISHED and not project.resolve(params.model.pretrained).exists():
         raise UserError(

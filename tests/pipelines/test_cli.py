@@ -257,6 +257,8 @@ def test_predict_takes_a_folder_and_says_which_model_without_noise(finished, tmp
         (["data.annotations=/nope.json"], "data.annotations is /nope.json, which does not exist"),
         (["model.pretrained=nope.h5"], "model.pretrained is .*nope.h5, which does not exist"),
         (["model.pretrained=models/checkpoint"], "which the run itself replaces"),
+        (["train.teacher=models/checkpoint"], "which the run itself replaces"),
+        (["train.teacher=nowhere"], "which is not a folder"),
         (["data.root=.", "train.steps=0"], "train.steps"),
     ],
 )
