@@ -3,8 +3,8 @@
     python benchmarks/in_use.py MODEL [SECONDS]
 
 MODEL is what `plates predict --model` takes; the service is under load for SECONDS (default 600). Targets: 25 frames a
-second; 8 ms for one photograph alone; 90% of the rate at which the model itself answers the same JPEGs in batches of 8;
-no error but for the bad requests; memory that does not grow.
+second; 8 ms for one photograph alone; 90% of the rate at which the model itself, before and after, answers the same
+JPEGs in batches of 8; no error but for the bad requests; memory that does not grow.
 """
 
 import http.client
@@ -32,6 +32,7 @@ from plates.hide.video import hide_video
 
 CLIENTS, BATCH = 32, 8
 BAD_EVERY = 20
+READINGS = 20
 FRAMES, RATE = 250, 25
 HEIGHT, WIDTH = 1080, 1920
 PORT = 8765
@@ -50,13 +51,16 @@ def main(model: str, seconds: float = 600) -> None:
         pictures = [file.read_bytes() for file in files]
         single = one_at_a_time(model, pictures)
         print(f"alone: {1000 * single['seconds']:.1f} ms, {1000 * single['cpu_seconds']:.1f} CPU ms")
-        alone = own_rate(model, pictures)
+        before = own_rate(model, pictures)
         service, memory = under_load(model, pictures, seconds)
-    figures = service.figures(seconds) | {"own_per_second": alone, **memory}
+        again = own_rate(model, pictures)
+    own = (before + again) / 2
+    figures = service.figures(seconds) | {"own_before": before, "own_after": again, "mib": memory}
     print(
-        f"serve: {figures['per_second']:.1f} photographs/s, {figures['per_second'] / alone:.0%} of the model's own "
-        f"{alone:.1f}; median {figures['median_ms']:.0f} ms, p99 {figures['p99_ms']:.0f} ms\n"
-        f"{service.answers}; wrong: {service.wrong}; MiB: {memory}"
+        f"serve: {figures['per_second']:.1f} photographs/s, {figures['per_second'] / own:.0%} of the model's own "
+        f"{own:.1f} ({before:.1f} before, {again:.1f} after); median {figures['median_ms']:.0f} ms, "
+        f"p99 {figures['p99_ms']:.0f} ms\n"
+        f"{service.answers}; wrong: {service.wrong}; MiB: {' '.join(f'{mib:.0f}' for mib in memory)}"
     )
     hide = {"frames_per_second": hidden.frames / took, "plates": hidden.plates}
     save("in_use", {"hide": hide, "alone": single, "serve": figures})
@@ -113,24 +117,24 @@ class Answers:
         return {"per_second": rate, "median_ms": median, "p99_ms": p99, "wrong": float(self.wrong.total())}
 
 
-def under_load(model: str, pictures: list[bytes], seconds: float) -> tuple[Answers, dict[str, float]]:
-    """What the clients got, and the service's memory after the first tenth of the time and at its end."""
+def under_load(model: str, pictures: list[bytes], seconds: float) -> tuple[Answers, list[float]]:
+    """What the clients got, and the service's memory in MiB, `READINGS` times."""
     command = [sys.executable, "-m", "pipelines.cli", "serve", "--model", model, "--port", str(PORT)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ)
     try:
         while ask(http.client.HTTPConnection("127.0.0.1", PORT), "GET", "/healthz") != 200:
             assert process.poll() is None, f"{' '.join(command)} ended"
             time.sleep(0.2)
-        found, memory = Answers(), {}
+        found, memory, resident = Answers(), [], psutil.Process(process.pid).memory_info
         ends = time.perf_counter() + seconds
         threads = [threading.Thread(target=client, args=(pictures[n:], ends, found)) for n in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        time.sleep(seconds / 10)
-        memory["mib_early"] = psutil.Process(process.pid).memory_info().rss / 2**20
+        for _ in range(READINGS):
+            time.sleep(seconds / READINGS)
+            memory.append(resident().rss / 2**20)
         for thread in threads:
             thread.join()
-        memory["mib_late"] = psutil.Process(process.pid).memory_info().rss / 2**20
     finally:
         process.terminate()
         process.wait(60)

@@ -9,7 +9,7 @@ import platform
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def machine() -> str:
     )
 
 
-def save(name: str, figures: dict[str, dict[str, float]]) -> None:
+def save(name: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes `results/NAME.json`: the figures, the machine, its load averages before and after, and the folder used."""
     after = [round(load, 2) for load in os.getloadavg()]
     write_json(

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,10 @@ from plates.serve.service import Service, Source
 
 LOOK = 2.0
 """Seconds between two looks for a new model."""
+LEARN = 10
+"""Training photographs that the model answers at each look, so that requests hardly wait for them."""
+WRITE = 15
+"""Looks between two writings of what was seen."""
 GONE = 499
 """The status, nginx's, of a request whose client went away before it had sent it."""
 STREAM = "application/octet-stream"
@@ -69,20 +74,26 @@ def create(
             seen.note(result, prepared)
 
     service = Service(source, options, ran)
+    training = of_training(service.model, learnt())
 
     def look() -> None:
+        nonlocal training
         if service.follow():
             metrics.swaps.inc()
             seen.forget()
-        if seen.training is None:
-            seen.training = of_training(service.model, learnt())
+            training = of_training(service.model, learnt())
+        seen.learn(islice(training, LEARN))
+
+    def write() -> None:
         if scratch:
             seen.write(scratch, service.identity)
 
     async def follow() -> None:
-        while True:
+        for looks in count(1):
             await asyncio.sleep(LOOK)
             await asyncio.to_thread(look)
+            if looks % WRITE == 0:
+                await asyncio.to_thread(write)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -90,6 +101,7 @@ def create(
         yield
         following.cancel()
         await asyncio.to_thread(service.close)
+        write()
 
     async def allowed(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

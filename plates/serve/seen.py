@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,8 @@ def figures(result: Result, prepared: Prepared) -> Row:
     return score, height, float(prepared.pixels[: rows or 1 : EVERY, : columns or 1 : EVERY].mean())
 
 
-def of_training(model: Model, jpegs: Iterable[bytes]) -> pd.DataFrame:
-    """`figures` of training photographs, one row each; those that cannot be read are left out."""
-    rows = []
+def of_training(model: Model, jpegs: Iterable[bytes]) -> Iterator[Row]:
+    """`figures` of training photographs; those that cannot be read are left out."""
     for jpeg in jpegs:
         try:
             picture = Picture(jpeg, "photograph")
@@ -57,15 +56,14 @@ def of_training(model: Model, jpegs: Iterable[bytes]) -> pd.DataFrame:
         except UserError:
             continue
         (result,) = model.answers([(picture, prepared)], model.threshold())
-        rows.append(figures(result, prepared))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        yield figures(result, prepared)
 
 
 class Seen:
-    """The newest photographs, as numbers; `training` is what they are compared with, if known."""
+    """The newest photographs, as numbers, and those of training that they are compared with."""
 
     def __init__(self) -> None:
-        self.training: pd.DataFrame | None = None
+        self._training: list[Row] = []
         self._rows: deque[Row] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
         self._written: dict[str, Any] = {}
@@ -76,16 +74,20 @@ class Seen:
         with self._lock:
             self._rows.append(row)
 
+    def learn(self, training: Iterable[Row]) -> None:
+        """Adds figures of training photographs."""
+        self._training.extend(training)
+
     def forget(self) -> None:
         """Starts over: another model has different scores."""
         with self._lock:
             self._rows.clear()
-        self.training = None
+        self._training.clear()
 
     def table(self) -> pd.DataFrame:
         """A row per photograph."""
         with self._lock:
-            return pd.DataFrame(list(self._rows), columns=list(COLUMNS), dtype=float)
+            return _table(list(self._rows))
 
     def summary(self) -> dict[str, Any]:
         """Ready for JSON: how many, the share of empties, the quartiles of each figure, and drift in words."""
@@ -96,7 +98,7 @@ class Seen:
         for name in COLUMNS:
             if len(known := seen[name].dropna()):
                 said[name] = np.quantile(known, [0.25, 0.5, 0.75]).round(3).tolist()
-        return said | {"drift": drift(self.training, seen)}
+        return said | {"drift": drift(_table(list(self._training)), seen)}
 
     def write(self, folder: Path, model: str) -> None:
         """Writes the summary for the check on the champion, if it has changed since the last time."""
@@ -106,9 +108,9 @@ class Seen:
             self._written = content
 
 
-def drift(training: pd.DataFrame | None, seen: pd.DataFrame) -> list[str] | None:
+def drift(training: pd.DataFrame, seen: pd.DataFrame) -> list[str] | None:
     """What is unlike training, a sentence each; None if too little is known of either."""
-    if training is None or min(len(training), len(seen)) < ENOUGH:
+    if min(len(training), len(seen)) < ENOUGH:
         return None
     shifts = compare(training, seen, columns=COLUMNS)
     said = [
@@ -120,3 +122,7 @@ def drift(training: pd.DataFrame | None, seen: pd.DataFrame) -> list[str] | None
     if abs(empty - before) > noise:
         said.append(f"photographs without a plate: {empty:.0%} here, {before:.0%} in training")
     return said
+
+
+def _table(rows: list[Row]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=float)

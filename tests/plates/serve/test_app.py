@@ -2,12 +2,14 @@
 
 import base64
 import io
+import json
 import os
 import socket
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from plates.predict.picture import Picture
 from plates.serve import app as service
 from plates.serve import batches
 from plates.serve.options import Options
+from plates.serve.seen import FILE
 
 Boxes = dict[Path, tuple[float, float, float, float]]
 JPEG = {"content-type": "image/jpeg"}
@@ -290,6 +293,22 @@ def test_the_new_champion_takes_over_without_a_lost_request(
         time.sleep(0.3)
         said = client.get("/metadata").json()
         assert (said["model"], said["trouble"]) == ("second", "the model is damaged")
+
+
+def test_what_is_seen_is_compared_with_training_and_kept(
+    model: plates.Model, photographs: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LOOK", 0.05)
+    learnt = list(islice(cycle(photographs), 120))
+    made = service.create(lambda: ("first", lambda: model), Options(), learnt=lambda: learnt, scratch=tmp_path)
+    with TestClient(made, base_url="http://127.0.0.1") as client:
+        for content in learnt:
+            assert client.post("/predict", content=content, headers=JPEG).status_code == 200
+        until = time.monotonic() + 60
+        while client.get("/metadata").json()["seen"]["drift"] is None and time.monotonic() < until:
+            time.sleep(0.05)
+    said = json.loads((tmp_path / FILE).read_text())
+    assert (said["model"], said["photographs"], said["drift"]) == ("first", len(learnt), [])
 
 
 def in_parallel(client: TestClient, content: bytes, count: int) -> list[int]:
