@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from measure import save
 
+from pipelines import repro
+
 HERE = Path(__file__).resolve().parent
 NEEDS = (
     *("tensorflow-cpu==2.15.*", "tensorflow-hub", "tf_keras<2.16", "neural-structured-learning", "numpy<2"),
@@ -88,11 +90,13 @@ def environment(folder: Path) -> Path:
     return python
 
 
-def measured(command: list[Any], folder: Path, case: tuple[str, list[Any], int]) -> dict[str, float]:
+def measured(
+    command: list[Any], folder: Path, variables: dict[str, str], case: tuple[str, list[Any], int]
+) -> dict[str, float]:
     """What a process prints of a case."""
     kind, arguments, count = case
     asked = json.dumps({"kind": kind, "arguments": arguments, "count": count})
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(folder)}
+    quiet = {**variables, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(folder)}
     done = subprocess.run([*command, asked], cwd=folder, env=quiet, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"error: {command[-1]} ended with exit code {done.returncode}:\n{done.stderr[-2000:]}")
@@ -112,8 +116,8 @@ def main() -> None:
         parser.error(f"no google/automl at {given.automl}: efficientdet/tf2/train_lib.py is missing")
     if unknown := [name for name in given.cases if name not in CASES]:
         parser.error(f"no case {unknown[0]!r}; there are {', '.join(CASES)}")
-    theirs = [environment(given.environment), "-P", HERE / "_automl.py"], reference
-    ours = [sys.executable, HERE / "against_automl.py", "--ours"], HERE.parent
+    theirs = [environment(given.environment), "-P", HERE / "_automl.py"], reference, dict(os.environ)
+    ours = [sys.executable, HERE / "against_automl.py", "--ours"], HERE.parent, repro.environment()
     rows: dict[str, dict[str, float]] = {}
     print(f"{'':30} {'ours, ms':>9} {'CPU ms':>8} {'theirs, ms':>11} {'CPU ms':>8} {'times':>6} {'of CPU':>7}")
     for name in given.cases:

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from measure import least, machine, measured
 
+from pipelines.repro import environment
 from plates.files import write_json
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.update(environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"})
 STEPS, REPEATS = 8, 5
 CASES = {
     "tiny 240x384, batch 8": ("efficientdet-tiny", "240x384", 8, 1, None),

@@ -1,6 +1,7 @@
 """What is said of a run through DVC: what came from its cache, and what stopped it; nothing else."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -8,9 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.repro import interruptible
+from pipelines.repro import environment, interruptible
 
 STAGES = "stages: {a: {cmd: '%s', deps: [knob], outs: [made]}}\n"
+
+
+HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+ALLOCATE = """
+import ctypes
+held = ctypes.create_string_buffer(64 * 2**20)
+ctypes.memset(held, 1, len(held))
+print(next(line for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")).split()[1])
+"""
 
 
 def git(root: Path, *words: str) -> None:
@@ -70,3 +80,19 @@ def test_sigint_ends_what_a_script_s_background_job_started() -> None:
         signal.signal(signal.SIGINT, usual)
     process.send_signal(signal.SIGINT)
     assert process.wait() == -signal.SIGINT
+
+
+@pytest.mark.skipif(
+    not HUGE.is_file() or "[never]" in HUGE.read_text() or platform.libc_ver() < ("glibc", "2.35"),
+    reason="Linux gives no huge pages here, or glibc cannot ask for them",
+)
+def test_what_a_run_starts_has_huge_pages_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def huge_kib() -> int:
+        done = subprocess.run([sys.executable, "-c", ALLOCATE], env=environment(), capture_output=True, check=True)
+        return int(done.stdout)
+
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert huge_kib() >= 32 * 2**10
+    if "[madvise]" in HUGE.read_text():
+        monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
+        assert huge_kib() == 0
