@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from plates.efficientdet.model.backbone_tables import Backbone, Stage
-from plates.efficientdet.model.layers import Conv2D, DepthwiseConv2D, Part, Style
+from plates.efficientdet.model.layers import Composite, Conv2D, DepthwiseConv2D, Part, Style
 
 # google/automl: normal with a variance of 2 / fan_out.
 KERNEL_INITIALIZER = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -40,7 +40,7 @@ def convolution(filters: int, kernel: int, stride: int, name: str, *, bias: bool
     )
 
 
-class SqueezeExcite(keras.layers.Layer):
+class SqueezeExcite(Composite):
     """Gates each channel by its mean over the picture (Hu et al., 2018)."""
 
     def __init__(self, filters: int, reduced: int, style: Style, name: str) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-import keras
 from keras import ops
 
-from plates.efficientdet.model.layers import Conv2D, Part, Style
+from plates.efficientdet.model.layers import Composite, Conv2D, Part, Style
 
 
 def cell_nodes(num_levels: int) -> list[tuple[int, tuple[int, ...]]]:
@@ -54,7 +53,7 @@ def resize(x: Any, size: tuple[int, int]) -> Any:
     return downsample(x, size) if height >= size[0] and width >= size[1] else upsample(x, size)
 
 
-class Project(keras.layers.Layer):
+class Project(Composite):
     """A 1x1 convolution to the pyramid's width, and batch norm."""
 
     def __init__(self, filters: int, style: Style, name: str) -> None:
@@ -66,7 +65,7 @@ class Project(keras.layers.Layer):
         return self.bn(self.conv(x), training=training)
 
 
-class Node(keras.layers.Layer):
+class Node(Composite):
     """Adds up its inputs with learned weights, then activation, 3x3 convolution, batch norm (no activation after).
 
     An input of another width than the pyramid's (the backbone's, in the first cell) has its own 1x1 convolution.
@@ -125,7 +124,7 @@ class Node(keras.layers.Layer):
         return self.after(self.style.activate(fused, training), training=training)
 
 
-class Combine(keras.layers.Layer):
+class Combine(Composite):
     """The convolution and batch norm after a node's sum."""
 
     def __init__(self, filters: int, style: Style, name: str) -> None:

@@ -131,7 +131,14 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return super().call(inputs)
 
 
-class Part(keras.layers.Layer):
+class Composite(keras.layers.Layer):
+    """A layer of layers. Those are built when the first call reaches them: Keras would trace one more call for it."""
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+
+
+class Part(Composite):
     """A part of the network that can forget its activations and compute them again in the backward pass.
 
     Subclasses define `forward(inputs, training)`. Recomputed, it runs as a pure function of its variables, so that
