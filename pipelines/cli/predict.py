@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from plates.efficientdet.inference.runtimes import Kind
 
-Form = Literal["jsonl", "csv", "coco", "yolo"]
+Form = Literal["jsonl", "csv", "coco", "yolo", "yolo-obb"]
 ModelName = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +45,9 @@ def predict(
     model: ModelName = None,
     score: Score = None,
     format: Annotated[Form, typer.Option(help="Output format.")] = "jsonl",
-    to: Annotated[Path | None, typer.Option(help="File to write, a folder for yolo; default: standard output.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="File to write, a folder for yolo, yolo-obb; default: standard output.")
+    ] = None,
     draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the boxes drawn.")] = None,
     crops: Annotated[Path | None, typer.Option(help="Folder for the detections, cut out.")] = None,
     urls: Urls = False,
@@ -59,8 +61,9 @@ def predict(
     from plates.predict.load import load
     from plates.predict.sources import expand, others
 
-    if format == "yolo" and not to:
-        raise UserError("yolo is a folder of files: plates predict --format yolo --to FOLDER")
+    in_folder = format in ("yolo", "yolo-obb")
+    if in_folder and not to:
+        raise UserError(f"{format} is a folder of files: plates predict --format {format} --to FOLDER")
     located = locate(model, trust)
     for folder, count in others(images).items():
         note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} skipped")
@@ -72,11 +75,11 @@ def predict(
         raise UserError(f"no picture to predict on: {len(failed):,} cannot be opened, each named above")
     detector = load(*located)
     answers = detector.stream(chain([first], pictures), score=parsed_score(score), on_error=complaining)
-    with _writing(None if format in ("coco", "yolo") else to) as stream:
+    with _writing(None if format == "coco" or in_folder else to) as stream:
         if format == "coco":
             answers = formats.coco(answers, to, detector.label_map, stream)
-        elif format == "yolo":
-            answers = formats.yolo(answers, cast(Path, to), detector.label_map)
+        elif in_folder:
+            answers = formats.yolo(answers, cast(Path, to), detector.label_map, obb=format == "yolo-obb")
         else:
             answers = (formats.table if format == "csv" else formats.jsonl)(answers, stream)
         drawn, cut = formats.Names(draw or Path()), formats.Names(crops or Path())

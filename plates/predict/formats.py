@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from plates.columns import BOX
+import numpy as np
+
+from plates.columns import BOX, CORNERS
 from plates.errors import UserError
 from plates.files import atomic, write_json
 from plates.predict.result import Result
 
-Form = Literal["jsonl", "csv", "coco", "yolo"]
+Form = Literal["jsonl", "csv", "coco", "yolo", "yolo-obb"]
 COLUMNS = ("image", "class", "name", "score", *BOX)
 
 
@@ -25,12 +28,20 @@ def jsonl(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
 
 
 def table(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
-    """Writes a row of CSV for each detection as its result passes by; a picture without any has a row with its name."""
-    writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    """Writes a row of CSV for each detection as its result passes by; a picture without any has a row with its name.
+
+    The columns are `COLUMNS` and, if the model finds corners, `CORNERS`.
+    """
+    results = iter(results)
+    first = list(islice(results, 1))
+    columns = (*COLUMNS, *CORNERS) if first and first[0].corners is not None else COLUMNS
+    writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for result in results:
-        found = result.to_dict()
-        writer.writerows({"image": result.source} | row for row in found.get("detections") or [{}])
+    for result in chain(first, results):
+        rows = result.to_dict().get("detections") or [{}]
+        writer.writerows(
+            {"image": result.source, **row, **dict(zip(CORNERS, row.get("corners", ()), strict=False))} for row in rows
+        )
         stream.flush()
         yield result
 
@@ -65,27 +76,46 @@ def coco(results: Iterable[Result], file: Path | None, label_map: dict[int, str]
         stream.write("\n")
 
 
-def yolo(results: Iterable[Result], folder: Path, label_map: dict[int, str]) -> Iterator[Result]:
-    """Writes a text file for each picture as it passes by: class from 0, centre, size (shares of the picture), score.
+def yolo(results: Iterable[Result], folder: Path, label_map: dict[int, str], obb: bool = False) -> Iterator[Result]:
+    """Writes a text file for each picture as it passes by: class from 0, centre and size, score.
 
-    `classes.txt` has the names of the classes in their order.
+    With `obb` the four corners take the place of centre and size, as in Ultralytics' OBB format; those outside the
+    picture are moved to its edge. All are shares of the picture. `classes.txt` has the names of the classes in their
+    order.
+
+    Raises:
+        UserError: corners are asked for, but the model finds none.
     """
     ids = {label: index for index, label in enumerate(sorted(label_map))}
     names = Names(folder)
     with atomic(folder / "classes.txt") as temporary:
         temporary.write_text("".join(f"{label_map[label]}\n" for label in ids), encoding="utf-8")
     for result in results:
-        boxes = result.normalized
-        centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+        places = _outlines(result) if obb else _centres_and_sides(result)
         lines = [
-            f"{ids[label]} {x:.6f} {y:.6f} {width:.6f} {height:.6f} {score:.3f}\n"
-            for label, (x, y), (width, height), score in zip(
-                result.classes.tolist(), centres, sides, result.scores, strict=True
-            )
+            f"{ids[label]} {' '.join(f'{share:.6f}' for share in place)} {score:.3f}\n"
+            for label, place, score in zip(result.classes.tolist(), places, result.scores, strict=True)
         ]
         with atomic(names.path(result.source, ".txt")) as temporary:
             temporary.write_text("".join(lines), encoding="utf-8")
         yield result
+
+
+def _centres_and_sides(result: Result) -> np.ndarray:
+    """Shares [n, 4] of the picture: x and y of the boxes' centres, width, height."""
+    low, high = np.split(result.normalized, 2, axis=1)
+    return np.concatenate([(low + high) / 2, high - low], axis=1)
+
+
+def _outlines(result: Result) -> np.ndarray:
+    """Shares [n, 8] of the picture: x and y of the corners."""
+    if result.corners is None:
+        raise UserError(
+            "the model finds no corners: predict with --format yolo, or train one that does with "
+            "--set model.heads=object_detection,corners"
+        )
+    size = np.array([result.picture.width, result.picture.height])
+    return (result.corners / size).clip(0, 1).reshape(-1, 8)
 
 
 class Names:

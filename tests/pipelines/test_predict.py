@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 
 Plates = Callable[..., tuple[int, str, str]]
 Boxes = dict[Path, tuple[float, float, float, float]]
@@ -44,6 +45,7 @@ def test_a_folder_is_answered_in_every_form(street: Path, exported: Path, plates
     rows = list(csv.DictReader(io.StringIO(out)))
     assert {row["image"] for row in rows} == set(sources)
     assert float(rows[0]["xmin"]) == best["xmin"]
+    assert [float(rows[0][column]) for column in CORNERS] == best["corners"]
 
     plates("predict", f"{street}/*.jpg", "--model", str(exported), "--format", "coco", "--to", "coco.json")
     coco = json.loads(Path("coco.json").read_text())
@@ -56,6 +58,11 @@ def test_a_folder_is_answered_in_every_form(street: Path, exported: Path, plates
     assert number == 0
     assert 192 * (x - width / 2) == pytest.approx(best["xmin"], abs=0.1)
     assert 192 * (y + height / 2) == pytest.approx(best["ymax"], abs=0.1)
+
+    plates("predict", str(street), "--model", str(exported), "--format", "yolo-obb", "--to", "outlines")
+    number, *outline, _ = map(float, Path("outlines/a.txt").read_text().splitlines()[0].split())
+    assert number == 0
+    assert [192 * share for share in outline] == pytest.approx(np.clip(best["corners"], 0, 192), abs=0.1)
 
 
 def test_names_come_from_standard_input_and_pictures_are_drawn_and_cut(
