@@ -115,13 +115,17 @@ def _detections(truth: pd.DataFrame, random: np.random.Generator) -> pd.DataFram
     scores[:, 1:OF_THE_PLATE] *= 0.3  # as soft NMS leaves them
     order = np.argsort(-scores, axis=1)
     taken = np.take_along_axis(corners, order[..., None], axis=1).reshape(-1, 4).astype(np.float32)
-    return pd.DataFrame(taken, columns=BOX).assign(
-        image_id=np.repeat(truth["image_id"].to_numpy(), DETECTIONS),
-        path=np.repeat(truth["path"].to_numpy(), DETECTIONS),
-        subset=np.repeat(truth["subset"].to_numpy(), DETECTIONS),
-        score=np.take_along_axis(scores, order, axis=1).ravel().astype(np.float32),
-        **{"class": 1},
-    )[SCHEMA.names]
+    return (
+        pd.DataFrame(taken, columns=BOX)
+        .assign(
+            image_id=np.repeat(truth["image_id"].to_numpy(), DETECTIONS),
+            path=np.repeat(truth["path"].to_numpy(), DETECTIONS),
+            subset=np.repeat(truth["subset"].to_numpy(), DETECTIONS),
+            score=np.take_along_axis(scores, order, axis=1).ravel().astype(np.float32),
+            **{"class": 1},
+        )
+        .reindex(columns=SCHEMA.names)
+    )
 
 
 if __name__ == "__main__":

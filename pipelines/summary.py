@@ -92,7 +92,12 @@ def _figures(project: Project, metrics: Mapping[str, Any]) -> Table:
     rejected = len(pd.read_parquet(project.path("data/rejected.parquet"), columns=["path"]))
     table = Table(title=f"{project.params.model.name} on {metrics['images']:,} {metrics['split']} photographs")
     known = measured(metrics)
-    titles = {"ccpd_score": "CCPD score", "mask_iou": "mask IoU"}
+    titles = {
+        "ccpd_score": "CCPD score",
+        "mask_iou": "mask IoU",
+        "corner_iou": "corner IoU",
+        "corner_error_px": "corner error (px)",
+    }
     for column in ("images", "rejected", *(titles.get(name, name) for name in known)):
         table.add_column(column, justify="right")
     table.add_row(f"{len(splits):,}", f"{rejected:,}", *(f"{value:.3f}" for value in known.values()))

@@ -6,7 +6,7 @@ from pipelines.cli.app import app, note, print_columns
 from plates.metrics import METRICS
 from plates.settings.project import Project
 
-FEWER = ("made", "ccpd_score", "mAP75", "mAP50")
+FEWER = ("made", "ccpd_score", "mAP75", "corner_error_px", "corner_iou", "mAP50")
 """Columns to leave out in a narrow terminal, before settings."""
 
 

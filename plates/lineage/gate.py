@@ -61,7 +61,7 @@ def decide(
         agrees: whether the export gives the checkpoint's numbers.
 
     Raises:
-        UserError: the challenger was not measured by that figure, such as mAP without a detection head.
+        UserError: one of them was not measured by that figure, such as mAP without a detection head.
     """
     if not agrees:
         return Decision(False, "the exported model does not give the checkpoint's numbers")
@@ -70,6 +70,11 @@ def decide(
             True, f"{rule.metric} {figure(challenger, rule.metric):.3f}; the first model in service"
         )
     rows = evidence(paired, rule.metric)
+    if rows.empty:
+        raise UserError(
+            f"gate.metric is {rule.metric}, by which {best}, the best model in service, was not measured. To put the "
+            "new one in service: plates promote ID --because 'another figure' (plates lineage lists the ids)"
+        )
     whole = rows.iloc[0]
     against = (
         f"{rule.metric} {whole['second']:.3f} against {whole['first']:.3f} of {best} on the same {whole['images']:,} "

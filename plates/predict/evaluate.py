@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from plates.ccpd.table import ClassBy, label_map, parse_labels
 from plates.coco.convert import from_coco
-from plates.columns import BOX
+from plates.columns import CORNERS
 from plates.efficientdet.evaluation import report
 from plates.errors import UserError
 from plates.photographs.convert import as_they_are
@@ -25,7 +25,7 @@ from plates.predict.model import BATCH, Model
 from plates.predict.picture import Picture
 from plates.predict.sources import OnError
 from plates.scoring import drawn
-from plates.scoring.detections import SCHEMA, Found
+from plates.scoring.detections import SCHEMA, TO_MATCH, Found
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
 from plates.scoring.truth import identity
@@ -125,11 +125,13 @@ def evaluate(
     found = detections_in(model, ids, batch=batch, progress=progress, on_error=note)
     truth = truth[~truth["path"].isin(left_out)].reset_index(drop=True)
     places = truth[["image_id", "path", "subset"]].drop_duplicates("image_id")
-    detections = found.merge(places, on="image_id", validate="many_to_one")[SCHEMA.names]
+    detections = found.merge(places, on="image_id", validate="many_to_one")
+    corners = CORNERS[0] in found
+    detections = detections.reindex(columns=SCHEMA.names)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "detections.parquet"
         pq.write_table(pa.Table.from_pandas(detections, schema=SCHEMA, preserve_index=False), file)
-        figures, boxes = scores(Found(file, None, model.label_map, model.image_size), truth, most)
+        figures, boxes = scores(Found(file, None, model.label_map, model.image_size, corners), truth, most)
         if boxes:
             matches = boxes.tally.matches
             figures |= {
@@ -151,6 +153,8 @@ def detections_in(
 ) -> pd.DataFrame:
     """All that a model finds, at any score: image_id, class, score and the box in pixels of the upright picture.
 
+    Also the corners, if the model has them.
+
     Args:
         model: any.
         pictures: file to image id.
@@ -170,7 +174,8 @@ def detections_in(
             f"none of the {len(pictures):,} photographs can be read, such as {next(iter(pictures), 'none')}. Restore "
             "them, or scan the folder again: plates run"
         )
-    return pd.concat(found, ignore_index=True)[["image_id", "class", "score", *BOX]]
+    table = pd.concat(found, ignore_index=True)
+    return table[[*TO_MATCH, *(column for column in CORNERS if column in table)]]
 
 
 def cautions(called: str, names: Sequence[str], found: pd.DataFrame, truth: pd.DataFrame) -> Iterator[str]:

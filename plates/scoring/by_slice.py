@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from plates.efficientdet.evaluation.bootstrap import Draws, interval
-from plates.scoring.tally import FIGURES, Tally, known
+from plates.scoring.tally import Tally, known
 
 WHOLE = "all"
 FEWEST = 10  # groups of photographs, under which their draws say nothing about a slice
@@ -25,7 +25,7 @@ def by_slice(tally: Tally, slices: pd.DataFrame, draws: Draws) -> pd.DataFrame:
         draws: of the same photographs.
 
     Returns:
-        A row per slice, the whole first: dimension, slice, images, `FIGURES`, `low` and `high` of the mAP (95% of the
+        A row per slice, the whole first: dimension, slice, images, the figures, `low` and `high` of the mAP (95% of the
         draws; null of under `FEWEST` groups), and `worse`: whether the mAP is below the whole's by more than chance,
         allowing for the number of slices that were looked at (Bonferroni).
     """
@@ -53,9 +53,9 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws, fewe
         fewest: groups of photographs; slices with fewer are left out.
 
     Returns:
-        A row per slice (the whole first) and figure: dimension, slice, images, groups (of photographs that are drawn
-        together), figure, first, second, difference (second - first), and `low` and `high`, which 95% of the draws of
-        the difference are between; null if a slice has nothing to score, or under `FEWEST` groups.
+        A row per slice (the whole first) and figure that both have: dimension, slice, images, groups (of photographs
+        that are drawn together), figure, first, second, difference (second - first), and `low` and `high`, which 95%
+        of the draws of the difference are between; null if a slice has nothing to score, or under `FEWEST` groups.
     """
     rows = []
     for dimension, name, keep in _parts(slices):
@@ -64,7 +64,7 @@ def paired(first: Tally, second: Tally, slices: pd.DataFrame, draws: Draws, fewe
             continue
         where = {"dimension": dimension, "slice": name, "images": keep.sum(), "groups": groups}
         old, new = (tally.draws(draws, keep) for tally in (first, second))
-        for figure in FIGURES:
+        for figure in (name for name in old if name in new):
             between = interval(new[figure] - old[figure], groups) if groups >= FEWEST else None
             rows.append(
                 {

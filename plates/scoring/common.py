@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.evaluation.bootstrap import DRAWS, Draws
 from plates.scoring.by_slice import paired
-from plates.scoring.detections import TO_MATCH, parts
+from plates.scoring.detections import TO_SCORE, parts
 from plates.scoring.tally import Tally, groups
 
-COLUMNS = ["path", "subset", "class", "plate", *BOX]
+COLUMNS = ["path", "subset", "class", "plate", *BOX, *CORNERS]
 """Of `data/boxes.parquet`: what is needed here."""
 
 
@@ -51,6 +51,6 @@ def on_common(
 
 def _renumbered(file: Path, image_ids: pd.Series) -> Iterator[pd.DataFrame]:
     """The detections on photographs in `image_ids` (by path), under these ids."""
-    for table in parts(file, (*TO_MATCH, "path")):
+    for table in parts(file, (*TO_SCORE, "path")):
         kept = table[table["path"].isin(image_ids.index)]
         yield kept.assign(image_id=kept["path"].astype(object).map(image_ids)).drop(columns="path")

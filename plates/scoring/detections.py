@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.files import atomic
 from plates.settings.project import Project
 
@@ -21,10 +21,13 @@ SCHEMA = pa.schema(
         ("subset", WORDS),
         ("class", pa.int32()),
         ("score", pa.float32()),
-        *((side, pa.float32()) for side in BOX),
+        *((side, pa.float32()) for side in (*BOX, *CORNERS)),
     ]
 )
+"""The corners are null if the detector finds none."""
+
 TO_MATCH = ("image_id", "class", "score", *BOX)
+TO_SCORE = (*TO_MATCH, *CORNERS)
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class Found:
         masks: IoU by class; None if it has no masks.
         label_map: class id to name.
         image_size: (height, width) of the network's input.
+        corners: whether it finds corners.
     """
 
     file: Path | None
     masks: dict[str, float] | None
     label_map: dict[int, str]
     image_size: tuple[int, int]
+    corners: bool = False
 
 
 def detections(
@@ -87,10 +92,11 @@ def detections(
             rows = rows.merge(subsets, on="image_id", how="left", validate="many_to_one")
             writer.write_table(pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False))
     masks = mask_iou(model, shards, split, batch_size) if "segmentation" in model.spec.heads else None
-    return Found(file if boxes else None, masks, model.label_map, model.spec.image_size)
+    corners = "corners" in model.spec.heads
+    return Found(file if boxes else None, masks, model.label_map, model.spec.image_size, corners)
 
 
-def parts(file: Path, columns: Sequence[str] = TO_MATCH) -> Iterator[pd.DataFrame]:
+def parts(file: Path, columns: Sequence[str] = TO_SCORE) -> Iterator[pd.DataFrame]:
     """The detections of a file, some photographs at a time, each of these whole."""
     content = pq.ParquetFile(file)
     for group in range(content.num_row_groups):

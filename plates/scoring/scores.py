@@ -1,4 +1,4 @@
-"""The figures of an evaluation: COCO's and CCPD's with their intervals, the slices, and the IoU of the masks."""
+"""The figures of an evaluation: of boxes (COCO's and CCPD's), corners and masks, their intervals, and the slices."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def scores(
         figures["mask_iou_by_class"] = found.masks
     if found.file is None:
         return figures, None
-    tally = Tally.of(parts(found.file), truth, found.label_map, max_detections)
+    tally = Tally.of(parts(found.file), truth, found.label_map, max_detections, found.corners)
+    if tally.corners is not None:
+        figures |= _of_corners(tally.corners) | {"boxes_without_corners": figures["boxes"] - len(tally.corners)}
     whole = summarize(tally.matches)
     keys = groups(plates)
     drawn = Draws.of(keys, draws)
@@ -93,6 +95,12 @@ def _of_boxes(boxes: Boxes, draws: Draws, groups: int) -> dict[str, Any]:
         "slices": _rows(boxes.slices),
         "worst_slice": worst(boxes.slices),
     }
+
+
+def _of_corners(fitted: pd.DataFrame) -> dict[str, float | None]:
+    """Mean IoU of all plates, those that were missed too; median error in pixels of those that were found."""
+    found = {"corner_iou": fitted["iou"].mean(), "corner_error_px": fitted["error"].median()}
+    return {name: None if np.isnan(value) else float(value) for name, value in found.items()}
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -223,8 +223,10 @@ class EvaluationParams(Section):
 class GateParams(Section):
     """When a challenger may replace the champion."""
 
-    metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou"] = Field(
-        "mAP", description="The score that decides. mask_iou (of the plates' masks) needs model.heads: segmentation."
+    metric: Literal["mAP", "mAP50", "mAP75", "ccpd_score", "mask_iou", "corner_iou"] = Field(
+        "mAP",
+        description="The score that decides. mask_iou (of the plates' masks) needs model.heads: segmentation; "
+        "corner_iou (of the quadrilaterals between the corners) needs corners.",
     )
     min_value: float = Field(0.05, ge=0, le=1, description="No model below this goes into service.")
     margin: float = Field(
@@ -296,6 +298,8 @@ class Params(Section):
     @model_validator(mode="after")
     def _the_gate_has_its_figure(self) -> "Params":
         by_masks = self.gate.metric == "mask_iou"
+        if self.gate.metric == "corner_iou" and "corners" not in self.model.heads:
+            raise ValueError("gate.metric corner_iou needs corners in model.heads; set gate.metric: mAP")
         if by_masks and "segmentation" not in self.model.heads:
             raise ValueError("gate.metric mask_iou needs segmentation in model.heads; set gate.metric: mAP")
         if not by_masks and "object_detection" not in self.model.heads:

@@ -42,7 +42,7 @@ def verdict(e: Evidence) -> Verdict:
 
 
 def _headline(e: Evidence) -> str:
-    names = [name for name in ("mAP", "mAP50", "mAP75", "mask_iou") if e.metrics.get(name) is not None]
+    names = [name for name in ("mAP", "mAP50", "mAP75", "mask_iou", "corner_iou") if e.metrics.get(name) is not None]
     figures = ", ".join(f"{name} {e.metrics[name]:.3f}" for name in names)
     between = (e.metrics.get("intervals") or {}).get("mAP")
     noise = f" (95%: mAP {between[0]:.3f} to {between[1]:.3f})" if between else ""

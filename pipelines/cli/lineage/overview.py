@@ -20,8 +20,8 @@ commands = typer.Typer(cls=Commands, help="Which data produced which mAP.", invo
 app.add_typer(commands, name="lineage")
 
 SPARE = (
-    *("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "raw images", "code", "steps", "model", "mAP50"),
-    "time (UTC)",
+    *("tfrecords", "images", "mAP75", "ccpd_score", "mask_iou", "corner_error_px", "corner_iou", "raw images", "code"),
+    *("steps", "model", "mAP50", "time (UTC)"),
 )
 """Columns to leave out in a narrow terminal, in this order."""
 

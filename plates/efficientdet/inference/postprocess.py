@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from plates.columns import CORNERS
 from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.inference.suppress import VOTERS
 from plates.efficientdet.model.boxes import Tensor, clip, deltas_to_corners, deltas_to_yxyx
@@ -78,9 +79,12 @@ def detect(
 
 
 def table(ids: np.ndarray, detections: dict[str, Any]) -> pd.DataFrame:
-    """The arrays of `postprocess.detect` as rows (image_id, class, score, xmin, ymin, xmax, ymax), best first."""
+    """The arrays of `postprocess.detect` as rows, best first: image_id, class, score, the box and any corners."""
     keep = np.arange(detections["scores"].shape[1]) < detections["valid_len"][:, None]
     ymin, xmin, ymax, xmax = detections["boxes"][keep].T
+    corners = {}
+    if "corners" in detections:
+        corners = dict(zip(CORNERS, detections["corners"][keep][..., ::-1].reshape(-1, 8).T, strict=True))
     return pd.DataFrame(
         {
             "image_id": np.repeat(np.asarray(ids, np.int64), keep.sum(axis=1)),
@@ -90,6 +94,7 @@ def table(ids: np.ndarray, detections: dict[str, Any]) -> pd.DataFrame:
             "ymin": ymin,
             "xmax": xmax,
             "ymax": ymax,
+            **corners,
         }
     )
 

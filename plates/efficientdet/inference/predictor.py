@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.checkpoints.saved_detector import SavedDetector
 from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.data import preprocess
@@ -89,6 +89,8 @@ class Predictor(tf.Module):
 def detect(predictor: Predictor, examples: Iterable[Example], batch_size: int = BATCH) -> pd.DataFrame:
     """Every detection in `examples` (of `tfrecords.read`): the columns of data/detections.parquet but `subset`.
 
+    The corners are NaN if the network has no such head.
+
     Raises:
         UserError: an example's picture cannot be decoded.
     """
@@ -124,7 +126,7 @@ def mask_iou(detector: SavedDetector, folder: Path, split: str, batch_size: int 
 
 def _empty() -> pd.DataFrame:
     kinds = {"image_id": "int64", "path": "str", "class": "int32", "score": "float32"}
-    sides = dict.fromkeys(BOX, "float32")
+    sides = dict.fromkeys([*BOX, *CORNERS], "float32")
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in (kinds | sides).items()})
 
 

@@ -20,7 +20,7 @@ from recorded import cached, make
 from pipelines.lineage import timeline
 from pipelines.lineage.diff import difference, write_changes
 from pipelines.lineage.page import HEIGHT, write
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.lineage.record import Record
 from plates.pages.pictures import placeholder
 from plates.scoring.detections import SCHEMA
@@ -49,7 +49,9 @@ def evaluation(project: Path, content: str, came: int, missed: set[int], offset:
     """
     numbers = pd.Series(range(20 + came))
     paths = (numbers + offset).map("{:03d}.jpg".format)
-    boxes = pd.DataFrame({"path": paths, "subset": "base", "class": "plate", "plate": paths, **PLACE})
+    boxes = pd.DataFrame(
+        {"path": paths, "subset": "base", "class": "plate", "plate": paths, **PLACE, **dict.fromkeys(CORNERS)}
+    )
     wrong = numbers.isin(missed)
     became = boxes[["path", "class", *BOX]].assign(
         sha256=numbers.map(lambda number: hashlib.sha256(jpeg(number + offset)).digest()),
@@ -70,7 +72,7 @@ def evaluation(project: Path, content: str, came: int, missed: set[int], offset:
         {
             "data/outcomes.parquet": outcomes,
             "data/boxes.parquet": parquet(boxes),
-            "data/detections.parquet": parquet(found[SCHEMA.names], SCHEMA),
+            "data/detections.parquet": parquet(found.reindex(columns=SCHEMA.names), SCHEMA),
             "models/checkpoint": {"model.json": json.dumps({"label_map": {"1": "plate"}})},
         },
         outcomes=hashlib.md5(outcomes).hexdigest(),

@@ -85,3 +85,6 @@ def test_masks_are_judged_by_their_figure_and_the_margin() -> None:
 def test_a_model_that_was_not_measured_is_not_judged() -> None:
     with pytest.raises(UserError, match="measured by mask_iou"):
         decide({"mask_iou": 0.9}, None, RULE, best=None, agrees=True)
+    by_corners = Rule("corner_iou", 0.1, 0.01)
+    with pytest.raises(UserError, match="by which record abcd, the best model in service, was not measured"):
+        decide({"corner_iou": 0.9}, pd.DataFrame([row(0.5, 0.6, 0.02)]), by_corners, best="record abcd", agrees=True)

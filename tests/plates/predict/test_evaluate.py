@@ -17,12 +17,14 @@ Boxes = dict[Path, tuple[float, float, float, float]]
 
 @pytest.fixture(scope="module")
 def annotations(toy_photographs: Boxes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """COCO's JSON of the toy's photographs."""
+    """COCO's JSON of the toy's photographs, all but the first with corners."""
     images, boxes = [], []
     for number, (file, (xmin, ymin, xmax, ymax)) in enumerate(toy_photographs.items(), 1):
         images.append({"id": number, "file_name": file.name, "width": 192, "height": 192})
         box = [xmin, ymin, xmax - xmin, ymax - ymin]
-        boxes.append({"id": number, "image_id": number, "category_id": 1, "bbox": box})
+        outline = [xmin, ymin, xmax, ymin, xmax, ymax, xmin, ymax]
+        corners = {"segmentation": [outline]} if number > 1 else {}
+        boxes.append({"id": number, "image_id": number, "category_id": 1, "bbox": box, **corners})
     file = tmp_path_factory.mktemp("labels") / "coco.json"
     categories = [{"id": 1, "name": "plate"}]
     file.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
@@ -42,7 +44,10 @@ def test_the_figures_are_those_of_a_projects_evaluation(scores: plates.Scores, t
     assert figures["thresholds"]["promise"]["threshold"] == 0.1
     assert figures["thresholds"]["promise"]["scored"]["recall"] > 0.9
     assert figures["errors"]["kinds"]
-    assert set(figures["intervals"]) >= {"mAP", "mAP50"}
+    assert set(figures["intervals"]) >= {"mAP", "mAP50", "corner_iou"}
+    assert 0.5 < figures["corner_iou"] < 1
+    assert 0 < figures["corner_error_px"] < 20
+    assert figures["boxes_without_corners"] == 1
     assert scores.left_out == {}
 
 
@@ -52,6 +57,7 @@ def test_the_report_is_one_page_with_the_worst_pictures(scores: plates.Scores, t
     assert f"on {len(scores.truth)} photographs" in page
     assert "data:image" in page
     assert "Thresholds" in page
+    assert "1 of 8 boxes have no usable corners" in page
 
 
 def test_the_example_in_the_documentation_is_true(exported: Path, toy_photographs: Boxes, annotations: Path) -> None:

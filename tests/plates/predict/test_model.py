@@ -19,6 +19,7 @@ from plates.efficientdet.inference.export import WRITERS
 from plates.efficientdet.inference.runtimes import FILES
 from plates.errors import UserError
 from plates.pages.drawing import ORANGE
+from plates.predict import formats
 from plates.predict import load as loading
 from plates.predict import model as models
 
@@ -162,6 +163,19 @@ def test_a_result_speaks_every_form(model: plates.Model, toy_photographs: Boxes)
     assert detections.data["class_name"][0] == "plate"
     fewer = result.over(0.99)
     assert len(fewer.corners) == len(fewer) <= len(result)
+
+
+def test_a_model_without_corners_has_no_columns_of_them_and_no_outlines(
+    model: plates.Model, toy_photographs: Boxes, tmp_path: Path
+) -> None:
+    (result,) = model.predict(next(iter(toy_photographs)))
+    plain = replace(result, corners=None)
+    for one, columns in ((result, (*formats.COLUMNS, *CORNERS)), (plain, formats.COLUMNS)):
+        stream = io.StringIO()
+        assert list(formats.table([one], stream)) == [one]
+        assert stream.getvalue().splitlines()[0] == ",".join(columns)
+    with pytest.raises(UserError, match="finds no corners: predict with --format yolo"):
+        list(formats.yolo([plain], tmp_path, model.label_map, obb=True))
 
 
 def test_a_result_is_drawn_cropped_and_hidden(model: plates.Model, toy_photographs: Boxes) -> None:

@@ -20,7 +20,7 @@ def boxes(count: int) -> pd.DataFrame:
     for number in range(count):
         known = {"path": f"{number:03d}.jpg", "subset": "base", "class": "plate", "plate": f"P{number}"}
         rows.append({**known, "xmin": 10.0, "ymin": 10.0, "xmax": 90.0, "ymax": 40.0})
-    return pd.DataFrame(rows)[COLUMNS]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
 def write(file: Path, rows: pd.DataFrame, ids: np.ndarray, wrong: set[int], prefix: str = "") -> Path:
@@ -28,7 +28,7 @@ def write(file: Path, rows: pd.DataFrame, ids: np.ndarray, wrong: set[int], pref
     table["class"] = 1
     for number in wrong:
         table.loc[number, BOX] = [100.0, 100.0, 150.0, 120.0]
-    pq.write_table(pa.Table.from_pandas(table[SCHEMA.names], schema=SCHEMA, preserve_index=False), file)
+    pq.write_table(pa.Table.from_pandas(table.reindex(columns=SCHEMA.names), schema=SCHEMA, preserve_index=False), file)
     return file
 
 

@@ -38,6 +38,7 @@ def test_every_knob_is_explained() -> None:
         ("data: [1, 2]", r"data: a section, with its settings below it \(plates params data\); found \[1, 2\]"),
         ("model: {heads: [segmentation]}", r"set gate\.metric: mask_iou"),
         ("gate: {metric: mask_iou}", r"needs segmentation in model\.heads"),
+        ("gate: {metric: corner_iou}", r"needs corners in model\.heads"),
         ("nms: {max_output_size: 50}", r"evaluation\.max_detections 100 is more than nms\.max_output_size 50"),
         ("- a", "must hold sections of keys and values; found a list"),
         ("a", "must hold sections of keys and values; found a single value"),
