@@ -87,9 +87,10 @@ def _lines() -> Iterator[str]:
     yield "is all photographs now. Of the last three, inverted class weights came first, a stale checkpoint second,"
     yield "and positives without weight were not named; the two rules were corrected after. Labels that are off the"
     yield "plates have four causes, by what is measured; whichever of them is named counts, so swapped coordinates"
-    yield "that are called shifted boxes are a hit. No rule was corrected on a weak or a strong case; those were run"
-    yield "that take least time. The weakly corrupted shard first stopped training with an error of TensorFlow, and"
-    yield "got its message after that."
+    yield "that are called shifted boxes are a hit. No rule was corrected on a weak or a strong case, so their tables"
+    yield "say what the rules make of cases they were not made for; a weak fault can cost so little that another"
+    yield "answer is as true. The weakly corrupted shard first stopped training with an error of TensorFlow, and got"
+    yield "its message after that."
     for strength in ("medium", "weak", "strong"):
         rows = judged(strength)
         if not rows:
