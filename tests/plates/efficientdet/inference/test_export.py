@@ -17,7 +17,7 @@ from PIL import Image
 from tensorflow.core.framework import tensor_pb2
 
 import plates
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.checkpoints import saved_detector
 from plates.efficientdet.config import ExportConfig, NmsConfig
 from plates.efficientdet.data.tfrecords.example import Example
@@ -77,7 +77,7 @@ def test_detections_are_in_pixels_of_the_original(detector, scale):
     assert score.mAP50 > 0.9
     assert found.dtypes.astype(str).to_dict() == {
         "image_id": "int64", "path": "str", "class": "int32", "score": "float32",
-        "xmin": "float32", "ymin": "float32", "xmax": "float32", "ymax": "float32",
+        **dict.fromkeys((*BOX, *CORNERS), "float32"),
     }  # fmt: skip
     assert set(found["path"]) <= {example.path for example in pictures}
 
