@@ -97,7 +97,7 @@ def test_logits_and_one_step(golden, images, model):
     expected = json.loads(str(golden["step/losses"]))
     found = {"det_loss": terms["det_loss"], "cls_loss": terms["class_loss"], "box_loss": terms["box_loss"]}
     for name, value in found.items():
-        assert float(value) == pytest.approx(expected[name], rel=1e-4)
+        assert float(value) == pytest.approx(expected[name], rel=3e-4)  # 1.5e-4 off without AVX-512
 
     decayed = [
         g + TRAIN.weight_decay * optimizer.is_decayed(v) * v.value for g, v in zip(gradients, variables, strict=True)
