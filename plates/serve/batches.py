@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from plates.efficientdet.inference.prepare import Prepared
+from plates.errors import UserError
 from plates.predict.model import Model
 from plates.predict.picture import Picture
 from plates.predict.result import Result
@@ -89,7 +90,11 @@ class Batches:
         for job in jobs:
             try:
                 ready.append((job, self.model.prepared(job.picture)))
-            except Exception as error:  # its request gets it
+            except (
+                UserError
+            ) as error:  # its request gets a copy: the frames of this one would keep the batch's pictures
+                job.found.set_exception(UserError(str(error)))
+            except Exception as error:
                 job.found.set_exception(error)
         if not ready:
             return

@@ -1,6 +1,7 @@
 """The service on a toy: right answers, right refusals, and no request lost when the model changes."""
 
 import base64
+import gc
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 import threading
 import time
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -245,6 +247,22 @@ def test_what_waits_is_answered_together(
     for (content, least), answer in zip(given, answers, strict=True):
         (expected,) = model.predict(content, score=least)
         np.testing.assert_allclose(answer.result().xyxy, expected.xyxy, atol=1e-3)
+
+
+def test_a_damaged_photograph_keeps_none_of_its_batch_in_memory(model: plates.Model, photographs: list[bytes]) -> None:
+    made = batches.Batches(model, 2, lambda batch: None)
+    pictures = [Picture(content, "it") for content in (photographs[0], photographs[1][:3000])]
+    kept = [weakref.ref(picture) for picture in pictures]
+    gc.disable()
+    try:
+        answers = [made.submit(picture, 0.1) for picture in pictures]
+        del pictures
+        assert isinstance(answers[1].exception(), UserError)
+        del answers
+        made.close()
+        assert [picture() for picture in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("cores", "shared"), [(1, (1, 1)), (2, (2, 1)), (12, (8, 1)), (64, (8, 8))])
