@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -82,7 +82,8 @@ def create(
             metrics.swaps.inc()
             seen.forget()
             training = of_training(service.model, learnt())
-        seen.learn(islice(training, LEARN))
+        with suppress(OSError, UserError):  # a run is replacing the photographs: those known so far do
+            seen.learn(islice(training, LEARN))
 
     def write() -> None:
         if scratch:

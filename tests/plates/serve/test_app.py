@@ -10,9 +10,10 @@ import threading
 import time
 import urllib.request
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from plates.predict.picture import Picture
 from plates.serve import app as service
 from plates.serve import batches
 from plates.serve.options import Options
-from plates.serve.seen import FILE
+from plates.serve.seen import ENOUGH, FILE
 
 Boxes = dict[Path, tuple[float, float, float, float]]
 JPEG = {"content-type": "image/jpeg"}
@@ -317,16 +318,31 @@ def test_what_is_seen_is_compared_with_training_and_kept(
     model: plates.Model, photographs: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "LOOK", 0.05)
-    learnt = list(islice(cycle(photographs), 120))
-    made = service.create(lambda: ("first", lambda: model), Options(), learnt=lambda: learnt, scratch=tmp_path)
+    given = list(islice(cycle(photographs), ENOUGH))
+    now = ["first"]
+
+    def learnt() -> Iterator[bytes]:
+        yield from given
+        raise UserError("the shard is gone")
+
+    made = service.create(lambda: (now[0], lambda: model), Options(), learnt=learnt, scratch=tmp_path)
     with TestClient(made, base_url="http://127.0.0.1") as client:
-        for content in learnt:
+
+        def waited(told: Callable[[dict[str, Any]], bool]) -> bool:
+            until = time.monotonic() + 60
+            while not told(client.get("/metadata").json()) and time.monotonic() < until:
+                time.sleep(0.05)
+            return told(client.get("/metadata").json())
+
+        for content in given:
             assert client.post("/predict", content=content, headers=JPEG).status_code == 200
-        until = time.monotonic() + 60
-        while client.get("/metadata").json()["seen"]["drift"] is None and time.monotonic() < until:
-            time.sleep(0.05)
+        assert waited(lambda said: said["seen"]["drift"] == [])
+        time.sleep(0.3)
+        now[0] = "second"
+        assert waited(lambda said: said["model"] == "second")
+        assert client.post("/predict", content=given[0], headers=JPEG).status_code == 200
     said = json.loads((tmp_path / FILE).read_text())
-    assert (said["model"], said["photographs"], said["drift"]) == ("first", len(learnt), [])
+    assert (said["model"], said["photographs"], said["drift"]) == ("second", 1, None)
 
 
 def in_parallel(client: TestClient, content: bytes, count: int) -> list[int]:
