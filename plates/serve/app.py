@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +30,8 @@ from plates.serve.options import Options
 from plates.serve.request import pictures
 from plates.serve.seen import Seen, of_training
 from plates.serve.service import Service, Source
+
+logger = logging.getLogger(__name__)
 
 LOOK = 2.0
 """Seconds between two looks for a new model."""
@@ -82,8 +85,10 @@ def create(
             metrics.swaps.inc()
             seen.forget()
             training = of_training(service.model, learnt())
-        with suppress(OSError, UserError):  # a run is replacing the photographs: those known so far do
+        try:
             seen.learn(islice(training, LEARN))
+        except (OSError, UserError) as error:  # such as those that a run is replacing
+            logger.warning("drift is compared with the training photographs read so far: %s", error)
 
     def write() -> None:
         if scratch:

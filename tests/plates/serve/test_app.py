@@ -315,7 +315,11 @@ def test_the_new_champion_takes_over_without_a_lost_request(
 
 
 def test_what_is_seen_is_compared_with_training_and_kept(
-    model: plates.Model, photographs: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: plates.Model,
+    photographs: list[bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(service, "LOOK", 0.05)
     given = list(islice(cycle(photographs), ENOUGH))
@@ -341,6 +345,7 @@ def test_what_is_seen_is_compared_with_training_and_kept(
         now[0] = "second"
         assert waited(lambda said: said["model"] == "second")
         assert client.post("/predict", content=given[0], headers=JPEG).status_code == 200
+    assert "the shard is gone" in caplog.text
     said = json.loads((tmp_path / FILE).read_text())
     assert (said["model"], said["photographs"], said["drift"]) == ("second", 1, None)
 
