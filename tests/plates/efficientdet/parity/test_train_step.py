@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rounding
 import tensorflow as tf
 
 from plates.efficientdet.config import ModelConfig, TrainConfig
@@ -61,7 +62,7 @@ def step(published_256):
 
 def test_losses_of_the_step(step, published_256):
     expected = published_256.json("train_step")["loss"]
-    assert step[0] == pytest.approx(expected, rel=1e-4)
+    assert step[0] == pytest.approx(expected, rel=rounding.LOSS)
 
 
 def test_outputs_in_training_mode(step, published_256):
@@ -69,25 +70,27 @@ def test_outputs_in_training_mode(step, published_256):
     for kind, last in {"class": 1, "box": 4}.items():
         short = {"class": "cls", "box": "box"}[kind]
         levels = [after[f"{short}_train_P{level}"].reshape(2, -1, last) for level in range(3, 8)]
-        assert np.abs(step[4][kind].numpy() - np.concatenate(levels, axis=1)).max() < 1e-3
+        assert np.abs(step[4][kind].numpy() - np.concatenate(levels, axis=1)).max() < rounding.LOGITS
 
 
 def test_every_gradient(step, published_256):
     expected = published_256.json("train_step")
-    assert step[1] == pytest.approx(expected["grad_norm_per_variable"], rel=2e-3, abs=2e-3)
+    rounding.assert_close(step[1], expected["grad_norm_per_variable"], rel=2e-3, least=2e-3)
     assert step[5] == pytest.approx(expected["global_norm_raw"], rel=1e-3)
 
 
 def test_every_variable_moves_as_far(step, published_256):
     expected = published_256.json("train_step")["all_weights_after_delta_norm"]
     assert step[2].keys() == expected.keys()
-    assert step[2] == pytest.approx(expected, rel=5e-3, abs=2e-5)
+    rounding.assert_close(step[2], expected, rel=5e-3, least=2e-5)
 
 
-def test_variables_after_the_step(step, published_256):
-    after = published_256.arrays("train_step_after")
+def test_variables_move_the_same_way(step, published_256):
+    """The change of each variable that was kept, as a vector, differs by less than a twentieth of its length."""
+    before, after = published_256.arrays("weights"), published_256.arrays("train_step_after")
     found = {variable_name(v): v.numpy() for v in step[3].variables}
     compared = [name for name in after if name in found]
     assert len(compared) == 13
     for name in compared:
-        np.testing.assert_allclose(found[name], after[name], rtol=1e-4, atol=1e-5, err_msg=name)
+        moved, expected = found[name] - before[name], after[name] - before[name]
+        assert np.linalg.norm(moved - expected) < 0.05 * np.linalg.norm(expected) + 1e-5, name
