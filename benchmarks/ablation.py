@@ -1,9 +1,11 @@
-"""What each lever gives: `make ablation`. It takes hours, and resumes: what is done is kept in `.plates/ablation`.
+"""What each lever gives: `make ablation`. It takes hours, and resumes: what is done stands in `results/ablation.jsonl`.
 
-    python benchmarks/ablation.py [--lever NAME]... [--seeds 3] [--minutes 600]
+    python benchmarks/ablation.py [--lever NAME]... [--seeds 0 1 2] [--minutes 600]
 
 Every row is the default run on the sample with some settings changed, once for each seed, and compared with the default
-run of the same seed on the same photographs (paired bootstrap, plate by plate). Writes the table in `docs/ablation.md`.
+run of the same seed, made on the same machine, on the same photographs (paired bootstrap, plate by plate). Settings of
+`nms` need no training: such a row scores the default's checkpoint. Writes the table in `docs/ablation.md`. Several may
+run at once, with different levers; their seconds then count for little.
 """
 
 import argparse
@@ -29,16 +31,18 @@ from plates.efficientdet.checkpoints import saved_detector  # noqa: E402
 from plates.efficientdet.inference.runtimes import open_network  # noqa: E402
 from plates.efficientdet.inference.speed import milliseconds  # noqa: E402
 from plates.files import atomic, write_json  # noqa: E402
-from plates.metrics import METRICS  # noqa: E402
+from plates.metrics import EVALUATION, measured  # noqa: E402
 from plates.scoring.compare import compare  # noqa: E402
 from plates.scoring.detections import parts  # noqa: E402
 from plates.scoring.truth import truth  # noqa: E402
 from plates.settings.project import Project  # noqa: E402
 
 WORK = ROOT / ".plates" / "ablation"
+RESULTS = Path(__file__).parent / "results" / "ablation.jsonl"
 PAGE = ROOT / "docs" / "ablation.md"
 SHOWN = {"mAP": "mAP (95%)", "mAP50": "mAP50", "mAP75": "mAP75", "ccpd_score": "CCPD score"}
 DEFAULT = "default"
+SECONDS, VAL = "seconds", "val.json"
 CHANGED = {"export.formats": ["onnx"], "evaluation.pictures": 0}
 LEVERS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
@@ -55,7 +59,12 @@ LEVERS: dict[str, dict[str, Any]] = {
     "ciou": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
     "larger input": {"model.image_size": "320x512", "augment.crop_height": 0.25, "train.steps": 260},
     "teacher": {"train.teacher": ".plates/ablation/teacher/models/checkpoint", "train.steps": 200},
-    "together": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0, "nms.voting": 0.65},
+    "atss and voting": {"train.assignment": "atss", "nms.voting": 0.65},
+    "atss and ciou": {"train.assignment": "atss", "train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
+    "together": {
+        **{"train.assignment": "atss", "train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
+        "nms.voting": 0.65,
+    },
 }
 """The settings of each row; the steps are as many as fit into the time of the default run."""
 TEACHER = {
@@ -69,17 +78,15 @@ TEACHER = {
 def main() -> None:
     """Runs what is not done within the time, then writes the table of what is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--lever", action="append", choices=LEVERS, help="of these alone; the default's runs are always made"
-    )
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--lever", action="append", choices=LEVERS, help="of these alone")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--minutes", type=float, default=600)
     arguments = parser.parse_args()
     os.chdir(ROOT)
     end = time.monotonic() + 60 * arguments.minutes
-    for seed in range(arguments.seeds):
-        for lever in dict.fromkeys((DEFAULT, *(arguments.lever or LEVERS))):
-            if _folder(lever, seed).exists():
+    for seed in arguments.seeds:
+        for lever in arguments.lever or LEVERS:
+            if (lever, seed) in done():
                 continue
             if time.monotonic() > end:
                 print("out of time: run it again to continue")
@@ -87,6 +94,14 @@ def main() -> None:
             figures = run(lever, seed)
             print(f"{lever}, seed {seed}: mAP {figures['mAP']:.3f} in {figures['seconds']:.0f} CPU s", flush=True)
     return write()
+
+
+def done() -> dict[tuple[str, int], dict[str, Any]]:
+    """What is known, by lever and seed. Figures of other settings than the lever's now do not count."""
+    if not RESULTS.exists():
+        return {}
+    rows = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
+    return {(row["lever"], row["seed"]): row for row in rows if row["settings"] == LEVERS.get(row["lever"])}
 
 
 def base() -> Project:
@@ -110,71 +125,101 @@ def teacher() -> None:
         project.root.rename(WORK / "teacher")
 
 
+def trained(lever: str, seed: int) -> Project:
+    """The row's project with its checkpoint, trained once on this machine."""
+    folder = WORK / "trained" / lever / str(seed)
+    if not folder.exists():
+        if "train.teacher" in LEVERS[lever]:
+            teacher()
+        with atomic(folder) as temporary:
+            projects.copy(base(), temporary)
+            project = projects.change(temporary, CHANGED | {"train.seed": seed} | LEVERS[lever])
+            began = time.process_time()
+            projects.run(project, "checkpoint")
+            (temporary / SECONDS).write_text(str(time.process_time() - began), encoding="utf-8")
+    return Project(folder)
+
+
+def scored(lever: str, seed: int) -> Project:
+    """The row's project with the evaluation on test, the exported model, and the figures on val in `VAL`."""
+    folder = WORK / "scored" / lever / str(seed)
+    if not folder.exists():
+        settings = LEVERS[lever]
+        learned = {key: value for key, value in settings.items() if not key.startswith("nms.")}
+        of = next((name for name, others in LEVERS.items() if others == learned), lever)
+        healthy = trained(of, seed)
+        with atomic(folder) as temporary:
+            projects.copy(healthy, temporary)
+            project = projects.change(temporary, settings | {"evaluation.split": "val"})
+            projects.run(project, "evaluation")
+            write_json(temporary / VAL, figures_of(project))
+            projects.run(projects.change(temporary, {"evaluation.split": "test"}), "evaluation", "exported_model")
+    return Project(folder)
+
+
 def run(lever: str, seed: int) -> dict[str, Any]:
-    """Trains and scores one row with one seed, keeps its detections, and returns its figures."""
-    healthy, folder = base(), WORK / "project"
-    if "train.teacher" in LEVERS[lever]:
-        teacher()
-    shutil.rmtree(folder, ignore_errors=True)
-    project = projects.change(projects.copy(healthy, folder).root, CHANGED | {"train.seed": seed} | LEVERS[lever])
-    began = time.process_time()
-    projects.run(project, "checkpoint")
-    seconds = time.process_time() - began
-    projects.run(Project(project.root), "evaluation", "exported_model")
-    found = json.loads(project.path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    """One row with one seed: its figures, which are kept."""
+    standard, project = scored(DEFAULT, seed), scored(lever, seed)
     model = saved_detector.load(project.path("models/checkpoint"))
-    figures = {name: found[name] for name in METRICS if name in found} | {
-        "intervals": found["intervals"],
-        "seconds": seconds,
+    row = {
+        **{"lever": lever, "seed": seed, "settings": LEVERS[lever], **figures_of(project)},
+        "intervals": json.loads(project.path(EVALUATION).read_text(encoding="utf-8"))["intervals"],
+        "val": json.loads(project.path(VAL).read_text(encoding="utf-8")),
+        "gain": gain(standard, project),
+        "seconds": round(float(project.path(SECONDS).read_text(encoding="utf-8"))),
         "parameters": model.network.count_params(),
-        "ms": milliseconds(open_network(project.path("models/export/model"), "onnx"))[1],
-        "image_size": model.spec.image_size,
+        "ms": round(milliseconds(open_network(project.path("models/export/model"), "onnx"))[1], 2),
         "machine": machine(),
     }
-    with atomic(_folder(lever, seed)) as kept:
-        kept.mkdir()
-        shutil.copy(project.path("data/detections.parquet"), kept / "detections.parquet")
-        write_json(kept / "figures.json", figures)
-    return figures
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    return row
+
+
+def figures_of(project: Project) -> dict[str, float]:
+    """The figures of the last evaluation."""
+    return measured(json.loads(project.path(EVALUATION).read_text(encoding="utf-8")))
 
 
 def table() -> str:
     """Markdown: each row that is done, its means over the seeds, and what it gains over the default."""
-    columns = ["lever", "seeds", *SHOWN.values(), "mAP against the default", "CPU s of training", "parameters", "ms"]
+    columns = ["lever", "seeds", "val mAP", "val mAP50", *(f"test {said}" for said in SHOWN.values())]
+    columns += ["test mAP against the default", "CPU s of training", "parameters", "ms"]
     rows = [f"| {' | '.join(columns)} |", f"| {' | '.join('---' for _ in columns)} |"]
     for lever, settings in LEVERS.items():
-        seeds = [int(path.name) for path in (WORK / "results" / lever).glob("*")]
-        if not seeds:
+        found = pd.DataFrame([row for (name, _), row in sorted(done().items()) if name == lever])
+        if found.empty:
             continue
-        figures = pd.DataFrame([_figures(lever, seed) for seed in seeds])
         scores = [
-            "{:.3f} ({:.3f} to {:.3f})".format(
-                figures[name].mean(), *np.mean([i[name] for i in figures["intervals"]], 0)
-            )
+            "{:.3f} ({:.3f} to {:.3f})".format(found[name].mean(), *np.mean([i[name] for i in found["intervals"]], 0))
             for name in SHOWN
         ]
-        gains = pd.DataFrame([gain(lever, seed) for seed in seeds if settings and _folder(DEFAULT, seed).exists()])
-        said = "" if gains.empty else "{:+.3f} ({:+.3f} to {:+.3f})".format(*gains.mean())
-        name = ", ".join(f"`{key}: {value}`" for key, value in settings.items()) or lever
-        costs = [
-            f"{figures[cost].mean():{form}}"
-            for cost, form in (("seconds", ".0f"), ("parameters", ",.0f"), ("ms", ".1f"))
+        val = pd.DataFrame(list(found["val"]))
+        gains = "{difference:+.3f} ({low:+.3f} to {high:+.3f})".format(**pd.DataFrame(list(found["gain"])).mean())
+        row = [
+            ", ".join(f"`{key}: {value}`" for key, value in settings.items()) or lever,
+            str(len(found)),
+            *(f"{val[name].mean():.3f}" for name in ("mAP", "mAP50")),
+            *scores,
+            gains if settings else "",
+            *(
+                f"{found[cost].mean():{form}}"
+                for cost, form in (("seconds", ".0f"), ("parameters", ",.0f"), ("ms", ".1f"))
+            ),
         ]
-        rows.append(f"| {' | '.join([name, str(len(seeds)), *scores, said, *costs])} |")
+        rows.append(f"| {' | '.join(row)} |")
     return "\n".join(rows)
 
 
-def gain(lever: str, seed: int) -> dict[str, float]:
+def gain(standard: Project, project: Project) -> dict[str, float]:
     """The gain in mAP over the default run of the same seed, and its 95% interval."""
-    project = base()
     params = project.params
     expected = truth(project, params.evaluation.split, with_regions=True)
-    files = (_folder(name, seed) / "detections.parquet" for name in (DEFAULT, lever))
-    first, second = (parts(file) for file in files)
-    size = _figures(lever, seed)["image_size"]
+    first, second = (parts(each.path("data/detections.parquet")) for each in (standard, project))
+    size = saved_detector.load(project.path("models/checkpoint")).spec.image_size
     found = compare(first, second, expected, {1: "license_plate"}, size, params.evaluation.max_detections)
     whole = found[found["figure"] == "mAP"].iloc[0]
-    return {name: float(whole[name]) for name in ("difference", "low", "high")}
+    return {name: round(float(whole[name]), 4) for name in ("difference", "low", "high")}
 
 
 def write() -> None:
@@ -185,14 +230,6 @@ def write() -> None:
     with atomic(PAGE) as temporary:
         temporary.write_text(before + table() + after, encoding="utf-8")
     print(table())
-
-
-def _folder(lever: str, seed: int) -> Path:
-    return WORK / "results" / lever / str(seed)
-
-
-def _figures(lever: str, seed: int) -> dict[str, Any]:
-    return json.loads((_folder(lever, seed) / "figures.json").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
