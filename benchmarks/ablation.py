@@ -46,25 +46,20 @@ SECONDS, VAL = "seconds", "val.json"
 CHANGED = {"export.formats": ["onnx"], "evaluation.pictures": 0}
 LEVERS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
+    "iou": {"train.assignment": "iou"},
     "wide jitter": {"augment.jitter_min": 0.6, "augment.jitter_max": 1.5},
     "whole pictures": {"augment.crop_height": 1.0, "train.steps": 150},
     "small batch": {"train.batch_size": 8, "train.steps": 1050},
     "both": {"augment.crop_height": 1.0, "train.batch_size": 8, "train.steps": 500},
     "voting": {"nms.voting": 0.65},
     "copy paste": {"augment.copy_paste": 0.5},
-    "atss": {"train.assignment": "atss"},
     "corners": {"model.heads": ["object_detection", "corners"]},
     "qfl": {"train.quality_loss": "qfl"},
     "vfl": {"train.quality_loss": "vfl"},
     "ciou": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
     "larger input": {"model.image_size": "320x512", "augment.crop_height": 0.25, "train.steps": 260},
     "teacher": {"train.teacher": ".plates/ablation/teacher/models/checkpoint", "train.steps": 200},
-    "atss and voting": {"train.assignment": "atss", "nms.voting": 0.65},
-    "atss and ciou": {"train.assignment": "atss", "train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
-    "together": {
-        **{"train.assignment": "atss", "train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0},
-        "nms.voting": 0.65,
-    },
+    "together": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0, "nms.voting": 0.65},
 }
 """The settings of each row; the steps are as many as fit into the time of the default run."""
 TEACHER = {

@@ -19,7 +19,7 @@ from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import USUAL_PEAK
 from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.model import anchor_fit
-from plates.efficientdet.model.family import Spec
+from plates.efficientdet.model.family import Spec, assignment
 from plates.why.content import PLAIN
 
 SAMPLE = 2_000
@@ -197,7 +197,7 @@ def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, train: TrainConfig
     said = (
         f"{found['all']:.0%} of the boxes reach IoU 0.5 with an anchor after augmentation, {worst}: {found[worst]:.0%}"
     )
-    if train.assignment == "atss":
+    if assignment(spec.name, spec.backbone, train.assignment) == "atss":
         return [Answer("anchors reach the augmented boxes", f"{said}; atss asks for no IoU of 0.5", figures=found)]
     holds = found["all"] >= min(least, LEAST_REACHED) and found[worst] >= LEAST_REACHED / 2
     turn = ". model.aspect_ratios: auto, model.anchor_scale or a larger model.image_size"

@@ -20,6 +20,7 @@ SMALL: dict[str, Any] = {
     "anchors.min_recall": 0.85,
     "train.steps": 60,
     "train.batch_size": 8,
+    "train.assignment": "iou",
     "augment.crop_height": 1.0,
     "train.eval_every": 20,
     "model.fpn_num_filters": 32,

@@ -85,10 +85,11 @@ class TrainConfig(Section):
     gamma: float = Field(
         1.5, ge=0, description="Focal loss: how strongly easy anchors are down-weighted. 0 is cross-entropy."
     )
-    assignment: Literal["iou", "atss"] = Field(
-        "iou",
+    assignment: Literal["iou", "atss"] | None = Field(
+        None,
         description="Which anchors learn a box. iou: those that overlap it by 0.5, as in the reference. atss: of those "
-        "nearest to it, the best by a threshold of its own, for boxes that few anchors fit. Either way its best.",
+        "nearest to it, the best by a threshold of its own, for boxes that few anchors fit. Either way its best. null: "
+        "atss for efficientdet-tiny's own backbone, iou for the others.",
     )
     quality_loss: Literal["qfl", "vfl"] | None = Field(
         None,

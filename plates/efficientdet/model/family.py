@@ -17,6 +17,9 @@ from plates.errors import UserError
 CROP_HEIGHTS = {"efficientnet-tiny": 0.33}
 """Backbones that learn more from crops of this share of the height, in the same time, than from whole pictures."""
 
+ASSIGNMENTS = {"efficientnet-tiny": "atss"}
+"""Backbones with which another assignment than the reference's finds more plates."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -158,6 +161,11 @@ def variant(name: str) -> Variant:
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise UserError(f"no model is called {name!r}{hint}; `plates models` lists them: {', '.join(VARIANTS)}")
     return VARIANTS[name]
+
+
+def assignment(name: str, backbone: str | None, asked: str | None) -> str:
+    """How anchors are assigned in training, "iou" or "atss": as `train.assignment` asks, or what suits the backbone."""
+    return asked or ASSIGNMENTS.get(backbone or variant(name).backbone, "iou")
 
 
 def resolve(

@@ -17,7 +17,7 @@ from keras import ops
 from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.model import anchors
 from plates.efficientdet.model.boxes import Tensor
-from plates.efficientdet.model.family import Spec
+from plates.efficientdet.model.family import Spec, assignment
 from plates.efficientdet.training import devices, losses, matching, optimizer
 
 TERMS = ("cls", "box", "iou", "teacher", "corners", "seg", "l2")
@@ -53,7 +53,8 @@ class Detector(keras.Model):
         self.class_weights = class_weights
         self.teacher = teacher
         self.anchors = anchors.generate(spec)
-        self.cells = anchors.cells(spec) if train.assignment == "atss" else None
+        assigned = assignment(spec.name, spec.backbone, train.assignment)
+        self.cells = anchors.cells(spec) if assigned == "atss" else None
         self.means = {name: keras.metrics.Mean(name=name) for name in (*TERMS, *COUNTS)}
         self.built = True
 

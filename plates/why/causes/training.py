@@ -8,6 +8,7 @@ import numpy as np
 from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
 from plates.efficientdet.model.backbone_tables import KERAS_BACKBONE, MEAN_RGB, STDDEV_RGB
+from plates.efficientdet.model.family import assignment
 from plates.why.evidence import Evidence
 from plates.why.finding import DECISIVE, LIKELY, POSSIBLE, STRONG, Finding
 from plates.why.placement import SURE
@@ -183,7 +184,8 @@ def augmentation(e: Evidence) -> Finding | None:
 
 def anchors(e: Evidence) -> Finding | None:
     """Anchors that fit nothing."""
-    adaptive = e.params.get("train.assignment") == "atss"  # asks for no IoU of 0.5
+    asked = (e.params.get(key) for key in ("model.backbone", "train.assignment"))
+    adaptive = assignment(e.params["model.name"], *asked) == "atss"  # asks for no IoU of 0.5
     recall = None if adaptive else e.anchors.get("used", {}).get("best_possible_recall")
     positives = e.history["positives"].sum() / max(e.history["boxes"].sum(), 1e-6) if len(e.history) else math.nan
     lost = 1 - recall if recall is not None else 0.0

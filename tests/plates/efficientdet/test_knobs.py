@@ -261,7 +261,7 @@ TRAIN = {
     "alpha": (loss, {"alpha": 0.5}),
     "gamma": (loss, {"gamma": 2.0}),
     "delta": (loss, {"delta": 0.2}),
-    "assignment": (positives, {"assignment": "atss"}),
+    "assignment": (positives, {"assignment": "iou"}),
     "quality_loss": (loss, {"quality_loss": "qfl"}),
     "box_loss_weight": (loss, {"box_loss_weight": 10.0}),
     "iou_loss_type": (loss, {"iou_loss_type": "ciou"}),

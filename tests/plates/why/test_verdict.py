@@ -84,7 +84,10 @@ CASES = {
     "dead class head": {"run": RUN | {"warnings": ["Warning: dead class head: after warm-up"]}},
     "one term drowns the other": {"params": {"train.box_loss_weight": 20000.0}},
     "augmentation destroys plates": {"history": history(ignored=0.8)},
-    "the anchors do not fit": {"anchors": {"used": {"best_possible_recall": 0.2}}},
+    "the anchors do not fit": {
+        "params": {"train.assignment": "iou"},
+        "anchors": {"used": {"best_possible_recall": 0.2}},
+    },
     "wrong mean or deviation of pixels": {"params": {"model.mean_rgb": [0.0, 0.0, 0.0]}},
     "the score threshold drops detections": {
         "params": {"nms.score_thresh": 0.99},
@@ -128,9 +131,18 @@ def test_pasted_plates_do_not_hide_that_labels_are_lost(tmp_path):
     assert found.findings[0].cause == "labels do not reach training"
 
 
-def test_atss_is_not_accused_of_anchors_under_an_iou_of_0_5(tmp_path):
+@pytest.mark.parametrize(
+    ("params", "accused"),
+    [
+        ({"train.assignment": "atss"}, 0),
+        ({}, 0),
+        ({"model.name": "efficientdet-d0"}, 1),
+        ({"model.name": "efficientdet-d0", "train.assignment": "atss"}, 0),
+    ],
+)
+def test_atss_is_not_accused_of_anchors_under_an_iou_of_0_5(tmp_path, params, accused):
     anchors = {"used": {"best_possible_recall": 0.2}}
-    assert verdict(evidence(tmp_path, LOW, {"train.assignment": "atss"}, anchors=anchors)).findings == []
+    assert len(verdict(evidence(tmp_path, LOW, params, anchors=anchors)).findings) == accused
 
 
 @pytest.mark.parametrize(("prefix", "count"), [("box_net", 0), ("efficientnetv2-b0", 1)])
