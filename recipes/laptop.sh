@@ -15,6 +15,7 @@ plates run \
     --set train.learning_rate=0.024 \
     --set train.batch_size=32 \
     --set train.steps=350 \
+    --set train.assignment=iou \
     --set augment.jitter_min=0.6 \
     --set augment.jitter_max=1.5 \
     --set nms.voting=0.65
