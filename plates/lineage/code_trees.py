@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,11 +75,8 @@ class CodeTrees:
 
     def export(self, tree: str, folder: Path) -> None:
         """Writes the files of a tree into a folder."""
-        archive = self._scratch / "archive.tar"
-        self._git("archive", "--format=tar", f"--output={archive}", tree)
-        with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
-        archive.unlink()
+        self._git("read-tree", tree)
+        self._git("checkout-index", "--all", "--force", f"--prefix={folder.resolve()}/")
 
     def _git(self, *arguments: str, given: str | None = None, ok: tuple[int, ...] = (0,)) -> str | None:
         done = subprocess.run(
