@@ -21,6 +21,7 @@ Say = Callable[[str], None]
 LOOK_AFTER = 50  # steps
 RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head
+OBJECT = 1.14  # focal loss of an anchor with an object at that score
 STALE = 3  # evaluations
 PLAIN = 15  # grey levels of deviation: pictures have more
 
@@ -40,10 +41,10 @@ def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
     """Warns if the class head does not start out saying "background", as its bias of -log(99) makes it.
 
     `first` is the row of the first step. An anchor without an object costs 1e-5 at a probability of 0.01, and 0.18 at
-    0.5 (focal loss with the usual alpha and gamma).
+    0.5 (focal loss with the usual alpha and gamma); what those with one cost does not count.
     """
-    each = first.cls * (first.positives + 1) / (anchors * spec.num_classes)
-    if each > 0.02:
+    each = (first.cls * (first.positives + 1) - OBJECT * first.positives) / (anchors * spec.num_classes)
+    if each > 0.01:
         say(
             f"Warning: class head: the first step's class loss is {first.cls:.3g}, {each:.2g} per anchor, so the head "
             "starts by seeing objects everywhere: its bias is not at the prior of 0.01. Check model.pretrained."

@@ -28,10 +28,12 @@ def test_a_learning_rate_that_the_optimizer_does_not_stand(optimizer, rate, warn
     assert bool(said) == warned
 
 
-@pytest.mark.parametrize(("loss", "warned"), [(0.5, False), (40.0, True)])
-def test_a_class_head_that_does_not_start_at_its_prior(loss, warned):
+@pytest.mark.parametrize(
+    ("loss", "positives", "warned"), [(0.5, 3.0, False), (40.0, 3.0, True), (1.14, 200.0, False), (1.4, 200.0, True)]
+)
+def test_a_class_head_that_does_not_start_at_its_prior(loss, positives, warned):
     said = []
-    diagnostics.class_prior(row(cls=loss), toy.spec(), 1000, said.append)
+    diagnostics.class_prior(row(cls=loss, positives=positives), toy.spec(), 1000, said.append)
     assert bool(said) == warned
     assert all("class head" in line and "model.pretrained" in line for line in said)
 
