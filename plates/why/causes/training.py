@@ -186,7 +186,8 @@ def anchors(e: Evidence) -> Finding | None:
     """Anchors that fit nothing."""
     asked = (e.params.get(key) for key in ("model.backbone", "train.assignment"))
     adaptive = assignment(e.params["model.name"], *asked) == "atss"  # asks for no IoU of 0.5
-    recall = None if adaptive else e.anchors.get("used", {}).get("best_possible_recall")
+    known = e.anchors.get("used", {}).get("best_possible_recall")
+    recall = None if adaptive else known
     positives = e.history["positives"].sum() / max(e.history["boxes"].sum(), 1e-6) if len(e.history) else math.nan
     lost = 1 - recall if recall is not None else 0.0
     boxes = e.manifest.get("splits", {}).get("train", {}).get("boxes") or math.inf

@@ -21,7 +21,7 @@ def spec(**changes) -> Spec:
 
 
 def train_config(**changes) -> TrainConfig:
-    settings = {"steps": 60, "batch_size": 8, "learning_rate": 0.04, "lr_warmup_epoch": 0.5}
+    settings = {"steps": 60, "batch_size": 8, "learning_rate": 0.04, "lr_warmup_epoch": 0.5, "assignment": "iou"}
     return TrainConfig(**(settings | changes))
 
 
