@@ -124,6 +124,16 @@ def test_an_archive_cannot_write_elsewhere(tmp_path, name):
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["evil.tar.gz"]
 
 
+def test_an_archive_with_a_link_is_refused(tmp_path):
+    path = tmp_path / "evil.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("model.index")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(member)
+    with pytest.raises(UserError, match="model.index is not a plain file"):
+        read(path)
+
+
 def test_inspecting_shows_every_array(folder):
     rows = {row["key"]: row for row in inspect(folder / "tf1_ckpt.tar.gz")}
     kernel = rows["efficientnet-b0/stem/conv2d/kernel"]
