@@ -1,4 +1,4 @@
-"""What each lever gives: `make ablation`. It takes hours, and resumes: what is done stands in `results/ablation.jsonl`.
+"""What each lever gives: `make ablation`. It takes hours, and resumes: figures are kept in `results/ablation.jsonl`.
 
     python benchmarks/ablation.py [--lever NAME]... [--seeds 0 1 2] [--minutes 600]
 
