@@ -130,7 +130,7 @@ def test_an_archive_with_a_link_is_refused(tmp_path):
         member = tarfile.TarInfo("model.index")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(UserError, match="model.index is not a plain file"):
+    with pytest.raises(UserError, match=r"model\.index is not a plain file"):
         read(path)
 
 
