@@ -16,6 +16,8 @@ SEEN = 200
 """Photographs drawn, from which that share means something."""
 MORE_NEGATIVES = 0.15
 """Share of photographs without a box that train has more than val and test, which splits by chance do not make."""
+OUTRANKED = 0.99
+"""mAP50 from which on what is detected elsewhere costs nothing: labelled plates rank above it."""
 
 
 def labels_off_the_plates(e: Evidence) -> Finding | None:
@@ -55,7 +57,8 @@ def unlabelled_plates(e: Evidence) -> Finding | None:
     negatives = without.get("train", 0.0)
     more = negatives - max((share for split, share in without.items() if split != "train"), default=1.0)
     sure = placed is not None and (placed.top_score or 0.0) >= SURE and placed.found >= 0.5
-    elsewhere = placed.confident_elsewhere if placed and sure else 0.0
+    costly = e.metrics.get("mAP50", 0.0) < OUTRANKED
+    elsewhere = placed.confident_elsewhere if placed and sure and costly else 0.0
     if elsewhere < 0.08 and more < MORE_NEGATIVES:
         return None
     said = []

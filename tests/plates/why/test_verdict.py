@@ -126,6 +126,13 @@ def test_positives_without_a_weight_are_named_unless_the_detector_is_sure(tmp_pa
     assert verdict(evidence(tmp_path, LOW, alpha)).findings == []
 
 
+@pytest.mark.parametrize(("mAP50", "accused"), [(0.95, 1), (0.998, 0)])
+def test_detections_elsewhere_that_rank_below_the_plates_are_no_cause(tmp_path, mAP50, accused):
+    placed = replace(FINE, confident_elsewhere=0.3)
+    found = verdict(evidence(tmp_path, {"mAP": 0.5, "mAP50": mAP50, "mAP75": 0.5}, placed=placed))
+    assert len(found.findings) == accused
+
+
 def test_pasted_plates_do_not_hide_that_labels_are_lost(tmp_path):
     found = verdict(evidence(tmp_path, LOW, history=history(boxes=1.1, pasted=1.0)))
     assert found.findings[0].cause == "labels do not reach training"
