@@ -51,7 +51,7 @@ def labels_beside_the_corners(e: Evidence) -> Finding | None:
 
 
 def unlabelled_plates(e: Evidence) -> Finding | None:
-    """Confident detections without a label, or far more training photographs without a box than in other splits."""
+    """Confident detections without a label that cost mAP50, or far more photographs without a box in train."""
     splits, placed = e.manifest.get("splits", {}), e.placed
     without = {split: found["negatives"] / max(found["images"], 1) for split, found in splits.items()}
     negatives = without.get("train", 0.0)
