@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 from plates.efficientdet.model.batch_norm import BatchNormalization
 
@@ -132,10 +132,21 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
 
 class Composite(keras.layers.Layer):
-    """A layer of layers. Those are built when the first call reaches them: Keras would trace one more call for it."""
+    """A layer of layers. Those are built when the first call reaches them, by the shapes alone.
+
+    Keras would have the backend trace two more calls: one to build them, one for the shape of the outputs.
+    """
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
+
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
+        return tree.map_structure(_apart, self.call(tree.map_structure(_apart, inputs), training=training))
+
+
+def _apart(tensor: Any) -> keras.KerasTensor:
+    """Of the same shape and type, in no model."""
+    return keras.KerasTensor(tensor.shape, tensor.dtype)
 
 
 class Part(Composite):
