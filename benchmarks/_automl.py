@@ -4,6 +4,7 @@ It measures what `against_automl.py` measures of this project, and prints the sa
 """
 
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -64,13 +65,15 @@ def _config(name: str, size: int, classes: int, **others: Any) -> Any:
 
 
 def timed(work: Callable[[], Any], count: int) -> dict[str, float]:
-    """Wall and CPU seconds of one of `count` calls, after three that are not counted."""
+    """Wall and CPU seconds of one of `count` calls, after three that are not counted; the process's peak memory."""
     for _ in range(3):
         work()
     began, cpu = time.perf_counter(), time.process_time()
     for _ in range(count):
         work()
-    return {"seconds": (time.perf_counter() - began) / count, "cpu_seconds": (time.process_time() - cpu) / count}
+    seconds, cpu_seconds = (time.perf_counter() - began) / count, (time.process_time() - cpu) / count
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak}
 
 
 if __name__ == "__main__":

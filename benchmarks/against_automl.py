@@ -4,7 +4,8 @@
 
 PATH is a checkout of https://github.com/google/automl, of which nothing is copied here. An environment with TensorFlow
 2.15 is made for it at the first call, in the folder for temporary files or at --environment. Each measurement is a
-process of its own; start-up and the first three calls are not counted. Weights are random: NMS runs, at a score of 0.3.
+process of its own; start-up and the first three calls are not counted in times, and memory is the process's peak.
+Weights are random: NMS runs, at a score of 0.3.
 FORMAT=openvino in the environment measures that export instead of ONNX.
 """
 
@@ -119,17 +120,20 @@ def main() -> None:
     theirs = [environment(given.environment), "-P", HERE / "_automl.py"], reference, dict(os.environ)
     ours = [sys.executable, HERE / "against_automl.py", "--ours"], HERE.parent, repro.environment()
     rows: dict[str, dict[str, float]] = {}
-    print(f"{'':30} {'ours, ms':>9} {'CPU ms':>8} {'theirs, ms':>11} {'CPU ms':>8} {'times':>6} {'of CPU':>7}")
+    print(
+        f"{'':30} {'ours, ms':>9} {'CPU ms':>8} {'MiB':>6} {'theirs, ms':>11} {'CPU ms':>8} {'MiB':>6} "
+        f"{'times':>6} {'of CPU':>7} {'memory':>7}"
+    )
     for name in given.cases:
         both = [[measured(*side, CASES[name]) for side in (ours, theirs)] for _ in range(given.rounds)]
         least = [{key: min(pair[side][key] for pair in both) for key in both[0][0]} for side in (0, 1)]
         rows |= {f"{name}, {side}": figures for side, figures in zip(("ours", "theirs"), least, strict=True)}
-        (ours_ms, ours_cpu), (theirs_ms, theirs_cpu) = (
-            [1000 * figures[key] for key in ("seconds", "cpu_seconds")] for figures in least
+        (ours_ms, ours_cpu, ours_mib), (theirs_ms, theirs_cpu, theirs_mib) = (
+            [1000 * figures["seconds"], 1000 * figures["cpu_seconds"], figures["peak_mib"]] for figures in least
         )
         print(
-            f"{name:30} {ours_ms:9.1f} {ours_cpu:8.1f} {theirs_ms:11.1f} {theirs_cpu:8.1f} "
-            f"{theirs_ms / ours_ms:6.2f} {theirs_cpu / ours_cpu:7.2f}",
+            f"{name:30} {ours_ms:9.1f} {ours_cpu:8.1f} {ours_mib:6.0f} {theirs_ms:11.1f} {theirs_cpu:8.1f} "
+            f"{theirs_mib:6.0f} {theirs_ms / ours_ms:6.2f} {theirs_cpu / ours_cpu:7.2f} {ours_mib / theirs_mib:7.2f}",
             flush=True,
         )
     save("against_automl", rows)

@@ -36,9 +36,7 @@ def _timed(work: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, fl
     started, cpu = time.perf_counter(), time.process_time()
     found = work(*arguments) or {}
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, **found}
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib(), **found}
 
 
 def least(work: Callable[[], Any], count: int, repeats: int) -> dict[str, float]:
@@ -59,13 +57,19 @@ def least(work: Callable[[], Any], count: int, repeats: int) -> dict[str, float]
 
 
 def repeated(work: Callable[[], Any], count: int) -> dict[str, float]:
-    """Wall and CPU seconds of one of `count` calls, after three that are not counted."""
+    """Wall and CPU seconds of one of `count` calls, after three that are not counted; the process's peak memory."""
     for _ in range(3):
         work()
     began, cpu = time.perf_counter(), time.process_time()
     for _ in range(count):
         work()
-    return {"seconds": (time.perf_counter() - began) / count, "cpu_seconds": (time.process_time() - cpu) / count}
+    seconds, cpu_seconds = (time.perf_counter() - began) / count, (time.process_time() - cpu) / count
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}
+
+
+def peak_mib() -> float:
+    """The most memory that this process has used."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def machine() -> str:
