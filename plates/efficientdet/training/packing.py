@@ -37,7 +37,7 @@ class Packing:
         zeros = {padding: ops.zeros((padding,)) for padding in set(self.paddings)}
         pieces = []
         for tensor, padding in zip(tensors, self.paddings, strict=True):
-            pieces += [ops.reshape(ops.cast(tensor, "float32"), (-1,))]
+            pieces += [_shaped(ops.cast(tensor, "float32"), (-1,))]
             pieces += [zeros[padding]] if padding else []
         return ops.reshape(ops.concatenate(pieces), self.shape)
 
@@ -45,7 +45,7 @@ class Packing:
         """The tensors of a matrix [rows, LANES], in their shapes."""
         lengths = np.stack([self.sizes, self.paddings], axis=1).reshape(-1)
         pieces = ops.split(ops.reshape(matrix, (-1,)), np.cumsum(lengths)[:-1].tolist())
-        return [ops.reshape(piece, shape) for piece, shape in zip(pieces[::2], self.shapes, strict=True)]
+        return [_shaped(piece, shape) for piece, shape in zip(pieces[::2], self.shapes, strict=True)]
 
     def spread(self, values: Tensor) -> Tensor:
         """One number for each tensor [n] as a column [rows, 1] to multiply the matrix with."""
@@ -55,3 +55,8 @@ class Packing:
         """Sum of squares of each tensor [n]."""
         of_rows = ops.sum(ops.square(matrix), axis=1)
         return ops.segment_sum(of_rows, self.owners, num_segments=len(self.shapes))
+
+
+def _shaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Most tensors have one dimension, packed or not: a graph without an operation for each is traced sooner."""
+    return tensor if len(tensor.shape) == len(shape) == 1 else ops.reshape(tensor, shape)
