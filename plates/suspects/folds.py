@@ -37,7 +37,7 @@ class Trainer:
     Attributes:
         spec: the detector.
         train: its settings; at most `MOST_STEPS` steps are run.
-        augment: of the training pictures.
+        augment: of the training pictures; objects are not pasted, or a wrong label would be in many of them.
         initialise: fills the network with pretrained weights; None: random ones.
     """
 
@@ -120,7 +120,8 @@ def _train(
         seen[BOX_COLUMNS], images[SPLIT_COLUMNS], dict(label_map), photographs, records, seed=trainer.train.seed
     )
     config = trainer.train.model_copy(update={"steps": steps, "num_epochs": None})
-    data = from_tfrecords(records, trainer.spec, config, trainer.augment)
+    augment = trainer.augment.model_copy(update={"copy_paste": 0.0})
+    data = from_tfrecords(records, trainer.spec, config, augment)
     checkpoint = work / "checkpoint"
     train(trainer.spec, config, data, checkpoint, work / "training", initialise=trainer.initialise, say=say)
     return checkpoint

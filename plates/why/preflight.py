@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.config import AugmentConfig, TrainConfig
 from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import USUAL_PEAK
@@ -151,6 +151,7 @@ def answers(
     return [
         Answer("there is something to learn", f"{len(inside):,} boxes in train", figures={"boxes": len(inside)}),
         survival(rows, drawn, spec, augment),
+        *pasting(inside, augment),
         *reached(rows, drawn, replace(spec, image_size=spec.training_size(augment)), train, least_recall),
         classes(labelled, label_map, spec.num_classes),
         perfect(truth[truth["split"].isin(["val", "test"])], label_map),
@@ -175,6 +176,16 @@ def survival(rows: pd.DataFrame, drawn: Augmented, spec: Spec, augment: AugmentC
     holds = lost <= MOST_LOST and (fifth >= SMALL or fifth >= 0.6 * float(np.quantile(plain, 0.05)))
     figures = {"survive": 1 - lost, "too small": small, "cut away": float(drawn.dropped.mean()), "5% side px": fifth}
     return Answer("boxes survive augmentation", said if holds else f"{said}. {turn}", holds, lost > 0.95, figures)
+
+
+def pasting(inside: pd.DataFrame, augment: AugmentConfig) -> list[Answer]:
+    """Whether there is an object to paste, if `augment.copy_paste` asks for it."""
+    if not augment.copy_paste:
+        return []
+    count = int(inside[CORNERS].notna().all(axis=1).sum())
+    said = f"{count:,} of {len(inside):,} boxes in train are labelled with corners"
+    turn = f"augment.copy_paste {augment.copy_paste:g} pastes nothing: {said}. Set it to 0"
+    return [Answer("objects can be pasted", said if count else turn, count > 0, figures={"with corners": count})]
 
 
 def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, train: TrainConfig, least: float) -> list[Answer]:

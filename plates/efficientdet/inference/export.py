@@ -60,7 +60,7 @@ def describe(
         mean_rgb=(red, green, blue),
         score_threshold=max(nms.score_thresh, config.score_threshold),
         thresholds=dict(thresholds or {}),
-        nms=nms,
+        nms=detector.spec.post_processing(nms),
         nms_inside=config.nms_inside,
         mask_stride=detector.spec.mask_stride,
         checkpoint=checkpoint,

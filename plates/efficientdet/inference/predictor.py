@@ -44,7 +44,7 @@ class Predictor(tf.Module):
         # TensorFlow finds no variables in Keras's nested lists of layers by itself, and a SavedModel needs them all.
         self.all_variables = [variable.value for variable in network.variables]
         self.spec = spec
-        self.nms = nms
+        self.nms = spec.post_processing(nms)
         self.anchors = anchors.generate(spec)
         self.on_jpegs = tf.function(self.from_jpegs, input_signature=[tf.TensorSpec([None], tf.string, "images")])
 

@@ -8,17 +8,28 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from plates.efficientdet.config import AugmentConfig, ModelConfig, parse_image_size
+from plates.efficientdet.config import AugmentConfig, ModelConfig, NmsConfig, parse_image_size
 from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.errors import UserError
 
-CROP_HEIGHTS = {"efficientnet-tiny": 0.33}
-"""Backbones that learn more from crops of this share of the height, in the same time, than from whole pictures."""
 
-ASSIGNMENTS = {"efficientnet-tiny": "atss"}
-"""Backbones with which another assignment than the reference's finds more plates."""
+class Suited(NamedTuple):
+    """What a setting that is null means for a backbone; the values here are the reference's.
+
+    crop_height: `augment.crop_height`. copy_paste: `augment.copy_paste`. assignment: `train.assignment`. voting:
+    `nms.voting`.
+    """
+
+    crop_height: float = 1.0
+    copy_paste: float = 0.0
+    assignment: str = "iou"
+    voting: float = 0.0
+
+
+SUITED = {"efficientnet-tiny": Suited(crop_height=0.33, copy_paste=0.5, assignment="atss", voting=0.65)}
+"""Backbones that reach more in the same time with other settings than the reference's: docs/ablation.md."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +123,23 @@ class Spec:
 
         A crop is rounded up to whole cells of the coarsest level: anchors are placed as in a whole picture.
         """
-        shares = (augment.crop_height or CROP_HEIGHTS.get(self.backbone, 1.0), augment.crop_width or 1.0)
+        shares = (augment.crop_height or suited(self.backbone).crop_height, augment.crop_width or 1.0)
         cell = 2**self.max_level
         height, width = (
             min(side, math.ceil(share * side / cell) * cell)
             for side, share in zip(self.image_size, shares, strict=True)
         )
         return height, width
+
+    def augmentation(self, augment: AugmentConfig) -> AugmentConfig:
+        """The settings with what suits the backbone where `copy_paste` is null."""
+        share = suited(self.backbone).copy_paste if augment.copy_paste is None else augment.copy_paste
+        return augment.model_copy(update={"copy_paste": share})
+
+    def post_processing(self, nms: NmsConfig) -> NmsConfig:
+        """The settings with what suits the backbone where `voting` is null."""
+        least = suited(self.backbone).voting if nms.voting is None else nms.voting
+        return nms.model_copy(update={"voting": least})
 
     @property
     def mask_stride(self) -> int:
@@ -165,7 +186,12 @@ def variant(name: str) -> Variant:
 
 def assignment(name: str, backbone: str | None, asked: str | None) -> str:
     """How anchors are assigned in training, "iou" or "atss": as `train.assignment` asks, or what suits the backbone."""
-    return asked or ASSIGNMENTS.get(backbone or variant(name).backbone, "iou")
+    return asked or suited(backbone or variant(name).backbone).assignment
+
+
+def suited(backbone: str) -> Suited:
+    """What suits the backbone."""
+    return SUITED.get(backbone, Suited())
 
 
 def resolve(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plates.columns import BOX
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.config import AugmentConfig, ModelConfig, TrainConfig
 from plates.efficientdet.model.family import resolve
 from plates.why import preflight
@@ -70,6 +70,15 @@ def test_atss_asks_for_no_iou(truth):
     answer = asked(truth, {"assignment": "atss"}, **far)[question]
     assert answer.holds
     assert answer.figures == asked(truth, **far)[question].figures
+
+
+@pytest.mark.parametrize(("share", "holds"), [(1.0, True), (0.0, False)])
+def test_pasting_needs_corners_if_it_is_asked_for(truth, share, holds):
+    marked = truth.assign(**dict.fromkeys(CORNERS, np.nan))
+    marked.loc[: share * COUNT - 1, CORNERS] = 1.0
+    question = "objects can be pasted"
+    assert asked(marked, augment={"copy_paste": 0.5})[question].holds is holds
+    assert question not in asked(marked)
 
 
 def test_the_jitter_of_the_published_guide_passes(truth):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plates.efficientdet.config import AugmentConfig, ModelConfig
+from plates.efficientdet.config import AugmentConfig, ModelConfig, NmsConfig
 from plates.efficientdet.model import network
 from plates.efficientdet.model.family import VARIANTS, resolve
 from plates.efficientdet.model.models_table import count, rows
@@ -129,3 +129,17 @@ def test_a_crop_has_whole_cells_and_at_least_its_share(height, width, across, do
 )
 def test_the_small_backbone_alone_trains_on_crops(model, size):
     assert resolve(ModelConfig(**model), num_classes=1).training_size(AugmentConfig()) == size
+
+
+@pytest.mark.parametrize(
+    ("model", "share", "least"),
+    [({}, 0.5, 0.65), ({"backbone": "efficientnetv2-b0"}, 0, 0), ({"name": "efficientdet-d0"}, 0, 0)],
+)
+def test_the_small_backbone_alone_pastes_and_votes_unless_asked(model, share, least):
+    spec = resolve(ModelConfig(**model), num_classes=1)
+    assert spec.augmentation(AugmentConfig()).copy_paste == share
+    assert spec.augmentation(AugmentConfig(copy_paste=0)).copy_paste == 0
+    assert spec.augmentation(AugmentConfig(copy_paste=0.3)).copy_paste == 0.3
+    assert spec.post_processing(NmsConfig()).voting == least
+    assert spec.post_processing(NmsConfig(voting=0)).voting == 0
+    assert spec.post_processing(NmsConfig(voting=0.8)).voting == 0.8
