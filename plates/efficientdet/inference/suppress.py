@@ -47,9 +47,7 @@ def suppress(
     """
     floor = max(nms.floor, least)
     # Suppression only lowers scores, so those under the floor can do no more than vote.
-    entered = rows, classes, entry = _candidates(scores, nms, -np.inf if nms.voting else floor)
-    if nms.voting:
-        rows, classes, entry = (values[entry > floor] for values in entered)
+    rows, classes, entry = _candidates(scores, nms, floor)
     places = boxes if corners is None else np.concatenate([boxes, corners.reshape(-1, 8)], axis=1)
     candidates, remaining = boxes[rows], entry.astype(np.float32)
     areas = _areas(candidates)
@@ -73,10 +71,9 @@ def suppress(
     limits = np.array([height, width, height, width], np.float32)
     index = np.array(chosen, np.int64)
     found = places[rows[index]]
-    if nms.voting:
-        voters = _best(entered[2], VOTERS)
-        rows, others, entry = (values[voters] for values in entered)
-        found = _vote(found, classes[index], (places[rows], entry, others), nms.voting)
+    if nms.voting and chosen:
+        voters, own, weights = _voters(scores, nms)
+        found = _vote(found, classes[index], (places[voters], weights, own), nms.voting)
     return Detections(
         np.clip(found[:, :4], 0, limits),
         np.array(kept, np.float32),
@@ -96,6 +93,17 @@ def _candidates(scores: np.ndarray, nms: NmsConfig, floor: float) -> tuple[np.nd
     pairs = pairs[flat[pairs] > floor]
     rows, classes = np.divmod(pairs, scores.shape[1])
     return rows, classes, flat[pairs]
+
+
+def _voters(scores: np.ndarray, nms: NmsConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Anchors, classes and scores of the best `VOTERS` of all candidates, as `_candidates` gives them."""
+    if nms.max_nms_inputs:
+        candidates = _candidates(scores, nms, -np.inf)
+        best = _best(candidates[2], VOTERS)
+        return candidates[0][best], candidates[1][best], candidates[2][best]
+    likely = scores.max(axis=1)
+    rows = _best(likely, VOTERS)
+    return rows, scores[rows].argmax(axis=1), likely[rows]
 
 
 def _best(scores: np.ndarray, count: int) -> np.ndarray:
