@@ -44,7 +44,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
     report = json.loads(path("reports/validation.json").read_text(encoding="utf-8"))
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
     shown = pictures(spec, params.augment)
-    seen = preview(path("data/tfrecords"), shown, spec.augmentation(params.augment), AUGMENTED, seed=params.train.seed)
+    seen = preview(path("data/tfrecords"), shown, params.augment, AUGMENTED, seed=params.train.seed)
     augmented = [from_array(image, [Marks(boxes[:, [1, 0, 3, 2]])]) for image, boxes, _ in seen]
     compared = between_splits([(boxes, splits)], max_psi=params.split.max_psi, max_ks=params.split.max_ks)
     skewed = [balance["sentence"] for balance in report["balance"] if not balance["success"]]

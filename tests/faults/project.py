@@ -22,7 +22,6 @@ SMALL: dict[str, Any] = {
     "train.batch_size": 8,
     "train.assignment": "iou",
     "augment.crop_height": 1.0,
-    "augment.copy_paste": 0.0,
     "nms.voting": 0.0,
     "train.eval_every": 20,
     "model.fpn_num_filters": 32,

@@ -238,13 +238,13 @@ class AugmentConfig(Section):
         le=1,
         description="The same for its height. null: 0.33 for efficientdet-tiny's own backbone, 1 for the others.",
     )
-    copy_paste: float | None = Field(
-        None,
+    copy_paste: float = Field(
+        0.0,
         ge=0,
         le=1,
         description="Share of training pictures that get an object of another one, cut out along its corners, at a "
-        "free place; an object without corners is not pasted. 0: none, as in the reference. null: 0.5 for "
-        "efficientdet-tiny's own backbone, 0 for the others.",
+        "free place; an object without corners is not pasted. 0: none, as in the reference. For few pictures: boxes "
+        "become tighter, and there are more false alarms of low score.",
     )
     autoaugment_policy: Literal["v0", "v1", "v2", "v3", "randaug"] | None = Field(
         None,

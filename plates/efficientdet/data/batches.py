@@ -86,7 +86,7 @@ def training_batches(
         )
         return shuffled.repeat().take(images) if copies is not None else shuffled
 
-    pastes = bool(augment.copy_paste)
+    pastes = augment.copy_paste > 0
 
     def parsed(example: Any) -> samples.Sample:
         return samples.parse(example) if cached is None else example

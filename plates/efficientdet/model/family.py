@@ -18,17 +18,15 @@ from plates.errors import UserError
 class Suited(NamedTuple):
     """What a setting that is null means for a backbone; the values here are the reference's.
 
-    crop_height: `augment.crop_height`. copy_paste: `augment.copy_paste`. assignment: `train.assignment`. voting:
-    `nms.voting`.
+    crop_height: `augment.crop_height`. assignment: `train.assignment`. voting: `nms.voting`.
     """
 
     crop_height: float = 1.0
-    copy_paste: float = 0.0
     assignment: str = "iou"
     voting: float = 0.0
 
 
-SUITED = {"efficientnet-tiny": Suited(crop_height=0.33, copy_paste=0.5, assignment="atss", voting=0.65)}
+SUITED = {"efficientnet-tiny": Suited(crop_height=0.33, assignment="atss", voting=0.65)}
 """Backbones that reach more in the same time with other settings than the reference's: docs/ablation.md."""
 
 
@@ -130,11 +128,6 @@ class Spec:
             for side, share in zip(self.image_size, shares, strict=True)
         )
         return height, width
-
-    def augmentation(self, augment: AugmentConfig) -> AugmentConfig:
-        """The settings with what suits the backbone where `copy_paste` is null."""
-        share = suited(self.backbone).copy_paste if augment.copy_paste is None else augment.copy_paste
-        return augment.model_copy(update={"copy_paste": share})
 
     def post_processing(self, nms: NmsConfig) -> NmsConfig:
         """The settings with what suits the backbone where `voting` is null."""

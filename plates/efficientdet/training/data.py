@@ -67,7 +67,6 @@ def from_tfrecords(
             f"The masks have classes 0 (background) to {max(manifest.label_map)}, but the segmentation head has only "
             f"{spec.seg_num_classes}: set model.seg_num_classes: {max(manifest.label_map) + 1}."
         )
-    augment = spec.augmentation(augment)
     seen = pictures(spec, augment)
 
     def training(start: int) -> tf.data.Dataset:

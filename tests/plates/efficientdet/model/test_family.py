@@ -132,14 +132,10 @@ def test_the_small_backbone_alone_trains_on_crops(model, size):
 
 
 @pytest.mark.parametrize(
-    ("model", "share", "least"),
-    [({}, 0.5, 0.65), ({"backbone": "efficientnetv2-b0"}, 0, 0), ({"name": "efficientdet-d0"}, 0, 0)],
+    ("model", "least"), [({}, 0.65), ({"backbone": "efficientnetv2-b0"}, 0), ({"name": "efficientdet-d0"}, 0)]
 )
-def test_the_small_backbone_alone_pastes_and_votes_unless_asked(model, share, least):
+def test_the_small_backbone_alone_votes_unless_asked(model, least):
     spec = resolve(ModelConfig(**model), num_classes=1)
-    assert spec.augmentation(AugmentConfig()).copy_paste == share
-    assert spec.augmentation(AugmentConfig(copy_paste=0)).copy_paste == 0
-    assert spec.augmentation(AugmentConfig(copy_paste=0.3)).copy_paste == 0.3
     assert spec.post_processing(NmsConfig()).voting == least
     assert spec.post_processing(NmsConfig(voting=0)).voting == 0
     assert spec.post_processing(NmsConfig(voting=0.8)).voting == 0.8

@@ -15,7 +15,7 @@ from plates.efficientdet.training.data import from_tfrecords
 from plates.errors import UserError
 from plates.photographs.content import Photographs
 
-PLAIN = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1, crop_height=1, copy_paste=0)
+PLAIN = AugmentConfig(input_rand_hflip=False, jitter_min=1, jitter_max=1, crop_height=1)
 MASKS = {"image_size": "96x160", "heads": ["segmentation"]}
 
 
