@@ -4,8 +4,8 @@
 # Run:     recipes/sample.sh
 # Machine: 2 cores of an AMD EPYC without AVX-512, no GPU
 # Time:    9 minutes of CPU time for training
-# Score:   on its 158 test scenes, seeds 0, 1 and 2: mAP 0.776, 0.785, 0.759; mAP50 0.998, 0.995, 0.997;
-#          mAP75 0.943, 0.942, 0.944 (docs/ablation.md)
+# Score:   on its 158 test scenes, seeds 0, 1 and 2: mAP 0.800, 0.793, 0.784; mAP50 0.998, 0.995, 0.997;
+#          mAP75 0.956, 0.930, 0.949 (docs/ablation.md)
 set -eu
 plates run \
     --set data.root=null \
