@@ -137,6 +137,13 @@ def test_fewer_bits_are_in_the_folder_where_they_pay(detector, exported, tmp_pat
     assert all(cost.memory > 10 and cost.milliseconds for cost in costs(folder).values())
 
 
+@pytest.mark.parametrize(("asked", "least"), [(None, 0.65), (0.0, 0.0), (0.8, 0.8)])
+def test_evaluation_and_exports_vote_alike(detector, asked, least):
+    nms = NmsConfig(voting=asked)
+    assert Predictor(detector.network, detector.spec, nms).nms.voting == least
+    assert describe(detector, nms, ExportConfig()).nms.voting == least
+
+
 def test_agreement_notices_other_weights(detector, tmp_path):
     export(detector, describe(detector, NMS, ExportConfig()), ["onnx"], tmp_path / "model")
     weights = detector.network.get_weights()
