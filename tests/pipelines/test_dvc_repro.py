@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.repro import environment, interruptible
+from pipelines.repro import ARENAS, environment, interruptible
 
 STAGES = "stages: {a: {cmd: '%s', deps: [knob], outs: [made]}}\n"
 
@@ -20,6 +20,23 @@ import ctypes
 held = ctypes.create_string_buffer(64 * 2**20)
 ctypes.memset(held, 1, len(held))
 print(next(line for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")).split()[1])
+"""
+
+HEAPS = """
+import ctypes, threading
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+together = threading.Barrier(12)
+def allocate():
+    together.wait()
+    held = bytearray(50_000)
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+out = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
+libc.malloc_info(0, out)
+libc.fclose(out)
 """
 
 
@@ -96,3 +113,10 @@ def test_what_a_run_starts_has_huge_pages_unless_told_otherwise(monkeypatch: pyt
     if "[madvise]" in HUGE.read_text():
         monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
         assert huge_kib() == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc")
+def test_what_a_run_starts_has_few_heaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    done = subprocess.run([sys.executable, "-c", HEAPS], env=environment(), capture_output=True, check=True, text=True)
+    assert 1 <= done.stdout.count("<heap nr=") <= ARENAS
