@@ -15,8 +15,9 @@ from plates.lineage import git_state
 
 ARENAS = max(1, (os.cpu_count() or 1) // 2)
 MALLOC = f"glibc.malloc.hugetlb=1:glibc.malloc.arena_max={ARENAS}"
-"""glibc asks Linux for pages of 2 MiB: a step of D0 at 512 px takes a seventh to a fifth less CPU time. It keeps freed
-memory in `ARENAS` heaps, not in eight for each core, which it cannot merge: a tenth less memory at the peak of that."""
+"""glibc asks Linux for pages of 2 MiB: a step of D0 at 512 px takes a seventh to a fifth less CPU time. Memory that
+is freed in one heap cannot serve another, and glibc makes up to eight for each core: with `ARENAS` the same step on 2
+cores peaks at a tenth less memory."""
 
 
 def require_git(root: Path) -> str | None:
