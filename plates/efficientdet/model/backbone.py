@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from plates.efficientdet.model.backbone_tables import Backbone, Stage
+from plates.efficientdet.model.devices import on_tensorflow_cpu
 from plates.efficientdet.model.layers import Composite, Conv2D, DepthwiseConv2D, Part, Style
 
 # google/automl: normal with a variance of 2 / fan_out.
@@ -50,7 +51,12 @@ class SqueezeExcite(Composite):
         self.expand = convolution(filters, 1, 1, "conv2d_1", bias=True)
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        pooled = ops.mean(x, axis=(1, 2), keepdims=True)
+        if training and on_tensorflow_cpu():
+            from plates.efficientdet.model.tensorflow_kernels import with_mean
+
+            x, pooled = with_mean(x)
+        else:
+            pooled = ops.mean(x, axis=(1, 2), keepdims=True)
         return x * ops.sigmoid(self.expand(self.style.activate(self.reduce(pooled), training)))
 
 
@@ -72,7 +78,7 @@ class Block(Part):
         if stage.expand != 1:
             kernel, expand_stride = (stage.kernel, stride) if stage.fused else (1, 1)
             self.expand = convolution(wide, kernel, expand_stride, names("conv2d"))
-            self.expand_bn = style.batch_norm(names("tpu_batch_normalization"))
+            self.expand_bn = style.batch_norm(names("tpu_batch_normalization"), activated=True)
         if not stage.fused:
             self.depthwise = DepthwiseConv2D(
                 stage.kernel,
@@ -82,12 +88,11 @@ class Block(Part):
                 depthwise_initializer=KERNEL_INITIALIZER.clone(),
                 name=names("depthwise_conv2d"),
             )
-            self.depthwise_bn = style.batch_norm(names("tpu_batch_normalization"))
+            self.depthwise_bn = style.batch_norm(names("tpu_batch_normalization"), activated=True)
         if stage.se_ratio:
             self.se = SqueezeExcite(wide, max(1, int(filters_in * stage.se_ratio)), style, "se")
         self.project = convolution(stage.filters, stage.kernel if only else 1, stride if only else 1, names("conv2d"))
-        self.project_bn = style.batch_norm(names("tpu_batch_normalization"))
-        self.activate_last = only
+        self.project_bn = style.batch_norm(names("tpu_batch_normalization"), activated=only)
         self.drop = None
         if self.residual and survival_prob < 1:
             self.drop = keras.layers.Dropout(1 - survival_prob, noise_shape=(None, 1, 1, 1), name="drop")
@@ -95,16 +100,12 @@ class Block(Part):
     def forward(self, inputs: Any, training: bool | None) -> Any:
         x = inputs
         if self.expand is not None:
-            x = self.style.activate(self.expand_bn(self.expand(x), training=training), training)
+            x = self.expand_bn(self.expand(x), training=training)
         if self.depthwise is not None:
-            x = self.style.activate(
-                self.depthwise_bn(self.depthwise(x, training=training), training=training), training
-            )
+            x = self.depthwise_bn(self.depthwise(x, training=training), training=training)
         if self.se is not None:
             x = self.se(x, training=training)
         x = self.project_bn(self.project(x), training=training)
-        if self.activate_last:
-            x = self.style.activate(x, training)
         if self.residual:
             x = inputs + (self.drop(x, training=training) if self.drop is not None else x)
         return x
@@ -116,10 +117,10 @@ class Stem(Part):
     def __init__(self, filters: int, style: Style, name: str) -> None:
         super().__init__(style, name)
         self.conv = convolution(filters, 3, 2, "conv2d")
-        self.bn = style.batch_norm("tpu_batch_normalization")
+        self.bn = style.batch_norm("tpu_batch_normalization", activated=True)
 
     def forward(self, inputs: Any, training: bool | None) -> Any:
-        return self.style.activate(self.bn(self.conv(inputs), training=training), training)
+        return self.bn(self.conv(inputs), training=training)
 
 
 def build_backbone(table: Backbone, images: Any, style: Style) -> dict[int, Any]:

@@ -36,7 +36,7 @@ def upsample(x: Any, size: tuple[int, int]) -> Any:
     cells = ops.reshape(x, (-1, height, 1, width, 1, channels))  # by a reshape, as LiteRT slices five sides at most
     x = ops.broadcast_to(cells, (ops.shape(x)[0], height, 2, width, 2, channels))
     x = ops.reshape(x, (-1, 2 * height, 2 * width, channels))
-    return x[:, : size[0], : size[1], :]
+    return x if x.shape[1:3] == size else x[:, : size[0], : size[1], :]
 
 
 def downsample(x: Any, size: tuple[int, int]) -> Any:
@@ -105,11 +105,11 @@ class Node(Composite):
         """The inputs' weights: fastattn relu(w) / (sum + 1e-4), attn their softmax."""
         if self.weight_method.endswith("fastattn"):
             weights = [ops.relu(weight) for weight in self.weights_of_inputs]
-            total = sum(weights) + 1e-4
+            total = reduce(ops.add, weights) + 1e-4
         else:
             largest = reduce(ops.maximum, self.weights_of_inputs)
             weights = [ops.exp(weight - largest) for weight in self.weights_of_inputs]
-            total = sum(weights)
+            total = reduce(ops.add, weights)
         return [weight / total for weight in weights]
 
     def call(self, inputs: Sequence[Any], training: bool | None = None) -> Any:
@@ -120,7 +120,7 @@ class Node(Composite):
         if self.weight_method != "sum":
             # No weight is under 0, so weighing before max pooling is weighing after.
             inputs = [x * weight for x, weight in zip(inputs, self.fusion_weights(), strict=True)]
-        fused = sum(resize(x, self.size) for x in inputs)
+        fused = reduce(ops.add, [resize(x, self.size) for x in inputs])
         return self.after(self.style.activate(fused, training), training=training)
 
 

@@ -39,7 +39,9 @@ class Head(Part):
         self.num_anchors = num_anchors
         initializer = "variance_scaling"
         self.convs = [style.conv3x3(filters, f"{kind}-{i}", initializer) for i in range(repeats)]
-        self.bns = [[style.batch_norm(f"{kind}-{i}-bn-{level}") for level in levels] for i in range(repeats)]
+        self.bns = [
+            [style.batch_norm(f"{kind}-{i}-bn-{level}", activated=True) for level in levels] for i in range(repeats)
+        ]
         self.drops = [
             keras.layers.Dropout(1 - keep, noise_shape=(None, 1, 1, 1), name=f"{kind}-{i}-drop")
             for i, keep in enumerate(_survival(survival_prob, repeats))
@@ -55,7 +57,7 @@ class Head(Part):
     def _level(self, x: Any, index: int, training: bool | None) -> list[Any]:
         for i, conv in enumerate(self.convs):
             before = x
-            x = self.style.activate(self.bns[i][index](conv(x), training=training), training)
+            x = self.bns[i][index](conv(x), training=training)
             if self.drops and i > 0:
                 x = before + self.drops[i](x, training=training)
         return [self._of_anchors(getattr(self, name)(x)) for name in self.predictions]
@@ -84,7 +86,7 @@ class SegmentationHead(Part):
                 keras.layers.Conv2DTranspose(
                     filters, 3, strides=2, padding="same", use_bias=False, name=f"conv2d_transpose-{level}"
                 ),
-                style.batch_norm(f"bn-{level}"),
+                style.batch_norm(f"bn-{level}", activated=True),
             )
             for level in list(levels)[-2::-1]
         ]
@@ -96,5 +98,5 @@ class SegmentationHead(Part):
         x = inputs[-1]
         for (conv, bn), skip in zip(self.steps, inputs[-2::-1], strict=True):
             x = conv(x)[:, : skip.shape[1], : skip.shape[2], :]
-            x = ops.concatenate([self.style.activate(bn(x, training=training), training), skip], axis=-1)
+            x = ops.concatenate([bn(x, training=training), skip], axis=-1)
         return self.predict(x)

@@ -1,52 +1,14 @@
 """The building blocks of the network: activations, batch norm, convolutions with their published settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import ops, tree
 
+from plates.efficientdet.model.activations import activate
 from plates.efficientdet.model.batch_norm import BatchNormalization
-
-SRELU_BETA = 20.0**4
-
-
-def hswish(x: Any) -> Any:
-    """x * relu6(x + 3) / 6 (MobileNetV3)."""
-    return x * ops.relu6(x + 3.0) / 6.0
-
-
-def mish(x: Any) -> Any:
-    """x * tanh(softplus(x)) (Misra, 2019)."""
-    return x * ops.tanh(ops.softplus(x))
-
-
-def srelu(x: Any) -> Any:
-    """A smooth relu, x - log(beta x + 1) / beta over 0, with google/automl's beta."""
-    positive = ops.relu(x)
-    return positive - ops.log1p(SRELU_BETA * positive) / SRELU_BETA
-
-
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "swish": ops.silu,
-    "silu": ops.silu,
-    "swish_native": ops.silu,
-    "hswish": hswish,
-    "relu": ops.relu,
-    "relu6": ops.relu6,
-    "mish": mish,
-    "srelu": srelu,
-}
-
-
-def on_tensorflow_cpu() -> bool:
-    """Whether TensorFlow computes, without an accelerator."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    from plates.efficientdet.model.tensorflow_kernels import accelerators
-
-    return not accelerators()
+from plates.efficientdet.model.devices import on_tensorflow_cpu
 
 
 @dataclass(frozen=True)
@@ -65,16 +27,17 @@ class Style:
     recompute: bool = False
 
     def activate(self, x: Any, training: bool | None) -> Any:
-        """The activation; in training TensorFlow's swish has a fused gradient."""
-        activation = ACTIVATIONS[self.act_type]
-        if training and activation is ops.silu and keras.backend.backend() == "tensorflow":
-            from plates.efficientdet.model.tensorflow_kernels import silu
+        return activate(self.act_type, x, training)
 
-            return silu(x)
-        return activation(x)
-
-    def batch_norm(self, name: str) -> BatchNormalization:
-        return BatchNormalization(momentum=self.bn_momentum, epsilon=1e-3, synchronized=self.bn_synchronized, name=name)
+    def batch_norm(self, name: str, *, activated: bool = False) -> BatchNormalization:
+        """Batch norm, with the network's activation after it if `activated`."""
+        return BatchNormalization(
+            momentum=self.bn_momentum,
+            epsilon=1e-3,
+            synchronized=self.bn_synchronized,
+            act_type=self.act_type if activated else None,
+            name=name,
+        )
 
     def conv3x3(self, filters: int, name: str, initializer: str, bias: float = 0.0) -> keras.layers.Layer:
         """A 3x3 convolution with bias, separable if the network's are."""
@@ -94,18 +57,13 @@ def as_product(layer: keras.layers.Layer, training: bool | None) -> bool:
     return bool(training) and layer.compute_dtype == "float32" and on_tensorflow_cpu()
 
 
-def pointwise(x: Any, kernel: Any, bias: Any) -> Any:
-    """The 1x1 convolution of `x` [B, H, W, C] with `kernel` [1, 1, C, D] and `bias` [D] or None, as a product."""
-    outputs = ops.reshape(x, (-1, x.shape[-1])) @ ops.reshape(kernel, kernel.shape[2:])
-    outputs = ops.reshape(outputs, (-1, *x.shape[1:3], kernel.shape[-1]))
-    return outputs if bias is None else outputs + bias
-
-
 class Conv2D(keras.layers.Conv2D):
     """Keras's, padded as "same"."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if self.kernel_size == (1, 1) and self.strides == (1, 1) and as_product(self, training):
+            from plates.efficientdet.model.tensorflow_kernels import pointwise
+
             return pointwise(inputs, self.kernel, self.bias)
         return super().call(inputs)
 
@@ -115,6 +73,8 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if as_product(self, training):
+            from plates.efficientdet.model.tensorflow_kernels import pointwise
+
             x = ops.depthwise_conv(inputs, self.depthwise_kernel, self.strides, "same")
             return pointwise(x, self.pointwise_kernel, self.bias)
         return super().call(inputs)

@@ -108,8 +108,10 @@ def test_fusion_weights_are_those_of_the_paper():
 
 
 @pytest.mark.long
-def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics():
+@pytest.mark.parametrize("large", [2**20, 2**15])
+def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics(large, monkeypatch):
     """With stochastic depth on: the recomputed pass must drop the same, and update the statistics once."""
+    monkeypatch.setattr("plates.efficientdet.model.tensorflow_kernels.LARGE", large)
     plain, again = (gradients(build(grad_checkpoint=on, survival_prob=0.7)) for on in (False, True))
     assert again[0] == pytest.approx(plain[0], rel=1e-5)
     length = np.sqrt(sum(float((g**2).sum()) for g in plain[1]))
@@ -152,3 +154,74 @@ def test_moving_variance_is_unbiased_with_and_without_the_fused_kernel():
         norm = BatchNormalization(momentum=0.0, synchronized=synchronized)
         norm(x, training=True)
         np.testing.assert_allclose(norm.moving_variance, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 4, 3), (3, 5, 5, 2)])
+def test_batch_norm_compiled_with_swish_is_batch_norm_and_then_swish(shape, monkeypatch):
+    """Outputs, moving statistics and gradients equal those of the formulas in float64, by TensorFlow's own gradients.
+
+    75 rows cannot be cut into equal slices, 48 can.
+    """
+    from plates.efficientdet.model import tensorflow_kernels
+    from plates.efficientdet.model.batch_norm import BatchNormalization
+
+    monkeypatch.setattr(tensorflow_kernels, "LARGE", 1)
+    random = np.random.default_rng(0)
+    values = [random.normal(3, 2, shape), random.normal(1, 1, shape[-1:]), random.normal(0, 1, shape[-1:])]
+    upstream = random.normal(size=shape)
+    norm = BatchNormalization(momentum=0.9, epsilon=1e-3, act_type="swish")
+    norm.build(shape)
+    norm.gamma.assign(values[1])
+    norm.beta.assign(values[2])
+    assert norm._together_with_swish(tf.constant(values[0], tf.float32))
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = norm(x, training=True)
+            loss = tf.reduce_sum(outputs * tf.constant(upstream, tf.float32))
+        return outputs, tape.gradient(loss, [x, norm.gamma.value, norm.beta.value])
+
+    outputs, gradients = step(tf.constant(values[0], tf.float32))
+    exact = [tf.constant(value) for value in values]
+    with tf.GradientTape() as tape:
+        tape.watch(exact)
+        mean, variance = tf.nn.moments(exact[0], [0, 1, 2])
+        expected = tf.nn.silu((exact[0] - mean) / tf.sqrt(variance + 1e-3) * exact[1] + exact[2])
+        loss = tf.reduce_sum(expected * upstream)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    for found, wanted in zip(gradients, tape.gradient(loss, exact), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    count = np.prod(shape[:-1])
+    np.testing.assert_allclose(norm.moving_mean, 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, 0.9 + 0.1 * variance * count / (count - 1), rtol=1e-5)
+
+
+def test_gradients_of_a_picture_and_of_its_mean_are_added_up():
+    from plates.efficientdet.model.tensorflow_kernels import with_mean
+
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 3, 5)))
+    gradients = []
+    for pool in (with_mean, lambda x: (x, tf.reduce_mean(x, (1, 2), keepdims=True))):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            own, mean = pool(x)
+            loss = tf.reduce_sum(own**2 * tf.sigmoid(mean))
+        gradients.append(tape.gradient(loss, x))
+    np.testing.assert_allclose(*gradients, rtol=1e-12)
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_swish_has_one_gradient_for_small_and_large_tensors(large, monkeypatch):
+    from plates.efficientdet.model import tensorflow_kernels
+    from plates.efficientdet.model.activations import activate
+
+    monkeypatch.setattr(tensorflow_kernels, "LARGE", large)
+    x = tf.constant(np.linspace(-8, 8, 33, dtype=np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = activate("swish", x, training=True)
+    gate = 1 / (1 + np.exp(-x.numpy().astype(float)))
+    np.testing.assert_allclose(outputs, x * gate, atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(outputs, x), gate + x.numpy() * gate * (1 - gate), atol=1e-6)
