@@ -10,6 +10,7 @@ import tensorflow as tf
 from plates.efficientdet.model.tensorflow_kernels import silu_gradient
 
 SLICES = 4
+"""More or fewer are slower: benchmarks/README.md."""
 
 
 def batch_norm(layer: Any, x: Any, training: bool) -> Any:

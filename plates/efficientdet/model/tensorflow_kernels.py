@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 LARGE = 2**20
+"""Numbers in a tensor from which compiling pays."""
 
 
 def replicas() -> int:
