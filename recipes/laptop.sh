@@ -4,7 +4,8 @@
 #
 # Run:     recipes/laptop.sh /path/to/CCPD2019
 # Machine: 2 cores of an AMD EPYC without AVX-512, no GPU, shared with other work
-# Time:    22 to 28 minutes of CPU time for training on 419 photographs
+# Time:    22 to 28 minutes of CPU time for training on 419 photographs; the whole run 27 minutes, ten of them beside
+#          other trainings
 # Score:   on their 69 test photographs, seeds 0, 1 and 2: mAP 0.778, 0.764, 0.755; mAP50 1.000 each; mAP75 0.962, 0.962,
 #          0.921. With a third of the steps, 350: mAP 0.762, 0.741, 0.755. From the sample's weights: recipes/fine-tune.sh
 set -eu
