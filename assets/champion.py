@@ -97,9 +97,10 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
     """The gate's decision; if the best model was scored again, also its detections and their test set."""
     limits, path = run.params.gate, run.project.path
     rule = gate.Rule(limits.metric, limits.min_value, limits.margin)
+    called = f"record {service.best[:8]}" if service else None
     if limits.metric == BY_FIGURE:
         best = records.find(run.project.root, service.best).metrics if service else None
-        return gate.decide_by_figure(record.metrics, best, rule), None, None
+        return gate.decide_by_figure(record.metrics, best, rule, best=called), None, None
     table, scored, test_set = None, None, record.metrics["test_set"]
     if service is not None:
         expected = truth(run.project, run.params.evaluation.split, with_regions=True)
@@ -116,7 +117,6 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
         old, new = parts(scored), parts(path("data/detections.parquet"))
         table = compare(old, new, expected, labels, size, most, fewest=gate.FEWEST)
     agreement = _json(path("models/export/model") / "agreement.json")
-    called = f"record {service.best[:8]}" if service else None
     return gate.decide(record.metrics, table, rule, best=called, agrees=agreement["agrees"]), scored, test_set
 
 

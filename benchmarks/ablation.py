@@ -63,6 +63,11 @@ LEVERS: dict[str, dict[str, Any]] = {
         **{"model.backbone": "efficientnet-b0", "augment.crop_height": 0.33, "train.assignment": "atss"},
         **{"train.steps": 90},
     },
+    "efficientnetv2-b0": {
+        **{"model.backbone": "efficientnetv2-b0", "model.pretrained": ".plates/ablation/imagenet.weights.h5"},
+        **{"train.var_freeze_expr": "efficientnetv2-b0/(stem|blocks_[0-2])/", "augment.crop_height": 1.0},
+        **{"train.assignment": "atss", "train.batch_size": 8, "train.learning_rate": 0.012, "train.steps": 260},
+    },
     "teacher": {"train.teacher": ".plates/ablation/teacher/models/checkpoint", "train.steps": 200},
     "ciou, voting": {"train.iou_loss_type": "ciou", "train.iou_loss_weight": 5.0, "nms.voting": 0.65},
     "copy paste, voting": {"augment.copy_paste": 0.5, "nms.voting": 0.65},

@@ -66,15 +66,10 @@ def decide(
     if not agrees:
         return Decision(False, "the exported model does not give the checkpoint's numbers")
     if (short := _short(challenger, rule)) or paired is None:
-        return short or Decision(
-            True, f"{rule.metric} {figure(challenger, rule.metric):.3f}; the first model in service"
-        )
+        return short or Decision(True, _first(challenger, rule))
     rows = evidence(paired, rule.metric)
     if rows.empty:
-        raise UserError(
-            f"gate.metric is {rule.metric}, by which {best}, the best model in service, was not measured. To put the "
-            "new one in service: plates promote ID --because 'another figure' (plates lineage lists the ids)"
-        )
+        raise _not_comparable(rule, best)
     whole = rows.iloc[0]
     against = (
         f"{rule.metric} {whole['second']:.3f} against {whole['first']:.3f} of {best} on the same {whole['images']:,} "
@@ -109,14 +104,35 @@ def evidence(paired: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.assign(least_loss=rows["difference"] + stats.norm.ppf(CONFIDENCE) * deviation)
 
 
-def decide_by_figure(challenger: Mapping[str, Any], best: Mapping[str, Any] | None, rule: Rule) -> Decision:
-    """The same for a figure without detections to draw from: the IoU of masks. Only the margin allows for chance."""
+def decide_by_figure(
+    challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, rule: Rule, *, best: str | None
+) -> Decision:
+    """The same for a figure without detections to draw from: the IoU of masks. Only the margin allows for chance.
+
+    Args:
+        challenger: its metrics.
+        champion: those of the best model that was in service; None if none is.
+        rule: the figure and the limits.
+        best: what to call the best model in words.
+
+    Raises:
+        UserError: one of them was not measured by that figure.
+    """
     new = figure(challenger, rule.metric)
-    if (short := _short(challenger, rule)) or best is None:
+    if (short := _short(challenger, rule)) or champion is None:
         return short or Decision(True, _first(challenger, rule))
-    old = figure(best, rule.metric)
-    said = f"{rule.metric} {new:.3f} against the {old:.3f} of the best model in service"
+    if champion.get(rule.metric) is None:
+        raise _not_comparable(rule, best)
+    old = float(champion[rule.metric])
+    said = f"{rule.metric} {new:.3f} against {old:.3f} of {best}"
     return Decision(new >= old - rule.margin, said)
+
+
+def _not_comparable(rule: Rule, best: str | None) -> UserError:
+    return UserError(
+        f"gate.metric is {rule.metric}, by which {best}, the best model in service, was not measured. To put the "
+        "new one in service: plates promote ID --because 'another figure' (plates lineage lists the ids)"
+    )
 
 
 def _first(challenger: Mapping[str, Any], rule: Rule) -> str:

@@ -17,10 +17,10 @@ STAGES = ("checkpoint", "evaluation", "exported_model", "model_card", "champion"
 
 @pytest.fixture(scope="module")
 def masked(finished, tmp_path_factory) -> tuple[Path, Command]:
-    """The finished project with the segmentation head alone, made again from the TFRecords on."""
+    """The finished project's data with the segmentation head alone, made from the TFRecords on: no champion before."""
     root = tmp_path_factory.mktemp("masks") / "project"
     shutil.copytree(finished[0], root, symlinks=True)
-    for made in ("models", "metrics", "reports"):
+    for made in ("models", "metrics", "reports", "lineage"):
         shutil.rmtree(root / made, ignore_errors=True)
     call = commands(root)
     masks = {"model.heads": ["segmentation"], "gate.metric": "mask_iou"}

@@ -78,8 +78,10 @@ def test_the_evidence_is_kept_ready_for_json() -> None:
 
 def test_masks_are_judged_by_their_figure_and_the_margin() -> None:
     rule = Rule("mask_iou", 0.1, 0.01)
-    assert decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.505}, rule).promoted
-    assert not decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.52}, rule).promoted
+    assert decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.505}, rule, best="record abcd").promoted
+    refused = decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.52}, rule, best="record abcd")
+    assert not refused.promoted
+    assert refused.reason == "mask_iou 0.500 against 0.520 of record abcd"
 
 
 def test_a_model_that_was_not_measured_is_not_judged() -> None:
@@ -88,3 +90,6 @@ def test_a_model_that_was_not_measured_is_not_judged() -> None:
     by_corners = Rule("corner_iou", 0.1, 0.01)
     with pytest.raises(UserError, match="by which record abcd, the best model in service, was not measured"):
         decide({"corner_iou": 0.9}, pd.DataFrame([row(0.5, 0.6, 0.02)]), by_corners, best="record abcd", agrees=True)
+    by_masks = Rule("mask_iou", 0.1, 0.01)
+    with pytest.raises(UserError, match="by which record abcd, the best model in service, was not measured"):
+        decide_by_figure({"mask_iou": 0.9}, {"mAP": 0.5}, by_masks, best="record abcd")
