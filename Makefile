@@ -35,7 +35,7 @@ run: $(READY) ## run the whole pipeline on a generated sample; DATA=/path/to/CCP
 test: $(READY) ## run the tests, in two processes
 	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-test-long: $(READY) ## run the tests of rare cases: the UI in a browser, kills, segmentation, many devices (about 30 minutes)
+test-long: $(READY) ## run the tests of rare cases: the UI in a browser, kills, segmentation, many devices (hours)
 	@$(BIN)/pytest -m long
 
 test-real: $(READY) ## train on the real photographs in ../shared and check the scores (about 15 minutes)

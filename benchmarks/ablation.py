@@ -99,6 +99,9 @@ def main() -> None:
         for lever in arguments.lever or LEVERS:
             if (lever, seed) in done():
                 continue
+            if (file := LEVERS[lever].get("model.pretrained")) and not Path(file).exists():
+                print(f"{lever}: left out, as {file} is missing. Put Keras's ImageNet weights without top there")
+                continue
             if time.monotonic() > end:
                 print("out of time: run it again to continue")
                 return write()
@@ -208,7 +211,7 @@ def table() -> str:
         val = pd.DataFrame(list(found["val"]))
         gains = "{difference:+.3f} ({low:+.3f} to {high:+.3f})".format(**pd.DataFrame(list(found["gain"])).mean())
         row = [
-            ", ".join(f"`{key}: {value}`" for key, value in settings.items()) or lever,
+            ", ".join(f"`{key}: {value}`" for key, value in settings.items()).replace("|", r"\|") or lever,
             str(len(found)),
             *(f"{val[name].mean():.3f}" for name in ("mAP", "mAP50")),
             *scores,
