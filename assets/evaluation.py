@@ -25,7 +25,7 @@ from plates.scoring import drawn
 from plates.scoring.detections import SCHEMA, Found, detections, parts
 from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
-from plates.scoring.truth import identity, real, shared_plates, truth
+from plates.scoring.truth import identity, numbering, real, shared_plates, truth
 from plates.scoring.working_points import BEST_F1, calibration, thresholds, working_points
 from plates.why.evidence import of_scores
 from plates.why.verdict import Verdict, verdict
@@ -67,7 +67,8 @@ def evaluation(run: Run) -> dict[str, Any]:
     found_on_val = found_on(run, "val", "data/detections_val.parquet")
     figures, boxes = scores(found, expected, params.max_detections, looks_of(run, expected))
     history = pd.read_csv(path("models/checkpoint/history.csv"))
-    metrics = figures | {"split": params.split, "steps": int(history["step"].max()), "test_set": identity(expected)}
+    metrics = figures | {"split": params.split, "steps": int(history["step"].max())}
+    metrics |= {"test_set": identity(expected), "numbering": numbering(expected)}
     metrics["plates_in_train_too"] = shared_plates(truth(run.project, "train"), expected)
     chosen = {}
     if boxes and found.file and found_on_val.file:

@@ -70,11 +70,12 @@ def rollback(
 def promote(
     record: Annotated[str, typer.Argument(metavar="ID", help="First characters of a record's id.")],
     because: Annotated[str, typer.Option(help="The reason, shown in the list.")],
+    new_bar: Annotated[bool, typer.Option("--new-bar", help="The gate compares later models with this one.")] = False,
 ) -> None:
     """Put the model of a record in service without asking the gate."""
     root = Project.find().root
     with lock.work(root, "plates promote", note):
-        verdict = of.promote(root, record, because)
+        verdict = of.promote(root, record, because, new_bar)
     _said(verdict)
 
 

@@ -100,12 +100,18 @@ def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) 
 
 def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) -> tuple[pd.DataFrame, dict[int, Path]]:
     """Drops photographs that one of the models was trained or selected on, according to its newest record."""
-    from plates.predict.compare import trained_on
+    from plates.lineage.training_set import trained_on
 
     seen: set[str] = set()
     for model in models:
-        records = vouching(model) if model.is_dir() else []
-        seen |= trained_on(Project.find().root, records[-1]) if records else set()
+        for record in (vouching(model) if model.is_dir() else [])[-1:]:
+            known = trained_on(Project.find().root, record)
+            seen |= known or set()
+            if known is None:
+                note(
+                    f"which photographs {model} was trained on is not known: the splits of record {record.short} are "
+                    "not in DVC's cache. All count. If a remote has them: dvc pull --all-commits"
+                )
     left = expected[~expected["path"].isin(seen)].reset_index(drop=True)
     gone = expected["image_id"].nunique() - left["image_id"].nunique()
     if left.empty:

@@ -58,13 +58,18 @@ class Verdict(BaseModel):
 
 
 class InService(BaseModel):
-    """The folder's own description: the records of the model in service and of the best one; its test set."""
+    """The folder's own description: the records of the model in service and of the best one.
+
+    `test_set` and `numbering` say on which photographs the best one's detections are, and which id each has
+    (`plates.scoring.truth`).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     record: str
     best: str
     test_set: str | None
+    numbering: str | None = None
     verdict: Verdict
 
 
@@ -106,7 +111,14 @@ def settled(root: Path) -> InService | None:
         raise UserError(f"{FOLDER} is not what record {service.record[:8]} made: {', '.join(wrong)}. Repair: {REPAIR}")
     if service.verdict.id not in {verdict.id for verdict in known}:
         _keep(root, service.verdict)
-    point(root, service, decisions(root)[-1])
+    last = decisions(root)[-1]
+    if last.after != service.record:
+        raise UserError(
+            f"{FOLDER} holds record {service.record[:8]}, but the last decision put {last.after and last.after[:8]} in "
+            f"service (Git brought one without the other?). Bring the folder that belongs to it: dvc pull {FOLDER}, or "
+            f"{REPAIR}"
+        )
+    point(root, service, last)
     return service
 
 
@@ -117,6 +129,7 @@ def put_in_service(
     best: str | None = None,
     scored: Path | None = None,
     test_set: str | None = None,
+    numbering: str | None = None,
 ) -> None:
     """Replaces the folder in one step, and saves the decision.
 
@@ -126,7 +139,8 @@ def put_in_service(
         verdict: the decision.
         best: record of the best model, if another: it stays in the folder.
         scored: its detections on the test set of `test_set`, if they are not those in the folder.
-        test_set: what the detections of the best model were scored on.
+        test_set: what `scored` is on.
+        numbering: the same for the ids in it.
     """
     best_record = record if best in (None, record.id) else records.find(root, best)
     with atomic(root / FOLDER) as temporary:
@@ -138,8 +152,10 @@ def put_in_service(
             shutil.copyfile(scored, target)
         elif DETECTIONS in best_record.outputs:
             _bring(root, DETECTIONS, best_record.outputs[DETECTIONS], target)
-            test_set = best_record.metrics.get("test_set")
-        service = InService(record=record.id, best=best_record.id, test_set=test_set, verdict=verdict)
+            test_set, numbering = (best_record.metrics.get(name) for name in ("test_set", "numbering"))
+        service = InService(
+            record=record.id, best=best_record.id, test_set=test_set, numbering=numbering, verdict=verdict
+        )
         write_json(temporary / _NAME, service.model_dump())
     _keep(root, verdict)
     point(root, service, verdict)
@@ -213,11 +229,15 @@ def rollback(root: Path, target: str | None, because: str | None) -> Verdict:
     return said
 
 
-def promote(root: Path, target: str, because: str) -> Verdict:
-    """Puts a record's model in service without asking the gate. This does not lower the bar for later challengers."""
+def promote(root: Path, target: str, because: str, new_bar: bool = False) -> Verdict:
+    """Puts a record's model in service without asking the gate.
+
+    Later challengers are compared with the best model as before or, with a `new_bar`, with this one.
+    """
     service, record = settled(root), records.find(root, target)
-    said = verdict(root, "promote", record.id, service, promoted=True, reason="by name", because=because)
-    put_in_service(root, record, said, best=service.best if service else None)
+    reason = "by name, as the new bar" if new_bar else "by name"
+    said = verdict(root, "promote", record.id, service, promoted=True, reason=reason, because=because)
+    put_in_service(root, record, said, best=service.best if service and not new_bar else None)
     return said
 
 

@@ -14,14 +14,15 @@ CONFIDENCE = 0.95
 FEWEST = 100
 """Groups of photographs (plates) needed to judge a slice."""
 _SHOWN = 3
+DISAGREES = "the exported model does not give the checkpoint's numbers"
 
 
 @dataclass(frozen=True)
 class Decision:
     """Whether the challenger takes the champion's place, why, in words with figures, and on what evidence.
 
-    `evidence` are rows of `plates.scoring.by_slice.paired` for the figure that decides, with `least_loss`: what
-    remains of the difference when chance is given its due.
+    `evidence` are rows of `plates.scoring.by_slice.paired` for the figure that decides, the whole first, with
+    `least_loss`: what remains of the difference when chance is given its due. Of masks only the difference is known.
     """
 
     promoted: bool
@@ -64,7 +65,7 @@ def decide(
         UserError: one of them was not measured by that figure, such as mAP without a detection head.
     """
     if not agrees:
-        return Decision(False, "the exported model does not give the checkpoint's numbers")
+        return Decision(False, DISAGREES)
     if (short := _short(challenger, rule)) or paired is None:
         return short or Decision(True, _first(challenger, rule))
     rows = evidence(paired, rule.metric)
@@ -105,33 +106,45 @@ def evidence(paired: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def decide_by_figure(
-    challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, rule: Rule, *, best: str | None
+    challenger: Mapping[str, Any], champion: Mapping[str, Any], rule: Rule, *, best: str, agrees: bool
 ) -> Decision:
     """The same for a figure without detections to draw from: the IoU of masks. Only the margin allows for chance.
 
     Args:
         challenger: its metrics.
-        champion: those of the best model that was in service; None if none is.
+        champion: those of the best model that was in service, on the same photographs.
         rule: the figure and the limits.
         best: what to call the best model in words.
+        agrees: whether the export gives the checkpoint's numbers.
 
     Raises:
         UserError: one of them was not measured by that figure.
     """
+    if not agrees:
+        return Decision(False, DISAGREES)
     new = figure(challenger, rule.metric)
-    if (short := _short(challenger, rule)) or champion is None:
-        return short or Decision(True, _first(challenger, rule))
+    if short := _short(challenger, rule):
+        return short
     if champion.get(rule.metric) is None:
         raise _not_comparable(rule, best)
     old = float(champion[rule.metric])
     said = f"{rule.metric} {new:.3f} against {old:.3f} of {best}"
-    return Decision(new >= old - rule.margin, said)
+    row = {"dimension": WHOLE, "slice": WHOLE, "first": old, "second": new, "difference": new - old}
+    return Decision(new >= old - rule.margin, said, [row])
 
 
 def _not_comparable(rule: Rule, best: str | None) -> UserError:
     return UserError(
-        f"gate.metric is {rule.metric}, by which {best}, the best model in service, was not measured. To put the "
-        "new one in service: plates promote ID --because 'another figure' (plates lineage lists the ids)"
+        f"gate.metric is {rule.metric}, by which {best}, the best model in service, was not measured. "
+        f"{new_bar('another figure')}"
+    )
+
+
+def new_bar(because: str) -> str:
+    """How to go on if nothing compares the new model with the best one."""
+    return (
+        "To put the new one in service, and compare later ones with it: "
+        f"plates promote ID --new-bar --because '{because}' (plates lineage lists the ids)"
     )
 
 

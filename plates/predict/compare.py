@@ -13,8 +13,6 @@ import pandas as pd
 from plates.columns import BOX
 from plates.efficientdet.evaluation.report import pictures
 from plates.errors import UserError
-from plates.lineage.cache import Cache
-from plates.lineage.record import Record
 from plates.pages import page, sheets
 from plates.pages.pictures import Picture
 from plates.predict.evaluate import MOST_DETECTIONS, detections_in
@@ -24,7 +22,6 @@ from plates.scoring.compare import compare as compare_detections
 from plates.scoring.outcomes import match
 from plates.scoring.truth import real
 
-SPLITS = "data/splits.parquet"
 SHOWN = 12
 """Photographs on the page that only one of the models finds the plate in, of each."""
 
@@ -115,15 +112,6 @@ def compare(
     outcomes = [match(boxes, one.merge(places, on="image_id"), first.label_map)["found"] for one in found]
     boxes = boxes[["image_id", "path", *BOX]].assign(first=outcomes[0], second=outcomes[1])
     return Comparison(table, boxes, plates, (found[0], found[1]), (milliseconds[0], milliseconds[1]), left_out)
-
-
-def trained_on(root: Path, record: Record) -> set[str]:
-    """Photographs that a record's model was trained on or chosen by, by path; none if the cache lacks the splits."""
-    file = Cache.of(root).find(record.outputs.get(SPLITS, ""))
-    if file is None:
-        return set()
-    splits = pd.read_parquet(file, columns=["path", "split"])
-    return set(splits.loc[splits["split"].isin(["train", "val"]), "path"])
 
 
 def write(target: Path, found: Comparison, names: tuple[str, str], files: Mapping[int, Path]) -> None:

@@ -12,7 +12,7 @@ from plates.columns import CORNERS
 from plates.settings import edit
 
 pytestmark = pytest.mark.long
-STAGES = ("checkpoint", "evaluation", "exported_model", "model_card")
+STAGES = ("anchors", "preflight", "checkpoint", "evaluation", "exported_model", "model_card")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def cornered(finished, tmp_path_factory) -> tuple[Path, Command]:
     call = commands(root)
     corners = {"model.heads": ["object_detection", "corners"], "gate.metric": "corner_iou", "gate.min_value": 0}
     edit.write(root / "params.yaml", {**corners, "train.steps": 60})
-    call("env", "DVC_STAGE=checkpoint", "plates", "materialize", *STAGES)
+    call("plates", "materialize", *STAGES)
     return root, call
 
 
@@ -55,7 +55,7 @@ def test_every_detection_keeps_its_corners(cornered) -> None:
 
 def test_a_gate_by_corners_does_not_judge_against_a_model_without_them(cornered) -> None:
     _, call = cornered
-    done = call("env", "DVC_STAGE=champion", "plates", "materialize", "champion", check=False)
+    done = call("plates", "materialize", "champion", check=False)
     assert done.returncode == 1
     assert "gate.metric is corner_iou, by which record" in done.stderr
-    assert "plates promote ID --because" in done.stderr
+    assert "plates promote ID --new-bar --because" in done.stderr

@@ -12,7 +12,7 @@ from pycocotools import mask as rle
 from plates.settings import edit
 
 pytestmark = pytest.mark.long
-STAGES = ("checkpoint", "evaluation", "exported_model", "model_card", "champion")
+STAGES = ("anchors", "preflight", "checkpoint", "evaluation", "exported_model", "model_card", "champion")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def masked(finished, tmp_path_factory) -> tuple[Path, Command]:
     call = commands(root)
     masks = {"model.heads": ["segmentation"], "gate.metric": "mask_iou"}
     edit.write(root / "params.yaml", {**masks, "train.steps": 40, "train.learning_rate": 0.08, "train.eval_every": 40})
-    call("env", "DVC_STAGE=checkpoint", "plates", "materialize", *STAGES)
+    call("plates", "materialize", *STAGES)
     return root, call
 
 

@@ -134,6 +134,29 @@ def test_promotion_by_name_does_not_lower_the_bar(root: Path) -> None:
     assert content_hash(root / champion.FOLDER / "best/checkpoint") == find(root, one).outputs[champion.CHECKPOINT]
 
 
+def test_what_nothing_compares_with_the_bar_can_be_the_new_bar(root: Path) -> None:
+    other = make(root, "other classes", 0.2)
+    champion.promote(root, other.id, "other classes", new_bar=True)
+    service = champion.settled(root)
+    assert service.record == service.best == other.id
+    assert content_hash(root / champion.FOLDER / "best/checkpoint") == other.outputs[champion.CHECKPOINT]
+
+
+def test_decisions_without_the_folder_they_made_are_noticed(root: Path) -> None:
+    """As after `git pull` without `dvc pull`."""
+    earlier = root / "earlier"
+    shutil.copytree(root / champion.FOLDER, earlier)
+    two = make(root, "two", 0.9)
+    serve(root, two)
+    shutil.rmtree(root / champion.FOLDER)
+    earlier.rename(root / champion.FOLDER)
+    with pytest.raises(UserError, match=f"the last decision put {two.short} in service.*dvc pull {champion.FOLDER}"):
+        champion.settled(root)
+    assert pointer(root)["record"] == two.id, "what was written is not made to contradict itself"
+    assert champion.repair(root) == two.id
+    assert champion.settled(root).record == two.id
+
+
 def test_decisions_follow_each_other_whatever_the_clock_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import datetime
 

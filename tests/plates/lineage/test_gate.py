@@ -78,10 +78,15 @@ def test_the_evidence_is_kept_ready_for_json() -> None:
 
 def test_masks_are_judged_by_their_figure_and_the_margin() -> None:
     rule = Rule("mask_iou", 0.1, 0.01)
-    assert decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.505}, rule, best="record abcd").promoted
-    refused = decide_by_figure({"mask_iou": 0.5}, {"mask_iou": 0.52}, rule, best="record abcd")
-    assert not refused.promoted
-    assert refused.reason == "mask_iou 0.500 against 0.520 of record abcd"
+
+    def ask(new: float, old: float, agrees: bool = True) -> Decision:
+        return decide_by_figure({"mask_iou": new}, {"mask_iou": old}, rule, best="record abcd", agrees=agrees)
+
+    assert ask(0.5, 0.505).promoted
+    assert ask(0.5, 0.505).evidence[0]["difference"] < 0, "what is worse within the margin is no new bar"
+    assert not ask(0.5, 0.52).promoted
+    assert ask(0.5, 0.52).reason == "mask_iou 0.500 against 0.520 of record abcd"
+    assert not ask(0.6, 0.5, agrees=False).promoted
 
 
 def test_a_model_that_was_not_measured_is_not_judged() -> None:
@@ -92,4 +97,4 @@ def test_a_model_that_was_not_measured_is_not_judged() -> None:
         decide({"corner_iou": 0.9}, pd.DataFrame([row(0.5, 0.6, 0.02)]), by_corners, best="record abcd", agrees=True)
     by_masks = Rule("mask_iou", 0.1, 0.01)
     with pytest.raises(UserError, match="by which record abcd, the best model in service, was not measured"):
-        decide_by_figure({"mask_iou": 0.9}, {"mAP": 0.5}, by_masks, best="record abcd")
+        decide_by_figure({"mask_iou": 0.9}, {"mAP": 0.5}, by_masks, best="record abcd", agrees=True)
