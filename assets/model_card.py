@@ -47,6 +47,7 @@ from stages.stage import Output, asset
     group="model",
     kinds={"markdown", "parquet"},
     description=__doc__,
+    vouches=True,
 )
 def model_card(run: Run) -> dict[str, Any]:
     path, root = run.project.path, run.project.root

@@ -16,6 +16,7 @@ from checks.suites.suite import Outcome
 from plates import parts
 from plates.photographs.header import NOT_JPEG, TURNED
 from plates.settings.project import Project
+from stages.uncommitted import blocking_check
 
 
 @dg.asset_check(asset="raw_images", description="Every image is usable: an upright JPEG that decodes completely.")
@@ -84,7 +85,7 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
     return answer(said or "no column is shifted", rows(compared), figures=_shifts(compared))
 
 
-@dg.asset_check(asset="splits", blocking=True, description="No plate, file name or identical image is in two splits.")
+@blocking_check(asset="splits", description="No plate, file name or identical image is in two splits.")
 def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from checks.suites.splits import crossings, suspects
 
@@ -142,9 +143,7 @@ def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
     return answer(said or "no column is shifted", rows(table), figures=_shifts(table))
 
 
-@dg.asset_check(
-    asset="tfrecords", blocking=True, description="Every TFRecord decodes completely and equals its row in the table."
-)
+@blocking_check(asset="tfrecords", description="Every TFRecord decodes completely and equals its row in the table.")
 def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.efficientdet.data import tfrecords
     from plates.scoring.ignored import regions
@@ -165,7 +164,7 @@ def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetChe
     )
 
 
-@dg.asset_check(asset="anchors", blocking=True, description="Enough training boxes reach IoU 0.5 with an anchor.")
+@blocking_check(asset="anchors", description="Enough training boxes reach IoU 0.5 with an anchor.")
 def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     fit = json.loads(project.path("data/anchors.json").read_text(encoding="utf-8"))
     recall, least = fit["used"]["best_possible_recall"], project.params.anchors.min_recall
@@ -173,9 +172,10 @@ def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheck
     said = f"{recall:.1%} of the training boxes reach IoU 0.5 with an anchor of the model"
     if recall >= least:
         return passed(said, figures=figures)
+    scale = fit["anchor_scale"] if project.params.model.anchor_scale is None else "null"  # a scale that is set is kept
     return failed(
         f"{said}, less than {least:.0%}: boxes that no anchor reaches are hardly learned. Try "
-        f"model.aspect_ratios: auto, model.anchor_scale: {fit['anchor_scale']}, or a larger model.image_size",
+        f"model.aspect_ratios: auto, model.anchor_scale: {scale}, or a larger model.image_size",
         figures=figures,
     )
 

@@ -12,6 +12,7 @@ from plates.metrics import measured
 from plates.scoring import agreement
 from plates.serve.seen import FILE
 from plates.settings.project import Project
+from stages.uncommitted import blocking_check
 
 
 @dg.asset_check(asset="preflight", description="Anchors, augmentation, classes, labels, rate and batch norm are sound.")
@@ -53,9 +54,8 @@ def no_known_cause_of_a_low_score(project: dg.ResourceParam[Project]) -> dg.Asse
     return warned(said, rows(table.set_axis(["cause", "weight", "seen", "change", "look at"], axis=1)), figures=figures)
 
 
-@dg.asset_check(
+@blocking_check(
     asset="evaluation",
-    blocking=True,
     description=f"The figures equal those of pycocotools and hotcoco, on up to {agreement.MOST:,} photographs.",
 )
 def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
@@ -77,7 +77,7 @@ def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset="exported_model", blocking=True, description="The export gives the checkpoint's own numbers.")
+@blocking_check(asset="exported_model", description="The export gives the checkpoint's own numbers.")
 def export_agrees_with_checkpoint(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     agreement = _read(project, "models/export/model/agreement.json")
     said = ", ".join(f"{name} within {value:.1e}" for name, value in agreement["differences"].items())

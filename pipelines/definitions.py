@@ -31,12 +31,17 @@ def build_defs(
     require_own_code(project.root)
     graph = assets.graph()
     maker = assets.writers(graph)
+    of_stages = dg.load_asset_checks_from_package_module(checks)
+    checked = {spec.asset_key.to_user_string() for one in of_stages for spec in one.check_specs if spec.blocking}
     return dg.Definitions(
         assets=[
-            *(definition(stage, maker, project) for stage in (graph | assets.on_request()).values()),
+            *(
+                definition(stage, maker, project, name in checked)
+                for name, stage in (graph | assets.on_request()).items()
+            ),
             deliveries.delivery,
         ],
-        asset_checks=[*dg.load_asset_checks_from_package_module(checks), deliveries.fit_to_learn_from],
+        asset_checks=[*of_stages, deliveries.fit_to_learn_from],
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate, deliveries.validate_deliveries],
         schedules=[schedules.weekly_retrain],
         sensors=[sensors.new_photographs, deliveries.new_deliveries, restored.results_of_dvc, failures.failed_runs],

@@ -10,7 +10,7 @@ import dagster as dg
 import assets
 from pipelines import restored, tags
 from pipelines.dagster_private import NO_CAPTURE, InstanceRef
-from pipelines.reason import reason
+from pipelines.reason import check_failed, reason
 from plates.errors import UserError
 from stages import faults, lock
 
@@ -57,7 +57,7 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             say(_line(event))
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE and not check_failed(event):
             failures.append(f"{event.step_key}: {reason(event)}")
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data

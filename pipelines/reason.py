@@ -14,4 +14,12 @@ def reason(event: dg.DagsterEvent) -> str:
     if data.error and data.error.cls_name == "DagsterExecutionInterruptedError":
         kept = f"Kept: {keeps};" if keeps else "Its files are unchanged;"
         return f"interrupted. {kept} the same command {'continues from there' if keeps else 'starts it over'}"
+    if check_failed(event):
+        return "this blocking check did not pass; plates run says why"
     return data.error.to_string() if data.error else event.message or "failed"
+
+
+def check_failed(event: dg.DagsterEvent) -> bool:
+    """Whether the step is a blocking check that did its work, and failed: its own event says why."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterAssetCheckFailedError"

@@ -13,8 +13,8 @@ from plates.settings.project import Project
 SENSOR, SEEN = "plates/sensor", "plates/photographs"
 """Tags of a run that the sensor requested: its name, and the fingerprint of the photographs at that time."""
 
-LAST = dg.AssetKey("model_card")
-"""The last asset of a successful run."""
+LAST = dg.AssetKey("champion")
+"""The last asset of a successful run: the model has been judged."""
 
 
 @dg.sensor(
@@ -70,8 +70,8 @@ def after_last_run(instance: dg.DagsterInstance, found: Look, attempts: int) -> 
     seen = run.tags[SEEN] == found.fingerprint
     if run.status != dg.DagsterRunStatus.FAILURE:
         return dg.SkipReason(f"run {run.run_id[:8]} has seen these photographs") if seen else None
-    done = instance.get_latest_materialization_event(LAST)
-    if done and done.timestamp > records[0].create_timestamp.timestamp():
+    done, own = instance.get_latest_materialization_event(LAST), {record.dagster_run.run_id for record in records}
+    if done and done.run_id not in own and done.timestamp > records[0].create_timestamp.timestamp():
         return None  # a run from elsewhere has succeeded since
     failed = 0
     for record in records:

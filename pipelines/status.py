@@ -1,6 +1,6 @@
 """The project's state: what is in service, running, waiting and out of date, what failed and why, what is automatic."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from plates.lineage import champion
 from plates.lineage import record as records
 from plates.metrics import measured
 from plates.settings.project import Project
-from stages import dvc_lock, lock, snapshot
-from stages.dvc_lock import Entry
-from stages.stage import Stage
+from stages import dvc_lock, lock
+from stages.outdated import changes
 
 SAID = {dg.DagsterRunStatus.SUCCESS: "succeeded", dg.DagsterRunStatus.STARTED: "running, or its process was killed"}
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
@@ -67,7 +66,7 @@ def to_make(project: Project) -> str:
     changed: dict[str, list[str]] = {}
     after: list[str] = []
     for name, stage in graph.items():
-        if why := _changes(project, stage, entries, maker):
+        if why := changes(project, stage, entries, maker):
             changed[name] = why
         elif {maker[path].name for path in stage.reads} & {*changed, *after}:
             after.append(name)
@@ -76,21 +75,6 @@ def to_make(project: Project) -> str:
     said = ", ".join(f"{name} ({', '.join(why)})" for name, why in changed.items())
     then = f"; after that {', '.join(after)}" if after else ""
     return f"{said}{then}. Make it: plates run"
-
-
-def _changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker: Mapping[str, Stage]) -> list[str]:
-    if (entry := entries.get(stage.name)) is None:
-        return ["not made yet"]
-    before, now = entry.began(stage), snapshot.take(project, stage)
-    was, new = records.flat(before.params), records.flat(now.params)
-    edited = [path for path in {*before.code, *now.code} if before.code.get(path) != now.code.get(path)]
-    made = {path: entries[name].outs.get(path) for path in stage.reads if (name := maker[path].name) in entries}
-    return [
-        *([f"{len(edited)} code files"] if edited else []),
-        *(f"{key} {was.get(key)} -> {new.get(key)}" for key in sorted({*was, *new}) if was.get(key) != new.get(key)),
-        *(path for path, found in made.items() if entry.deps.get(path) != found),
-        *(f"{out.path} is gone" for out in stage.writes if out.tracked and not (project.root / out.path).exists()),
-    ]
 
 
 def by_itself(instance: dg.DagsterInstance) -> Iterator[str]:

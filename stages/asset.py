@@ -15,8 +15,9 @@ from plates.files import damage
 from plates.hashes import content_hash
 from plates.quiet import import_tensorflow
 from plates.settings.project import Project
-from stages import faults, snapshot
+from stages import faults, snapshot, uncommitted
 from stages.dvc_commit import commit
+from stages.outdated import require_current
 from stages.run import Run
 from stages.stage import Stage
 
@@ -44,12 +45,15 @@ LOOKED = dg.FreshnessPolicy.time_window(warn_window=WARNED, fail_window=2 * WARN
 """For stages that look outside the project: the UI warns if no run has looked for over a week."""
 
 
-def definition(stage: Stage, maker: Mapping[str, Stage], project: Project) -> dg.AssetsDefinition:
+def definition(
+    stage: Stage, maker: Mapping[str, Stage], project: Project, checked: bool = False
+) -> dg.AssetsDefinition:
     """The asset that runs `stage`.
 
     Args:
         maker: the stage that writes each path; what `stage` reads is upstream.
         project: the project that the graph is defined for; its parameters are in the code version.
+        checked: a blocking check judges the result, and DVC is told of it after that.
     """
 
     @dg.asset(
@@ -77,7 +81,10 @@ def definition(stage: Stage, maker: Mapping[str, Stage], project: Project) -> dg
             context.log.debug(f"{TOUCHED}{json.dumps(sorted(run.project.touched))}")
             before.require_unchanged(snapshot.take(Project(project.root), stage), stage)
             if stage.in_dvc and "DVC_STAGE" not in os.environ:
-                commit(project.root, stage.name, before)
+                if checked:
+                    uncommitted.keep(project, stage.name, before)
+                else:
+                    commit(project.root, stage.name, before)
         except UserError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         except Exception as error:
@@ -118,7 +125,10 @@ def _declared(stage: Stage) -> dict[str, Any]:
 
 
 def require(project: Project, stage: Stage, maker: Mapping[str, Stage]) -> None:
-    """Raises `UserError` if an input of the stage is missing, damaged, or not the table that its stage writes."""
+    """Raises `UserError` if an input of the stage is missing, damaged, or not the table that its stage writes.
+
+    Also if the stage `vouches` for those before it, and one of them is out of date.
+    """
     missing = [path for path in stage.reads if not project.path(path).exists()]
     if missing:
         raise UserError(
@@ -132,3 +142,5 @@ def require(project: Project, stage: Stage, maker: Mapping[str, Stage]) -> None:
     damaged = [f"{path} ({why})" for path in stage.reads if (why := damage(project.path(path), schemas[path]))]
     if damaged:
         raise UserError(f"needs {', '.join(damaged)}: damaged. Make it again: plates run")
+    if stage.vouches:
+        require_current(project, stage, maker)

@@ -54,6 +54,7 @@ class Stage:
     pool: str | None
     always: bool
     keeps: str
+    vouches: bool
 
     @property
     def versioned(self) -> list[str]:
@@ -98,6 +99,7 @@ def asset(
     pool: str | None = None,
     always: bool = False,
     keeps: str = "",
+    vouches: bool = False,
 ) -> Callable[[Body], Stage]:
     """Declares the decorated function as the asset of the same name.
 
@@ -112,6 +114,7 @@ def asset(
         pool: Dagster's pool that limits how many run at once.
         always: runs every time, because it reads files outside the project.
         keeps: what an interrupted run leaves for the next to continue from; empty if the next starts over.
+        vouches: says with which code and settings everything before it was made, so all of that must be up to date.
     """
 
     def declare(body: Body) -> Stage:
@@ -129,6 +132,7 @@ def asset(
             pool,
             always,
             keeps,
+            vouches,
         )
 
     return declare

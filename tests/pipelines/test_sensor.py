@@ -17,11 +17,13 @@ from plates.settings.project import Project
 DAY_NS = 24 * 3600 * 10**9
 
 
-@dg.op(config_schema={"fails": dg.Field(bool, default_value=False)})
+@dg.op(config_schema={"fails": dg.Field(bool, default_value=False), "judges": dg.Field(bool, default_value=True)})
 def end(context: dg.OpExecutionContext) -> None:
+    context.log_event(dg.AssetMaterialization("model_card"))
+    if context.op_config["judges"]:
+        context.log_event(dg.AssetMaterialization("champion"))
     if context.op_config["fails"]:
         raise dg.Failure("as told", allow_retries=False)
-    context.log_event(dg.AssetMaterialization("model_card"))
 
 
 @dg.job(name="retrain")
@@ -67,11 +69,11 @@ class World:
         self.tick()
         return self.tick()
 
-    def run(self, request: str | dg.RunRequest, fails: bool = False) -> str:
+    def run(self, request: str | dg.RunRequest, fails: bool = False, judges: bool = True) -> str:
         """Runs what was asked for: the scan, and whatever becomes of the rest. The beginning of its id."""
         assert isinstance(request, dg.RunRequest), request
         self.scan()
-        config = {"ops": {"end": {"config": {"fails": fails}}}}
+        config = {"ops": {"end": {"config": {"fails": fails, "judges": judges}}}}
         done = stand_in.execute_in_process(config, instance=self.instance, tags=request.tags, raise_on_error=False)
         assert done.success != fails
         return done.run_id[:8]
@@ -216,6 +218,14 @@ def test_what_failed_and_then_went_through_by_another_door_is_not_tried_again(wo
     world.run(world.settled(), fails=True)
     stand_in.execute_in_process(instance=world.instance)
     assert world.tick() == NOTHING
+
+
+@pytest.mark.parametrize("judges", [True, False])
+def test_a_run_that_failed_late_has_failed(world: World, judges: bool) -> None:
+    """Its record was written, or even its model judged, before the asset that failed."""
+    world.photograph("one/new.jpg")
+    world.run(world.settled(), fails=True, judges=judges)
+    assert isinstance(world.tick(), dg.RunRequest)
 
 
 def test_a_run_at_work_is_waited_for(world: World) -> None:

@@ -4,6 +4,7 @@ import errno
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import assets
+import checks
 from plates.errors import UserError
 from plates.settings.project import Project
 from stages import snapshot
@@ -20,6 +22,7 @@ from stages.dvc_commit import commit
 from stages.dvc_lock import value
 from stages.run import Run, UndeclaredError
 from stages.stage import Stage, asset
+from stages.uncommitted import blocking_check
 
 PARAMS = "split:\n  seed: 0\ngate:\n  min_value: 0.1\n"
 DVC = """stages:
@@ -28,6 +31,12 @@ DVC = """stages:
     deps: [data/given.txt]
     params: [split.seed]
     outs: [data/made.txt]
+"""
+GIVEN = """  given:
+    cmd: 'true'
+    outs:
+    - path: data/given.txt
+      md5: b9f4c1cc743af7b09673ba380390d2f1
 """
 
 
@@ -70,11 +79,14 @@ def given(run: Run) -> dict[str, float]:
     return {}
 
 
-def run_of(root: Path, work: Callable[[Run], None]) -> dg.ExecuteInProcessResult:
+def run_of(
+    root: Path, work: Callable[[Run], None], check: Callable[[Project], dg.AssetCheckResult] | None = None
+) -> dg.ExecuteInProcessResult:
     project = Project(root)
     stage = stage_of(work)
-    made = definition(stage, {"data/given.txt": given}, project)
-    return dg.materialize([made], resources={"project": project}, raise_on_error=False)
+    made = definition(stage, {"data/given.txt": given}, project, checked=check is not None)
+    checks = [blocking_check(asset="made", description="It is sound.")(check)] if check else []
+    return dg.materialize([made, *checks], resources={"project": project}, raise_on_error=False)
 
 
 def reason(result: dg.ExecuteInProcessResult) -> str:
@@ -89,6 +101,48 @@ def test_what_was_made_is_told_to_dvc(root: Path) -> None:
     assert "split.seed: 0" in lock
     status = [sys.executable, "-m", "dvc", "status", "made"]
     assert "up to date" in subprocess.run(status, cwd=root, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_dvc_is_told_of_what_passed_its_check(root: Path, sound: bool) -> None:
+    def check(project: Project) -> dg.AssetCheckResult:
+        assert not (root / "dvc.lock").exists(), "not before the check"
+        return dg.AssetCheckResult(passed=sound)
+
+    assert run_of(root, lambda run: None, check).success is sound
+    assert (root / "dvc.lock").exists() is sound
+
+
+def test_a_parameter_edited_before_the_check_is_not_recorded(root: Path) -> None:
+    def check(project: Project) -> dg.AssetCheckResult:
+        (root / "params.yaml").write_text(PARAMS.replace("seed: 0", "seed: 3"))
+        return dg.AssetCheckResult(passed=True)
+
+    result = run_of(root, lambda run: None, check)
+    assert not result.success
+    assert "edited while made was recorded: params.yaml: split.seed" in reason(result)
+    assert not (root / "dvc.lock").read_bytes()
+
+
+def test_an_asset_has_one_blocking_check_at_most() -> None:
+    specs = [spec for one in dg.load_asset_checks_from_package_module(checks) for spec in one.check_specs]
+    blocking = Counter(spec.asset_key.to_user_string() for spec in specs if spec.blocking)
+    assert set(blocking) == {"splits", "tfrecords", "anchors", "evaluation", "exported_model"}
+    assert set(blocking.values()) == {1}
+
+
+def test_nobody_vouches_for_what_is_out_of_date(root: Path) -> None:
+    """A record says with which settings everything before it was made: those of now, if that is true."""
+    assert run_of(root, lambda run: None).success
+    made = stage_of(lambda run: None)
+    card = asset(reads=["data/made.txt"], writes=["card.md"], group="data", kinds=set(), description="", vouches=True)
+    vouching = card(lambda run: {})
+    maker = {"data/given.txt": given, "data/made.txt": made}
+    (root / "dvc.lock").write_text((root / "dvc.lock").read_text() + GIVEN)
+    require(Project(root), vouching, maker)
+    (root / "params.yaml").write_text(PARAMS.replace("seed: 0", "seed: 3"))
+    with pytest.raises(UserError, match=r"made \(split.seed 0 -> 3\) is out of date. Make it: plates run"):
+        require(Project(root), vouching, maker)
 
 
 def test_figures_are_shown_with_four_digits(root: Path) -> None:
