@@ -152,6 +152,7 @@ def answers(
         Answer("there is something to learn", f"{len(inside):,} boxes in train", figures={"boxes": len(inside)}),
         survival(rows, drawn, spec, augment),
         *pasting(inside, augment),
+        *cropping(spec, augment),
         *reached(rows, drawn, replace(spec, image_size=spec.training_size(augment)), train, least_recall),
         classes(labelled, label_map, spec.num_classes),
         perfect(truth[truth["split"].isin(["val", "test"])], label_map),
@@ -186,6 +187,19 @@ def pasting(inside: pd.DataFrame, augment: AugmentConfig) -> list[Answer]:
     said = f"{count:,} of {len(inside):,} boxes in train are labelled with corners"
     turn = f"augment.copy_paste {augment.copy_paste:g} pastes nothing: {said}. Set it to 0"
     return [Answer("objects can be pasted", said if count else turn, count > 0, figures={"with corners": count})]
+
+
+def cropping(spec: Spec, augment: AugmentConfig) -> list[Answer]:
+    """Whether the sides that crops are to shorten can be, if there are any."""
+    cell, (height, width) = 2**spec.max_level, spec.image_size
+    asked = zip(("height", "width"), (height, width), spec.crop_shares(augment), strict=True)
+    whole = [(name, side) for name, side, share in asked if share < 1 and side % cell]
+    said = "; ".join(
+        f"a {name} of {side} px is not a multiple of {cell} px, so training shows it whole and takes longer; "
+        f"{side // cell * cell} or {side // cell * cell + cell} can be cropped (model.image_size)"
+        for name, side in whole
+    )
+    return [Answer("pictures can be cropped", said, False)] if whole else []
 
 
 def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, train: TrainConfig, least: float) -> list[Answer]:

@@ -208,6 +208,15 @@ class TrainConfig(Section):
             raise ValueError("give the length of the run once: steps, or num_epochs with steps: null")
         return self
 
+    @model_validator(mode="after")
+    def _one_target_of_scores(self) -> "TrainConfig":
+        if self.quality_loss and self.label_smoothing:
+            raise ValueError(
+                f"label_smoothing {self.label_smoothing:g} does nothing with quality_loss {self.quality_loss}, whose "
+                "targets are IoUs: set one of them alone"
+            )
+        return self
+
 
 class AugmentConfig(Section):
     """What is done to training pictures."""
@@ -236,7 +245,8 @@ class AugmentConfig(Section):
         None,
         gt=0,
         le=1,
-        description="The same for its height. null: 0.33 for efficientdet-tiny's own backbone, 1 for the others.",
+        description="The same for its height. null: 0.33 for efficientdet-tiny's own backbone, 1 for the others. A "
+        "side that is not a multiple of 2^model.max_level px is not cropped.",
     )
     copy_paste: float = Field(
         0.0,

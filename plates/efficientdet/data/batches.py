@@ -58,7 +58,7 @@ def training_batches(
         start_step: the step of the first batch; earlier examples of its epoch are skipped undecoded.
         balanced: images are repeated or left out by class (`plates.efficientdet.data.sampling`).
         cache_mib: decoded pictures are kept in memory if they need at most this many MiB, at the ratio that the largest
-            jitter needs.
+            jitter needs, if that is the same for all.
 
     Raises:
         UserError: no manifest, no such split, missing shards, fewer images than a batch.
@@ -71,7 +71,7 @@ def training_batches(
             f"the {split} split has {images} images, fewer than a batch of {batch_size}: "
             "lower train.batch_size or add images"
         )
-    ratio = _cache_ratio(Path(files[0]), images, pictures, augment, cache_mib)
+    ratio = _cache_ratio(files, pictures, augment, cache_mib)
     copies = copies_by_label(manifest, split) if balanced else None
     cached = _cached(files, ratio) if ratio else None
 
@@ -152,14 +152,21 @@ def _files(folder: Path, manifest: Manifest, split: str) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _cache_ratio(shard: Path, images: int, pictures: Pictures, augment: AugmentConfig, cache_mib: int) -> int | None:
-    """The ratio at which pictures are kept decoded; None if they would not fit, judged by the first one's size."""
-    example = from_bytes(next(payloads(shard)))
+def _cache_ratio(files: list[str], pictures: Pictures, augment: AugmentConfig, cache_mib: int) -> int | None:
+    """The ratio at which pictures are kept decoded; None if they do not fit, or are not all decoded at one ratio."""
     largest = (pictures.size[0] * augment.jitter_max, pictures.size[1] * augment.jitter_max)
-    scale = min(largest[0] / example.height, largest[1] / example.width)
-    ratio = int(preprocess.decode_ratio(example.height, example.width, tf.constant(scale)))
-    size = images * (example.height // ratio) * (example.width // ratio) * 3
-    return ratio if size <= cache_mib * 2**20 else None
+    room, of_size, chosen = cache_mib * 2**20, dict[tuple[int, int], int](), None
+    for example in (from_bytes(payload) for file in files for payload in payloads(Path(file))):
+        size = example.height, example.width
+        if size not in of_size:
+            scale = min(largest[0] / size[0], largest[1] / size[1])
+            of_size[size] = int(preprocess.decode_ratio(*size, tf.constant(scale)))
+        ratio = of_size[size]
+        room -= (size[0] // ratio) * (size[1] // ratio) * 3
+        if room < 0 or ratio != (chosen or ratio):
+            return None
+        chosen = ratio
+    return chosen
 
 
 def _cached(files: list[str], ratio: int) -> tf.data.Dataset:

@@ -103,13 +103,13 @@ class Promise:
 
 
 def best_f1(ranked: Ranked) -> float | None:
-    """The threshold of the best F1, the highest of several; None if nothing is right."""
+    """The threshold of the best F1, the highest of several, just under a score; None if nothing is right."""
     if not ranked.right.any():
         return None
     found = np.cumsum(ranked.right)
     f1 = 2 * found / (np.arange(1, len(found) + 1) + ranked.boxes)
     last_of_score = np.append(ranked.scores[1:] != ranked.scores[:-1], True)
-    return float(ranked.scores[np.argmax(np.where(last_of_score, f1, -1))])
+    return _just_under(ranked.scores[np.argmax(np.where(last_of_score, f1, -1))])
 
 
 def promise(ranked: Ranked, recall: float, confidence: float) -> Promise:
@@ -117,8 +117,8 @@ def promise(ranked: Ranked, recall: float, confidence: float) -> Promise:
 
     Exact for any distribution of scores: of n boxes as many may be missed, m, as make a miss rate over 1 - `recall`
     implausible (Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 26, 1934); the threshold is
-    the score of the box that is found with the next-lowest score. Boxes count as independent of each other, and the
-    photographs that are met later as of the same kind.
+    just under the score of the box that is found with the next-lowest score. Boxes count as independent of each other,
+    and the photographs that are met later as of the same kind.
     """
     needed = int(np.ceil(np.log1p(-confidence) / np.log(recall))) if recall < 1 else None
     asked = f"a recall of {recall:g} with {confidence:.0%} confidence"
@@ -142,4 +142,9 @@ def promise(ranked: Ranked, recall: float, confidence: float) -> Promise:
         )
     found = ranked.scores[ranked.right]
     said = f"{misses:,} of {ranked.boxes:,} boxes on val are missed"
-    return Promise(float(found[ranked.boxes - misses - 1]), said)
+    return Promise(_just_under(found[ranked.boxes - misses - 1]), said)
+
+
+def _just_under(score: float) -> float:
+    """The threshold that keeps a score: NMS, here and in exported files, keeps what is over it (float32)."""
+    return float(np.nextafter(np.float32(score), np.float32(0)))

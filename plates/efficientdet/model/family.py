@@ -119,15 +119,19 @@ class Spec:
     def training_size(self, augment: AugmentConfig) -> tuple[int, int]:
         """(height, width) in px of a training picture: the input's, or a crop's.
 
-        A crop is rounded up to whole cells of the coarsest level: anchors are placed as in a whole picture.
+        A crop is rounded up to whole cells of the coarsest level, and a side that is not a multiple of them is shown
+        whole: only then do features and anchors lie in a crop as in a whole picture.
         """
-        shares = (augment.crop_height or suited(self.backbone).crop_height, augment.crop_width or 1.0)
         cell = 2**self.max_level
         height, width = (
-            min(side, math.ceil(share * side / cell) * cell)
-            for side, share in zip(self.image_size, shares, strict=True)
+            side if side % cell else min(side, math.ceil(share * side / cell) * cell)
+            for side, share in zip(self.image_size, self.crop_shares(augment), strict=True)
         )
         return height, width
+
+    def crop_shares(self, augment: AugmentConfig) -> tuple[float, float]:
+        """The shares of height and width that a training picture is asked to show."""
+        return augment.crop_height or suited(self.backbone).crop_height, augment.crop_width or 1.0
 
     def post_processing(self, nms: NmsConfig) -> NmsConfig:
         """The settings with what suits the backbone where `voting` is null."""

@@ -32,7 +32,18 @@ class Choice(NamedTuple):
     overlap: Tensor
 
 
-def choose(anchors: Tensor, cells: Sequence[int], gt_boxes: Tensor, present: Tensor) -> Choice:
+NO_CLAIM, LAST_CLAIM = -1.0, -0.5
+
+
+def claims(iou: Tensor, positive: Tensor, counts: Tensor) -> Tensor:
+    """How strongly ground truths claim anchors, of the shape of `iou`, where they do (`positive`): the IoU.
+
+    One to be ignored (`counts` is False) claims after all that count.
+    """
+    return ops.where(positive, ops.where(counts, iou, LAST_CLAIM), NO_CLAIM)
+
+
+def choose(anchors: Tensor, cells: Sequence[int], gt_boxes: Tensor, present: Tensor, counts: Tensor) -> Choice:
     """Anchors that overlap a ground truth better than most of those near it.
 
     Candidates are the anchors of the `NEAREST` cells of each level. Of them, those are positives whose IoU reaches the
@@ -45,6 +56,7 @@ def choose(anchors: Tensor, cells: Sequence[int], gt_boxes: Tensor, present: Ten
         cells: number of cells of each level.
         gt_boxes: [B, M, 4] yxyx in pixels.
         present: bool [B, M], False for padding.
+        counts: bool [B, M], False for padding and boxes to be ignored.
     """
     batch, rows = ops.shape(present)
     gt_boxes = ops.where(present[..., None], gt_boxes, 0.0)
@@ -55,9 +67,9 @@ def choose(anchors: Tensor, cells: Sequence[int], gt_boxes: Tensor, present: Ten
 
     total = batch * anchors.shape[0]
     anchor = ops.reshape(candidates + ops.arange(batch, dtype="int32")[:, None, None] * anchors.shape[0], (-1,))
-    claim = ops.reshape(ops.where(positive, iou, -1.0), (-1,))
+    claim = ops.reshape(claims(iou, positive, counts[..., None]), (-1,))
     highest = ops.segment_max(claim, anchor, total)
-    wins = ops.logical_and(claim >= 0, claim == ops.take(highest, anchor))
+    wins = ops.logical_and(claim > NO_CLAIM, claim == ops.take(highest, anchor))
     turn = ops.broadcast_to((rows - ops.arange(rows, dtype="int32"))[:, None], ops.shape(candidates))
     first = ops.segment_max(ops.where(wins, ops.reshape(turn, (-1,)), 0), anchor, total)
 

@@ -75,6 +75,16 @@ def strategy(name: str | None) -> Any:
     return tf.distribute.TPUStrategy(resolver)
 
 
+def of_every_worker(distribution: Any, value: int) -> list[int]:
+    """`value` of every process that trains together, the same list in each; of this one if it trains alone."""
+    if os.environ.get("TF_CONFIG") is None or distribution is None:
+        return [value]
+    import tensorflow as tf
+
+    each = distribution.run(lambda: tf.constant([int(value)]))
+    return [int(one) for one in distribution.gather(each, axis=0)]
+
+
 def jit_compile() -> bool:
     """Whether to compile the step by XLA: always in JAX; in TensorFlow not, where it is slower (5 times on a CPU)."""
     return keras.backend.backend() == "jax"

@@ -153,6 +153,12 @@ class Training:
         if config.deterministic:
             devices.be_deterministic()
         self.progress = resume.load(work_dir, self.fingerprint, say) or Progress()
+        if len(steps := set(devices.of_every_worker(self.distribution, self.progress.step))) > 1:
+            raise UserError(
+                f"the workers are at different steps ({', '.join(map(str, sorted(steps)))}; this one at "
+                f"{self.progress.step}): together they would train a model that none of them has. Copy {work_dir} from "
+                "one of them to the others, or remove it everywhere to start over"
+            )
         scope = self.distribution.scope() if self.distribution else nullcontext()
         with devices.precision(config.mixed_precision), scope:
             many = self.distribution is not None
@@ -173,7 +179,7 @@ class Training:
         """Takes the steps that are left, or fewer where `train.patience` is over."""
         resumed = self.progress.step > 0
         log, events = StepLog(step_log, self.progress.step), EventFile(tensorboard, resumed)
-        clock = time.monotonic()
+        clock, told = time.monotonic(), False
         with noticing_sigterm() as asked_to_stop:
             for batch in self._batches():
                 row = self._step(batch)
@@ -191,12 +197,12 @@ class Training:
                     self.say(self._line(row, cost))
                 if row.step == self.steps or (evaluated and self._patience_is_over()):
                     return
-                if asked_to_stop() or row.step % self.checkpoint_every == 0:
+                told = any(devices.of_every_worker(self.distribution, asked_to_stop()))
+                if told or row.step % self.checkpoint_every == 0:
                     resume.save(self.work_dir, resume.collect(self.detector), self.progress, self.fingerprint)
-                if asked_to_stop():
+                if told:
                     break
                 clock = time.monotonic()
-            told = asked_to_stop()
         if not told:
             raise UserError(f"The batches ended after step {self.progress.step} of {self.steps}: give endless ones.")
         stopped = (

@@ -74,13 +74,13 @@ def match(
     anchors = ops.convert_to_tensor(anchors, dtype="float32")
     gt_boxes = ops.cast(gt_boxes, "float32")
     gt_classes = ops.cast(gt_classes, "int32")
-    present = ops.not_equal(gt_classes, 0)
+    present, counts = ops.not_equal(gt_classes, 0), gt_classes > 0
     if cells is None:
-        matched, best, overlap = _by_threshold(anchors, gt_boxes, present, iou_threshold)
+        matched, best, overlap = _by_threshold(anchors, gt_boxes, present, counts, iou_threshold)
     else:
-        matched, best, overlap = atss.choose(anchors, cells, gt_boxes, present)
+        matched, best, overlap = atss.choose(anchors, cells, gt_boxes, present, counts)
     wanting = present if reference else ops.logical_and(present, overlap > 0)
-    forced = _first_come(best, wanting, gt_classes > 0, anchors.shape[0])
+    forced = _first_come(best, wanting, counts, anchors.shape[0])
     return ops.where(forced >= 0, forced, matched)
 
 
@@ -113,12 +113,13 @@ def corners_of(matched: Tensor, anchors: Tensor, gt_corners: Tensor) -> Tensor:
     return box_ops.corners_to_deltas(corners, ops.convert_to_tensor(anchors, dtype="float32"))
 
 
-def _by_threshold(anchors: Tensor, gt_boxes: Tensor, present: Tensor, iou_threshold: float) -> Choice:
+def _by_threshold(anchors: Tensor, gt_boxes: Tensor, present: Tensor, counts: Tensor, iou_threshold: float) -> Choice:
     """Anchors by the ground truth that they overlap best, if their IoU reaches `iou_threshold`."""
     iou = ops.where(present[..., None], box_ops.iou(gt_boxes, anchors), -1.0)
-    best_gt = ops.cast(ops.argmax(iou, axis=1), "int32")
+    claim = atss.claims(iou, iou >= iou_threshold, counts[..., None])
+    best_gt = ops.cast(ops.argmax(claim, axis=1), "int32")
     return Choice(
-        matched=ops.where(ops.max(iou, axis=1) >= iou_threshold, best_gt, -1),
+        matched=ops.where(ops.max(claim, axis=1) > atss.NO_CLAIM, best_gt, -1),
         best=ops.cast(ops.argmax(iou, axis=2), "int32"),
         overlap=ops.max(iou, axis=2),
     )

@@ -62,6 +62,7 @@ def test_every_knob_is_described_and_its_default_valid(section):
         (TrainConfig, {"var_freeze_expr": "(efficientnet"}, "regular expression"),
         (TrainConfig, {"steps": 10, "num_epochs": 3}, "length of the run once"),
         (TrainConfig, {"steps": None}, "length of the run once"),
+        (TrainConfig, {"quality_loss": "qfl", "label_smoothing": 0.1}, "label_smoothing 0.1 does nothing with"),
         (TrainConfig, {"optimizer": "lamb"}, "sgd"),
         (AugmentConfig, {"jitter_min": 1.5, "jitter_max": 1.2}, "jitter_min 1.5 is over"),
         (NmsConfig, {"iou_thresh": 1.5}, "less than or equal to 1"),

@@ -152,6 +152,26 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own(photographs, tmp
     assert not np.array_equal(ids[1], ids[2])
 
 
+@pytest.mark.parametrize("first", [60, 900])
+def test_pictures_of_any_sizes_are_as_sharp_from_the_cache_as_from_files(photographs, tmp_path, first):
+    """They are decoded at a size that suits them, which is not the same for all."""
+    root, boxes, splits = photographs(4, ("train",))
+    for at, side in enumerate((first, 300, 300, 900)):
+        pixels = np.random.default_rng(at).integers(0, 255, (side, side, 3)).astype(np.uint8)
+        file = root / boxes["path"][at]
+        Image.fromarray(pixels).save(file, quality=95)
+        boxes.loc[at, ["width", "height", "sha256"]] = side, side, hashlib.sha256(file.read_bytes()).hexdigest()
+    write(boxes, splits, LABELS, Photographs(root), tmp_path / "out")
+
+    def seen(cache_mib: int) -> dict[int, np.ndarray]:
+        batches = training_batches(tmp_path / "out", Pictures((64, 64)), 1, NO_AUGMENT, cache_mib=cache_mib)
+        return {int(one["image_id"][0]): one["images"][0] for one in numpy_batches(batches, 4)}
+
+    cached, files = seen(64), seen(0)
+    assert cached.keys() == files.keys() == {1, 2, 3, 4}
+    assert all(np.array_equal(cached[key], files[key]) for key in files)
+
+
 @pytest.mark.parametrize("cache_mib", [0, 64], ids=["from files", "cached"])
 def test_where_nothing_is_pasted_all_is_as_without(photographs, tmp_path, cache_mib):
     root, boxes, splits = photographs(20, ("train",))

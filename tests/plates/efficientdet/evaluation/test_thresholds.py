@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from plates.columns import BOX
+from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.evaluation.errors import confusion, errors
 from plates.efficientdet.evaluation.matching import match
 from plates.efficientdet.evaluation.thresholds import Ranked, best_f1, promise
+from plates.efficientdet.inference.suppress import suppress
 
 LABELS = {1: "blue", 2: "green"}
 PLACE = (0.0, 0.0, 100.0, 40.0)
@@ -21,7 +23,7 @@ def ranked(scores: list[float], right: list[bool], boxes: int, photographs: int 
 def test_the_best_f1_by_hand() -> None:
     """Of 4 plates: at .9 F1 is 2/5, at .7 it is 4/6, at .6 with two false ones 4/8, at .5 it is 6/9."""
     some = ranked([0.9, 0.7, 0.6, 0.6, 0.5], [True, True, False, False, True], boxes=4)
-    assert best_f1(some) == 0.7
+    assert best_f1(some) == pytest.approx(0.7)
     working = some.at(0.7)
     assert (working.recall, working.precision, working.f1) == pytest.approx((2 / 4, 1, 4 / 6))
     assert some.at(0.5).false_alarms_per_100 == pytest.approx(20)
@@ -31,7 +33,16 @@ def test_the_best_f1_by_hand() -> None:
 
 def test_equal_scores_are_acted_on_together() -> None:
     """A threshold of .6 takes the false one too."""
-    assert best_f1(ranked([0.6, 0.6, 0.5], [True, False, True], boxes=2)) == 0.5
+    assert best_f1(ranked([0.6, 0.6, 0.5], [True, False, True], boxes=2)) == pytest.approx(0.5)
+
+
+def test_a_threshold_keeps_the_score_that_it_was_chosen_from() -> None:
+    """NMS keeps what is over a score: of plates that may not be missed, that one would be."""
+    scores = np.random.default_rng(0).uniform(0.2, 0.9, 300).astype(np.float32)
+    kept = promise(ranked(scores.tolist(), [True] * 300, 300), 0.99, 0.95).threshold
+    nms = NmsConfig(max_output_size=400)
+    boxes = np.array([(10.0 * row, 0, 10 * row + 8, 8) for row in range(300)], np.float32)
+    assert len(suppress(boxes, scores[:, None], nms, (4000, 40), kept).scores) == 300
 
 
 def test_nothing_right_has_no_threshold() -> None:

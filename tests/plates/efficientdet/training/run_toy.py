@@ -2,7 +2,8 @@
 
 python run_toy.py steps one|gpus|multiworker|fit      three steps from fixed weights; prints their losses as JSON
 python run_toy.py resumed FOLDER                      `train` on two logical devices, whole and stopped; prints both
-python run_toy.py trained FOLDER STOP                  `train` as TF_CONFIG says, stopped after step STOP or whole (0)
+python run_toy.py trained FOLDER STOP                  `train` as TF_CONFIG says, stopped after step STOP or whole (0);
+                                                      with -STOP by SIGTERM
 python run_toy.py killed FOLDER STEP                 `toy.train_all` in FOLDER, killing itself after STEP
 python run_toy.py told FOLDER STEP                   the same, sending itself SIGTERM
 python run_toy.py learn FOLDER EXAMPLES OPTIMIZER STEP   `learn`, killing itself after STEP (0: it goes on to its end)
@@ -63,7 +64,10 @@ def two_devices() -> None:
 
 
 def trained(folder: Path, strategy: str, stop: int = 0) -> list:
-    """[losses, sum of the absolute last weights, mAP] of `train` over five steps; [] where stopped after `stop`."""
+    """[losses, sum of the absolute last weights, mAP] of `train` over five steps; [] where stopped after `stop`.
+
+    After step -`stop` it sends itself SIGTERM.
+    """
     import tensorflow as tf
 
     from plates.efficientdet.checkpoints import saved_detector
@@ -81,6 +85,8 @@ def trained(folder: Path, strategy: str, stop: int = 0) -> list:
     def on_row(row, total):
         if row.step == stop:
             raise KeyboardInterrupt
+        if row.step == -stop:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     try:
         found = train(toy.spec(), config, data, folder / "checkpoint", folder / "work", on_row=on_row)

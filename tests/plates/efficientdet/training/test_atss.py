@@ -55,10 +55,10 @@ def plain_choice(box):
 def plain_assignment(boxes, classes):
     owner, highest = np.full(len(GRID), -1), np.full(len(GRID), -1.0, np.float32)
     choices = {i: plain_choice(boxes[i]) for i in range(len(boxes)) if classes[i]}
-    for i, (positives, _, _) in choices.items():
+    for i in sorted(choices, key=lambda i: (classes[i] < 0, i)):
         overlap = iou_with_all(boxes[i])
-        for anchor in positives:
-            if overlap[anchor] > highest[anchor]:
+        for anchor in choices[i][0]:
+            if owner[anchor] < 0 or (classes[i] > 0 and overlap[anchor] > highest[anchor]):
                 owner[anchor], highest[anchor] = i, overlap[anchor]
     taken: set[int] = set()
     for i in sorted(choices, key=lambda i: (classes[i] < 0, i)):

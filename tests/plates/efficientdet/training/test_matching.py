@@ -32,7 +32,10 @@ def plain_assignment(boxes, classes):
         inner = np.maximum(high - low, 0).prod(axis=1)
         areas = (GRID[:, 2:] - GRID[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
         overlap[i] = inner / (areas - inner) if classes[i] else -1
-    owner = np.where(overlap.max(axis=0) >= 0.5, overlap.argmax(axis=0), -1)
+    owner = np.full(len(GRID), -1)
+    for counts in (True, False):
+        among = np.where((np.array(classes) > 0)[:, None] == counts, overlap, -1)
+        owner = np.where((owner < 0) & (among.max(axis=0) >= 0.5), among.argmax(axis=0), owner)
     order = sorted(range(len(boxes)), key=lambda i: (classes[i] < 0, i))
     taken: set[int] = set()
     for i in order:
@@ -87,6 +90,15 @@ def test_an_ignored_box_takes_no_best_anchor_from_one_that_counts(cells):
     classes, _, num_positives = assign([tiny, tiny], [-1, 1], cells=cells)
     assert num_positives == 1
     assert (classes == IGNORED).sum() == 0
+
+
+@EITHER_WAY
+def test_an_ignored_box_takes_no_anchor_at_all_from_one_that_counts(cells):
+    box, outline = (8, 8, 24, 30), (7, 7, 25, 31)
+    alone = assign([box], [1], cells=cells)[0] >= 0
+    beside = assign([box, outline], [1, -1], cells=cells)[0] >= 0
+    assert alone.sum() > 1
+    assert (alone <= beside).all()
 
 
 def test_a_box_outside_takes_nothing_or_anchor_0_as_in_the_reference():

@@ -407,6 +407,30 @@ def test_a_run_on_many_devices_that_was_stopped_ends_as_a_whole_one(tmp_path):
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.long
+def test_a_sigterm_to_one_of_two_processes_has_both_save_the_same_step(tmp_path):
+    def run(stops: tuple[str, str], *ports: int) -> list[tuple[int, str]]:
+        tasks = zip(stops, tf_config(*ports), strict=True)
+        workers = [
+            run_toy("trained", str(tmp_path / str(index)), stop, TF_CONFIG=task)
+            for index, (stop, task) in enumerate(tasks)
+        ]
+        said = [worker.communicate(timeout=500)[1] for worker in workers]
+        return [(worker.returncode, error) for worker, error in zip(workers, said, strict=True)]
+
+    def steps() -> list[int]:
+        return [json.loads(file.read_text())["step"] for file in states]
+
+    states = [tmp_path / str(index) / "work/state/state.json" for index in range(2)]
+    assert [code for code, _ in run(("0", "-3"), 23467, 23468)] == [-signal.SIGTERM] * 2
+    assert steps() == [3, 3]
+    states[1].write_text(states[1].read_text().replace('"step": 3', '"step": 2'))
+    for code, error in run(("0", "0"), 23469, 23470):
+        assert code == 1
+        assert "the workers are at different steps (2, 3; this one at" in error
+    assert steps() == [3, 2]
+
+
 def assert_same_run(one: list, other: list) -> None:
     np.testing.assert_allclose(one[0], other[0], rtol=1e-4)
     assert one[1:] == pytest.approx(other[1:], rel=1e-4)
