@@ -1,6 +1,8 @@
 """Writes files so that a kill or a power cut leaves the old file or the new one, never a partial one."""
 
 import errno
+import glob
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +21,7 @@ from plates.errors import UserError
 
 ROW_GROUP = 32_768  # rows; what a reader that goes by row groups holds at a time
 COLUMNS_SHOWN = 5  # differences of a table's columns to name
+LONGEST = 240  # bytes of a name that still has room for an ending: file systems take 255
 
 
 @contextmanager
@@ -32,9 +35,10 @@ def atomic(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     old = put_back(target)
-    for leftover in target.parent.glob(f".{target.name}.*.tmp"):
+    beginning = _short(target.name)
+    for leftover in target.parent.glob(f".{glob.escape(beginning)}.*.tmp"):
         remove(leftover)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{beginning}.", suffix=".tmp", dir=target.parent))
     temporary = scratch / target.name
     try:
         yield temporary
@@ -48,6 +52,17 @@ def atomic(target: Path) -> Iterator[Path]:
     finally:
         put_back(target)
         remove(scratch)
+
+
+def _short(name: str) -> str:
+    """`name`, or one of its own that is shorter where nothing could be added to it."""
+    content = os.fsencode(name)
+    return name if len(content) <= LONGEST else hashlib.md5(content).hexdigest()
+
+
+def as_text(name: str) -> str:
+    """A file's name as UTF-8 can have it: bytes that are something else as `\\xNN`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def sync(path: Path) -> None:
@@ -68,7 +83,7 @@ def _sync(path: Path) -> None:
 
 def put_back(target: Path) -> Path:
     """Undoes a replacement of `target` that was killed half-way; returns where the old content is kept meanwhile."""
-    old = target.with_name(f".{target.name}.old")
+    old = target.with_name(f".{_short(target.name)}.old")
     if old.exists() and not target.exists():
         old.rename(target)
     return old

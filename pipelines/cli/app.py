@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -113,6 +114,12 @@ def note_left_out(reasons: Mapping[str, str], total: int) -> None:
         note(f"left out: {reason if path in reason else f'{path}: {reason}'}")
     if reasons:
         note(f"{len(reasons):,} of {total:,} photographs are left out")
+
+
+def require_ordinary(path: Path) -> None:
+    """Refuses a pipe, a socket or a device: opening it could wait for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is neither a file nor a folder")
 
 
 def print_columns(columns: Mapping[str, Sequence[str]], spare: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from pipelines.cli.app import app, console
+from pipelines.cli.app import app, console, require_ordinary
 from plates.errors import UserError
 from plates.files import atomic, read_table, write_json
 from plates.remote import Place
@@ -54,6 +54,7 @@ def inspect(
     """Print what is in an image, shard, table or folder; with --picture, draw it too."""
     from plates.card.look import look
 
+    require_ordinary(path)
     seen = look(path, root=_photographs(), count=count)
     for line in seen.lines:
         console.print(line, highlight=False, markup=False)

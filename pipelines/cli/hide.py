@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipelines.cli.app import app, note
-from pipelines.cli.predict import ModelName, Score, Trust, complaining_into, locate, parsed_score
+from pipelines.cli.predict import ModelName, Score, Trust, complaining_into, locate, note_others, parsed_score
 from plates.errors import UserError
 
 
@@ -40,11 +40,12 @@ def hide(
     from plates.hide.report import write_page
     from plates.hide.video import hide_video
     from plates.predict.load import load
-    from plates.predict.sources import VIDEOS
+    from plates.predict.sources import PICTURES, VIDEOS, passing
 
     if (to is None) != in_place:
         raise UserError("say where to write: --to FOLDER, or --in-place to overwrite the originals")
     targets = plan(files, to)
+    note_others(files, PICTURES + VIDEOS)
     detector = load(*locate(model, trust))
     options = Options(style, margin, parsed_score(score), metadata)
     hidden, failed = [], list[str]()
@@ -53,7 +54,7 @@ def hide(
         whole = bar.add_task("files", total=len(targets))
         frames = bar.add_task("frames", total=None, visible=False)
         for source, target in targets.items():
-            try:
+            with passing(str(source), complain):
                 if source.suffix.lower() in VIDEOS:
                     bar.update(frames, visible=True, completed=0)
                     seen = hide_video(
@@ -65,9 +66,6 @@ def hide(
                     )
                 else:
                     seen = hide_photograph(detector, source, target, options)
-            except UserError as error:
-                complain(str(source), error)
-            else:
                 hidden.append(seen)
                 print(json.dumps(seen.to_dict(), ensure_ascii=False), flush=True)
             bar.update(whole, advance=1)

@@ -46,6 +46,8 @@ def next(
         f"unlike {len(known):,} training photographs" if len(known) else "with no training photographs to compare with"
     )
     note(f"{len(chosen):,} of {len(found):,} photographs, {against}: {to}, with {to / ANNOTATIONS} to correct")
+    if failed:
+        raise UserError(f"{len(failed):,} photographs cannot be opened, each named above; the others are there")
 
 
 def train_photographs(most: int) -> Iterator[bytes]:

@@ -59,14 +59,13 @@ def predict(
     """
     from plates.predict import formats
     from plates.predict.load import load
-    from plates.predict.sources import expand, others
+    from plates.predict.sources import PICTURES, expand, passing
 
     in_folder = format in ("yolo", "yolo-obb")
     if in_folder and not to:
         raise UserError(f"{format} is a folder of files: plates predict --format {format} --to FOLDER")
     located = locate(model, trust)
-    for folder, count in others(images).items():
-        note(f"{folder}: {count:,} other {'file' if count == 1 else 'files'} skipped")
+    note_others(images, PICTURES)
     failed: list[str] = []
     complaining = complaining_into(failed)
     pictures = expand(_names(images), urls=urls, on_error=complaining)
@@ -86,10 +85,11 @@ def predict(
         for found in answers:
             if found.picture.turned:
                 note(f"{found.source}: turned upright by its EXIF tag; boxes are in pixels of the turned picture")
-            if draw:
-                save(found.draw(), drawn.path(found.source))
-            for part in found.crop() if crops else []:
-                save(part, cut.path(found.source))
+            with passing(found.source, complaining):
+                if draw:
+                    save(found.draw(), drawn.path(found.source))
+                for part in found.crop() if crops else []:
+                    save(part, cut.path(found.source))
     if failed:
         raise UserError(f"{len(failed):,} failed, each named above")
 
@@ -138,7 +138,16 @@ def locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
 
 
 def _names(given: list[str]) -> Iterable[str]:
-    return (line.rstrip("\n") for line in sys.stdin) if given == ["-"] else given
+    lines = (line.rstrip("\n") for line in sys.stdin)
+    return (line for line in lines if line) if given == ["-"] else given
+
+
+def note_others(given: list[str], kinds: tuple[str, ...]) -> None:
+    """Says how much of the folders is left alone."""
+    from plates.predict.sources import others
+
+    for folder, count in others(given, kinds).items():
+        note(f"{folder}: {count:,} other {'file or link' if count == 1 else 'files or links'} skipped")
 
 
 def complaining_into(failed: list[str]) -> Callable[[str, UserError], None]:

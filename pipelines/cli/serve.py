@@ -35,7 +35,7 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help=f"Address to listen on; others than {HERE} need a key in {KEY}.")] = HERE,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    megabytes: Annotated[float, typer.Option(min=0.001, help="Largest request.")] = 20.0,
+    megabytes: Annotated[float, typer.Option(min=0.001, max=10_000, help="Largest request.")] = 20.0,
     megapixels: Annotated[float, typer.Option(min=0.001, help="Largest photograph.")] = 50.0,
     waiting: Annotated[int, typer.Option(min=1, help="Photographs that may wait; further ones get a 503.")] = 64,
     trust: Trust = False,

@@ -16,7 +16,15 @@ from plates.predict.model import Model
 from plates.predict.picture import Picture
 from plates.predict.result import Result
 
-GPS = 0x8825
+GPS, EXIF = 0x8825, 0x8769
+NOT_KEPT = (0x927C, 0xA005)
+"""Of the EXIF directory: the maker's notes, which may hold a preview, and a directory that says how to read it."""
+DESCRIPTIVE = (
+    *(0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298),  # title, camera, software, time, artist, copyright
+    *(0x011A, 0x011B, 0x0128),  # resolution
+)
+"""The EXIF tags that say nothing about how pixels are stored, and hold no picture: in a TIFF, EXIF is the file's own
+directory, and editors put previews and XMP, which may name the place, into theirs."""
 WEBP_QUALITY = 90
 DOUBTFUL = 0.5
 """Share of the threshold above which a detection that is not hidden should be checked."""
@@ -25,7 +33,8 @@ DOUBTFUL = 0.5
 def hide_photograph(model: Model, source: Path, target: Path, options: Options) -> Hidden:
     """Writes `source` with its plates hidden to `target`, upright, in the same format and quality, in 8 bits a colour.
 
-    An EXIF block that is kept has no thumbnail, and neither is a second picture kept: they would show the plates.
+    EXIF that is kept has no thumbnail and no maker's notes, and neither is XMP or a second picture kept: they may show
+    the plates.
 
     Raises:
         UserError: `source` cannot be read.
@@ -62,11 +71,7 @@ def encoded(image: Image.Image, picture: Picture, metadata: Metadata) -> bytes:
     original = picture.opened
     options: dict[str, Any] = {"icc_profile": original.info.get("icc_profile")}
     if metadata != "none":
-        exif = original.getexif()
-        exif[ORIENTATION] = 1
-        if metadata == "no-gps":
-            exif.pop(GPS, None)
-        options["exif"] = exif.tobytes()
+        options["exif"] = _described(original.getexif(), place=metadata == "keep").tobytes()
     if isinstance(original, JpegImagePlugin.JpegImageFile):
         sampling = JpegImagePlugin.get_sampling(original)
         options |= {"qtables": original.quantization, "subsampling": max(sampling, 0)}
@@ -76,3 +81,15 @@ def encoded(image: Image.Image, picture: Picture, metadata: Metadata) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **{name: value for name, value in options.items() if value is not None})
     return buffer.getvalue()
+
+
+def _described(exif: Image.Exif, place: bool) -> Image.Exif:
+    """What may be kept of EXIF: who took the picture, when, with which camera and settings; with `place`, where."""
+    kept = Image.Exif()
+    kept.update({tag: exif[tag] for tag in DESCRIPTIVE if tag in exif})
+    kept[ORIENTATION] = 1
+    if settings := {tag: value for tag, value in exif.get_ifd(EXIF).items() if tag not in NOT_KEPT}:
+        kept[EXIF] = settings
+    if place and (where := exif.get_ifd(GPS)):
+        kept[GPS] = where
+    return kept

@@ -23,6 +23,8 @@ def plan(given: Iterable[str], to: Path | None) -> dict[Path, Path]:
     """
     targets: dict[Path, Path] = {}
     for name in given:
+        if not name:
+            raise UserError("a name is empty; the folder one is in is .")
         folder = Path(os.path.expanduser(name))
         found = files(folder, PICTURES + VIDEOS) if folder.is_dir() else paths(name)
         if folder.is_dir() and not found:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from plates.files import as_text
 from plates.pages import page
 from plates.pages.drawing import ORANGE, Marks
 from plates.pages.pictures import Picture, from_array
@@ -93,7 +94,8 @@ class Hidden:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
-        said = {name: getattr(self, name) for name in ("source", "target", "plates", "frames", "filled", "left_out")}
+        said: dict[str, Any] = {name: as_text(getattr(self, name)) for name in ("source", "target")}
+        said |= {name: getattr(self, name) for name in ("plates", "frames", "filled", "left_out")}
         rounded = {"seconds": 2, "box": 1}
         doubts = [
             {name: np.round(value, rounded[name]).tolist() if name in rounded else value for name, value in one.items()}

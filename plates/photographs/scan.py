@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from plates import parts
 from plates.ccpd.subsets import SUBSETS, subset_of
 from plates.errors import UserError
-from plates.files import parquet_writer
+from plates.files import as_text, parquet_writer
 from plates.photographs.header import read_header
 from plates.remote import Place, Remote, Status, read, readers
 from plates.workers import threads
@@ -166,7 +166,7 @@ def listing(root: Place, result: Scan) -> Iterator[pa.Table]:
     """`LISTING_SCHEMA` of every image under the root, by path, some at a time."""
     files = _files(root, "", result)
     while batch := list(islice(files, BATCH)):
-        shown = [_shown(path) for path, _ in batch]
+        shown = [as_text(path) for path, _ in batch]
         columns = {
             "subset": [_subset(root, path.rpartition("/")[0]) for path in shown],
             "name": [path.rpartition("/")[2] for path in shown],
@@ -175,10 +175,6 @@ def listing(root: Place, result: Scan) -> Iterator[pa.Table]:
             "problem": [NOT_UTF8 if new != path else None for new, (path, _) in zip(shown, batch, strict=True)],
         }
         yield pa.table(columns, schema=LISTING_SCHEMA)
-
-
-def _shown(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _together(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -213,7 +209,7 @@ def _files(root: Place, folder: str, result: Scan) -> Iterator[tuple[str, os.sta
 
 def _place(entry: os.DirEntry[str]) -> str:
     """What puts entries in the order of the paths below them: a folder's are its name and a slash."""
-    return _shown(entry.name) + "/" * entry.is_dir(follow_symlinks=False)
+    return as_text(entry.name) + "/" * entry.is_dir(follow_symlinks=False)
 
 
 def _objects(root: Remote, result: Scan) -> Iterator[tuple[str, Status]]:

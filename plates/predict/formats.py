@@ -13,8 +13,9 @@ import numpy as np
 
 from plates.columns import BOX, CORNERS
 from plates.errors import UserError
-from plates.files import atomic, write_json
+from plates.files import as_text, atomic, write_json
 from plates.predict.result import Result
+from plates.predict.sources import PICTURES
 
 Form = Literal["jsonl", "csv", "coco", "yolo", "yolo-obb"]
 COLUMNS = ("image", "class", "name", "score", *BOX)
@@ -40,7 +41,8 @@ def table(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
     for result in chain(first, results):
         rows = result.to_dict().get("detections") or [{}]
         writer.writerows(
-            {"image": result.source, **row, **dict(zip(CORNERS, row.get("corners", ()), strict=False))} for row in rows
+            {"image": as_text(result.source), **row, **dict(zip(CORNERS, row.get("corners", ()), strict=False))}
+            for row in rows
         )
         stream.flush()
         yield result
@@ -67,7 +69,7 @@ def coco(results: Iterable[Result], file: Path | None, label_map: dict[int, str]
     """Writes COCO's JSON once all results passed by: to `file`; to `stream` if that is None."""
     made = Coco(label_map)
     for result in results:
-        made.add(result.source, (result.picture.width, result.picture.height), result.to_coco())
+        made.add(as_text(result.source), (result.picture.width, result.picture.height), result.to_coco())
         yield result
     if file:
         write_json(file, made.content)
@@ -126,7 +128,7 @@ class Names:
         self._given: set[str] = set()
 
     def path(self, source: str, suffix: str | None = None) -> Path:
-        """Where the output for `source` goes, with another suffix if one is given.
+        """Where the output for `source` goes, with another suffix if one is given or its own is not a picture's.
 
         Raises:
             UserError: it would overwrite the picture.
@@ -134,7 +136,7 @@ class Names:
         name = Path(source.replace("://", "/")).name or "picture"
         stem, dot, ending = name.rpartition(".")
         stem, ending = (stem, dot + ending) if stem and " " not in ending else (name, ".jpg")
-        ending = ending if suffix is None else suffix
+        ending = suffix or (ending if ending.lower() in PICTURES else ".jpg")
         chosen, count = f"{stem}{ending}", 1
         while chosen.casefold() in self._given:
             count += 1

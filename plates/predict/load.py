@@ -52,6 +52,8 @@ def load(model: str | Path, format: Kind | None = None, *, threads: int | None =
 
 def locate(model: str | Path, format: Kind | None = None) -> tuple[Path, Kind]:
     """Where a model is, and the format that `load` would open; raises like it if there is none."""
+    if not str(model):
+        raise UserError("the model's name is empty")
     path = Path(os.path.expanduser(model))
     if not path.exists() and RECORD_ID.fullmatch(str(model)):
         path = _recorded(str(model))

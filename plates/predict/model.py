@@ -127,6 +127,8 @@ class Model:
             on_error: called with the name of a picture that cannot be used, and why; the others continue.
         """
         least = self.threshold(score)
+        if batch < 1:
+            raise UserError(f"batch is {batch}: at least one picture at a time")
         pictures = iter(expand(images, urls=urls, on_error=on_error))
         while chosen := list(islice(pictures, batch)):
             ready = []
@@ -159,7 +161,8 @@ class Model:
             if "masks" in found:
                 cell = scale * self.description.mask_stride
                 masks = _in_pixels(found["masks"][index], cell, (picture.height, picture.width))
-            xyxy = boxes[:, [1, 0, 3, 2]] * np.float32(scale)
+            ends = np.array([picture.width, picture.height] * 2, np.float32)
+            xyxy = np.minimum(boxes[:, [1, 0, 3, 2]] * np.float32(scale), ends)
             points = None if corners is None else corners[..., ::-1] * np.float32(scale)
             yield Result(picture, xyxy, scores, classes, self.label_map, masks, "scores" in found, points)
 

@@ -110,4 +110,4 @@ def learnt(model: Model, jpegs: Iterable[bytes]) -> np.ndarray:
     """Looks [K, L] of training photographs."""
     pictures = (Picture(jpeg, "photograph") for jpeg in jpegs)
     looks = [look(picture, model.prepared(picture)) for picture in pictures]
-    return np.array(looks, np.float32).reshape(len(looks), -1)
+    return np.array(looks, np.float32).reshape(len(looks), 3 * CELLS * CELLS)

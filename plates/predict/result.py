@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from plates.columns import BOX, CORNERS
+from plates.files import as_text
 from plates.pages import drawing
 from plates.predict.cover import Style, cover
 from plates.predict.picture import Picture
@@ -78,7 +79,11 @@ class Result:
         `exif_orientation` is there where the stored picture was turned; a head that the model does not have gives no
         entry.
         """
-        found: dict[str, Any] = {"image": self.source, "width": self.picture.width, "height": self.picture.height}
+        found: dict[str, Any] = {
+            "image": as_text(self.source),
+            "width": self.picture.width,
+            "height": self.picture.height,
+        }
         if self.picture.turned:
             found["exif_orientation"] = self.picture.orientation
         if self.detects:
@@ -113,7 +118,7 @@ class Result:
         edges = dict(zip(BOX, self.xyxy.T, strict=True))
         if self.corners is not None:
             edges |= zip(CORNERS, self.corners.reshape(-1, 8).T, strict=True)
-        return pd.DataFrame({"image": [self.source] * len(self), **columns, **edges})
+        return pd.DataFrame({"image": [as_text(self.source)] * len(self), **columns, **edges})
 
     def to_supervision(self) -> supervision.Detections:
         """Detections of Roboflow's supervision, for its annotators, trackers and zones. Needs the extra `video`."""

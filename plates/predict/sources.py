@@ -54,26 +54,48 @@ def expand(given: Any, *, urls: bool = False, on_error: OnError | None = None) -
 
 @contextmanager
 def passing(source: str, on_error: OnError | None) -> Iterator[None]:
-    """Hands a `UserError` to `on_error`, if there is one."""
+    """Hands a `UserError`, or what goes wrong with a file, to `on_error`, if there is one."""
     try:
         yield
-    except UserError as error:
+    except (UserError, OSError, ValueError) as error:
         if on_error is None:
             raise
-        on_error(source, error)
+        on_error(source, error if isinstance(error, UserError) else UserError(f"{source}: {error}"))
 
 
 def files(path: Path, kinds: tuple[str, ...] = PICTURES) -> list[Path]:
-    """The files of `kinds` (suffixes) anywhere under a folder, by name; none that begins with a dot."""
-    found = (file for file in path.rglob("*") if file.suffix.lower() in kinds)
-    return sorted(file for file in found if not file.name.startswith(".") and file.is_file())
+    """The files of `kinds` (suffixes) anywhere under a folder, by name; none that begins with a dot.
+
+    Raises:
+        UserError: a folder in it cannot be read.
+    """
+    return sorted(file for file in _under(path) if _wanted(file, kinds))
 
 
-def others(given: Iterable[str]) -> dict[str, int]:
-    """For each folder in `given`, how many of its files are not pictures for `expand` and are skipped."""
+def others(given: Iterable[str], kinds: tuple[str, ...] = PICTURES) -> dict[str, int]:
+    """For each folder in `given`, how many entries of it are skipped: other files, and links to folders or to nothing.
+
+    Raises:
+        UserError: a folder in it cannot be read.
+    """
     folders = [Path(os.path.expanduser(name)) for name in given if Path(os.path.expanduser(name)).is_dir()]
-    counts = {str(folder): sum(file.is_file() for file in folder.rglob("*")) - len(files(folder)) for folder in folders}
+    counts = {str(folder): sum(not _wanted(entry, kinds) for entry in _under(folder)) for folder in folders}
     return {folder: count for folder, count in counts.items() if count}
+
+
+def _wanted(file: Path, kinds: tuple[str, ...]) -> bool:
+    return file.suffix.lower() in kinds and not file.name.startswith(".") and file.is_file()
+
+
+def _under(path: Path) -> Iterator[Path]:
+    """Everything under a folder but folders; links to folders are not followed."""
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    for folder, folders, names in os.walk(path, onerror=refuse):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        yield from (Path(folder, name) for name in (*names, *links))
 
 
 def _many(given: Any) -> Iterable[Any]:
@@ -107,6 +129,8 @@ def _of_file(path: Path) -> Iterable[Picture]:
 
 def paths(given: str) -> list[Path]:
     """The files that a path, a folder (its pictures) or a pattern names; raises `UserError` if a pattern names none."""
+    if not given:
+        raise UserError("a name is empty; the folder one is in is .")
     path = Path(os.path.expanduser(given))
     if path.is_dir():
         found = files(path)

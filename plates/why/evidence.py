@@ -145,6 +145,11 @@ class Evidence:
         path = self.project.path("data/tfrecords/manifest.json")
         return content_hash(path) if path.is_file() else None
 
+    @property
+    def detects(self) -> bool:
+        """Whether the model finds boxes, not only masks."""
+        return "object_detection" in self.params.get("model.heads", ["object_detection"])
+
     @cached_property
     def trained_on(self) -> str | None:
         """The `manifest_hash` that the checkpoint was trained on."""

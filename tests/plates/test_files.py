@@ -39,6 +39,15 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_names_as_long_as_they_may_be_and_with_any_characters_are_written(tmp_path: Path) -> None:
+    for name in ("a" * 255, "é" * 125, "a[0-9]*.jpg"):
+        for content in ("first", "second"):
+            with atomic(tmp_path / name) as temporary:
+                temporary.write_text(content)
+        assert (tmp_path / name).read_text() == "second"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_a_kill_between_the_two_renames_of_a_folder_is_put_right(tmp_path: Path) -> None:
     old = tmp_path / ".folder.old"
     old.mkdir()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import complain, note, print_columns, say
+from pipelines.cli.app import complain, note, print_columns, require_ordinary, say
 from pipelines.cli.lineage.overview import commands
 from plates.errors import UserError
 from plates.hashes import content_hash
@@ -31,6 +31,7 @@ def of(
     """Show what made a file, a model or a score, and what was made from it; for a photograph, its whole history."""
     project = Project.find()
     found, file = records.read_all(project.root), Path(path)
+    require_ordinary(file)
     for unfit in records.unfit(project.root):
         complain(f"ignored: {unfit.why}")
     if not found:

@@ -14,10 +14,11 @@ from plates.ccpd.subsets import subset_of
 from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, parse_labels
 from plates.columns import BOX
 from plates.errors import UserError
+from plates.files import as_text
 from plates.pages.drawing import draw
 from plates.pages.pictures import UNREADABLE
 from plates.photographs.header import TURNED, read_header
-from plates.photographs.scan import SUFFIXES
+from plates.photographs.scan import NOT_UTF8, SUFFIXES
 
 IMAGE_SCHEMA = pa.schema([LABELS_SCHEMA.field(name) for name in IMAGE_COLUMNS])
 READ = 2000
@@ -91,16 +92,20 @@ def _open(files: list[Path], root: Path) -> Opened:
     rows, faulty = [], []
     for file in files:
         fault = _fault(file)
+        name = as_text(file.name)
         try:
             with Image.open(file) as image:
                 width, height = image.size
         except UNREADABLE as error:
-            faulty.append(f"{file.name} ({fault or type(error).__name__})")
+            faulty.append(f"{name} ({fault or type(error).__name__})")
+            continue
+        if name != file.name:
+            faulty.append(f"{name} ({NOT_UTF8})")
             continue
         if fault:
-            faulty.append(f"{file.name} ({fault})")
+            faulty.append(f"{name} ({fault})")
         at = file.relative_to(root).as_posix()
-        known = {"subset": subset_of(str(file)), "name": file.name, "path": at, "width": width, "height": height}
+        known = {"subset": subset_of(str(file)), "name": name, "path": at, "width": width, "height": height}
         rows.append(known)
     labels, unparsed = parse_labels(pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))
     unlabelled = [": ".join((name, explain(name)[2])) for name in unparsed["name"].to_pylist()]

@@ -56,7 +56,8 @@ class Predictor(tf.Module):
         """Detections in JPEG files: `images` string [B], the files' bytes, of any sizes.
 
         Returns:
-            boxes: float32 [B, N, 4] ymin, xmin, ymax, xmax in pixels of the original image, best score first.
+            boxes: float32 [B, N, 4] ymin, xmin, ymax, xmax in pixels of the original image, best score first. They end
+                at its edges; the reference's end at those of the network's input, which may be larger.
             scores: float32 [B, N] in 0 to 1.
             classes: int32 [B, N], ids of the label map, from 1.
             valid_len: int32 [B], number of detections; the rows after it are zero.
@@ -79,11 +80,18 @@ class Predictor(tf.Module):
         found: dict[str, tf.Tensor] = {}
         if "class" in outputs:
             found = postprocess.detect(outputs, self.anchors, scales, self.spec.image_size, self.nms)
+            sizes = tf.map_fn(jpeg_size, images, fn_output_signature=tf.TensorSpec([2], tf.float32))
+            found["boxes"] = tf.minimum(found["boxes"], tf.tile(sizes, [1, 2])[:, None])
         if "segmentation" in outputs:
             logits = outputs["segmentation"]
             found["masks"] = tf.cast(tf.argmax(logits, axis=-1), tf.uint8)
             found["mask_scale"] = scales * self.spec.mask_stride
         return found
+
+
+def jpeg_size(jpeg: tf.Tensor) -> tf.Tensor:
+    """(height, width) float32 [2] of a JPEG, from its header."""
+    return tf.cast(tf.io.extract_jpeg_shape(jpeg)[:2], tf.float32)
 
 
 def detect(predictor: Predictor, examples: Iterable[Example], batch_size: int = BATCH) -> pd.DataFrame:

@@ -164,7 +164,7 @@ def drowned_term(e: Evidence) -> Finding | None:
 
 def augmentation(e: Evidence) -> Finding | None:
     """Boxes that augmentation destroys."""
-    if not len(e.history):
+    if not len(e.history) or not e.detects:
         return None
     sums = e.history[["boxes", "ignored", "dropped"]].sum()
     total = float(sums.sum())
@@ -184,6 +184,8 @@ def augmentation(e: Evidence) -> Finding | None:
 
 def anchors(e: Evidence) -> Finding | None:
     """Anchors that fit nothing."""
+    if not e.detects:
+        return None
     asked = (e.params.get(key) for key in ("model.backbone", "train.assignment"))
     adaptive = assignment(e.params["model.name"], *asked) == "atss"  # asks for no IoU of 0.5
     known = e.anchors.get("used", {}).get("best_possible_recall")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import plates
 from plates.errors import UserError
 from plates.hide.options import Options
-from plates.hide.photograph import GPS, covered_photograph, hide_photograph
+from plates.hide.photograph import EXIF, GPS, covered_photograph, hide_photograph
 from plates.hide.plan import plan
 from plates.hide.report import write_page
 from plates.photographs.header import ORIENTATION
@@ -62,19 +62,58 @@ def test_metadata_is_kept_or_not_and_the_picture_is_upright(
         assert np.abs(found - old)[outside].mean() < 4
 
 
+TIFFS = [("TIFF", mode) for mode in ("RGB", "L", "P", "RGBA", "LA", "CMYK", "I;16", "YCbCr", "LAB")]
+
+
 @pytest.mark.parametrize(
-    ("kind", "mode"), [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("WEBP", "RGB"), ("TIFF", "RGB")]
+    ("kind", "mode"), [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("WEBP", "RGB"), *TIFFS]
 )
 def test_every_usual_kind_stays_of_its_kind(model: plates.Model, toy_photographs: Boxes, kind: str, mode: str) -> None:
     buffer = io.BytesIO()
-    Image.open(next(iter(toy_photographs))).convert(mode).save(buffer, kind)
-    content, result, least = covered_photograph(model, Picture(buffer.getvalue(), "it"), Options(style="fill"))
+    in_mode(Image.open(next(iter(toy_photographs))), mode).save(buffer, kind)
+    picture = Picture(buffer.getvalue(), "it")
+    content, result, least = covered_photograph(model, picture, Options(style="fill"))
     with Image.open(io.BytesIO(content)) as hidden:
         assert hidden.format == kind
         pixels = np.asarray(hidden.convert("RGB")).astype(int)
+    assert np.abs(pixels[:2] - picture.pixels[:2]).mean() < 4, "away from plates nothing changes"
     for box in result.over(least).xyxy.astype(int).tolist():
         inside = pixels[max(box[1], 0) + 2 : box[3] - 2, max(box[0], 0) + 2 : box[2] - 2]
         assert np.abs(inside - 32).max() < 24
+
+
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    if mode == "LAB":
+        return ImageCms.profileToProfile(
+            image.convert("RGB"), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    return image.convert(mode)
+
+
+def test_a_turned_tiff_with_all_that_editors_write_keeps_no_picture_and_no_place(
+    model: plates.Model, toy_photographs: Boxes, tmp_path: Path
+) -> None:
+    """XMP with the place, Photoshop's block with a preview, the maker's notes."""
+    secret = b"a picture of the plate, and where"
+    exif = Image.Exif()
+    exif[ORIENTATION], exif[DESCRIPTION], exif[700], exif[34377] = 6, "a street", secret, secret
+    exif[EXIF] = {0x927C: secret, 0x9003: "2019:01:02 03:04:05"}
+    exif[GPS] = {1: "N"}
+    file = tmp_path / "lying.tif"
+    Image.open(next(iter(toy_photographs))).transpose(Image.Transpose.ROTATE_90).save(file, exif=exif.tobytes())
+    assert secret in file.read_bytes()
+    for metadata, place in (("keep", True), ("no-gps", False)):
+        target = tmp_path / f"{metadata}.tif"
+        hide_photograph(model, file, target, Options(metadata=metadata))
+        assert secret not in target.read_bytes()
+        with Image.open(target) as hidden, Image.open(next(iter(toy_photographs))) as upright:
+            kept = hidden.getexif()
+            assert (kept[DESCRIPTION], kept.get_ifd(EXIF)[0x9003]) == ("a street", "2019:01:02 03:04:05")
+            assert (bool(kept.get_ifd(GPS)), kept.get(ORIENTATION, 1)) == (place, 1)
+            assert hidden.size == upright.size
+            hidden.load()
 
 
 def test_the_promised_threshold_is_taken_and_what_is_under_it_is_doubtful(
@@ -107,6 +146,7 @@ def test_each_file_has_a_place_and_none_is_overwritten(tmp_path: Path) -> None:
         ([f"{street}/a.jpg", str(tmp_path / "other/a.jpg")], "new", "would both be"),
         ([street], "in/hidden", "is inside "),
         ([str(tmp_path / "out" / "none*")], "new", "no file matches"),
+        ([""], "new", "a name is empty"),
     ):
         with pytest.raises(UserError, match=said):
             plan(given, tmp_path / to)

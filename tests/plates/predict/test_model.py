@@ -11,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import plates
 from plates.columns import BOX, CORNERS
+from plates.efficientdet.checkpoints import saved_detector
+from plates.efficientdet.config import NmsConfig
 from plates.efficientdet.inference.export import WRITERS
+from plates.efficientdet.inference.predictor import Predictor
 from plates.efficientdet.inference.runtimes import FILES
 from plates.errors import UserError
 from plates.pages.drawing import ORANGE
@@ -48,6 +52,24 @@ def test_boxes_are_in_pixels_of_the_picture(model: plates.Model, toy_photographs
     corners = edges[:, [[2, 3], [0, 3], [0, 1], [2, 1]]]
     distances = np.linalg.norm([result.corners[0] for result in results] - corners, axis=-1)
     assert np.median(distances) < 0.2 * np.median(edges[:, 3] - edges[:, 1])
+
+
+def test_no_box_reaches_outside_the_picture(exported: Path, checkpoint: Path, toy_photographs: Boxes) -> None:
+    """A plate at the edge of a picture narrower than the network's input: padding is beside it."""
+    file, (left, _, right, _) = next(iter(toy_photographs.items()))
+    with Image.open(file) as image:
+        cut = image.crop((0, 0, int(left + 0.7 * (right - left)), image.height))
+        buffer = io.BytesIO()
+        cut.save(buffer, "JPEG", quality=95)
+    for model in (plates.load(exported), plates.load(checkpoint), plates.load(exported, format="saved_model")):
+        (result,) = model.predict(buffer.getvalue(), score=0.0)
+        assert len(result)
+        assert result.xyxy.max(axis=0)[2] <= cut.width
+        assert result.xyxy.max(axis=0)[3] <= cut.height
+    saved = saved_detector.load(checkpoint)
+    found = Predictor(saved.network, saved.spec, NmsConfig()).from_jpegs(tf.constant([buffer.getvalue()]))
+    boxes = found["boxes"].numpy()[0, : found["valid_len"].numpy()[0]]
+    assert boxes[:, 3].max() == cut.width
 
 
 @pytest.mark.parametrize("name", WRITERS)

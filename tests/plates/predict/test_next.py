@@ -26,6 +26,13 @@ def test_what_is_unlike_the_known_and_the_chosen_comes_before_its_like() -> None
     assert len(set(choose([0.5] * 4, looks, NOTHING, 9))) == 4
 
 
+def test_there_need_be_no_training_photographs(exported: Path, toy_photographs: Boxes) -> None:
+    model = plates.load(exported)
+    found = candidates(model, next(iter(toy_photographs)).parent)
+    known = learnt(model, [])
+    assert len(choose([one.doubt for one in found], [one.look for one in found], known, 2)) == 2
+
+
 def test_the_chosen_are_a_delivery_with_annotations_to_correct(
     exported: Path, toy_photographs: Boxes, tmp_path: Path
 ) -> None:
