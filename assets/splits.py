@@ -57,6 +57,12 @@ def splits(run: Run) -> dict[str, Any]:
             f"no photograph is in {', '.join(empty)}: {rows:,} photographs of {plates:,} plates, split "
             f"{'by the official lists' if official else 'by plate; each split needs at least one'}. {helps}"
         )
+    if bare := without_labels(boxes, divided.table):
+        anew = f"Divide anew: plates run --set split.seed={params.seed + 1}"
+        raise UserError(
+            f"no photograph with a label is in {' and none in '.join(bare)}, so nothing could be learned or scored "
+            f"there. {'Add labelled photographs' if official else anew}"
+        )
     write_parquet(path("data/splits.parquet"), divided.table)
     moved = divided.counts
     del boxes, divided
@@ -72,10 +78,21 @@ def splits(run: Run) -> dict[str, Any]:
     }
 
 
+def without_labels(boxes: pa.Table, divided: pa.Table) -> list[str]:
+    """The splits whose photographs are all without a label."""
+    negatives = boxes["path"].filter(pc.invert(boxes["labelled"]))
+    labelled = divided["split"].filter(pc.invert(pc.is_in(divided["path"], negatives)))
+    return [name for name in SPLITS if name not in pc.unique(labelled).to_pylist()]
+
+
 def keys(boxes: Path) -> pa.Table:
-    """The columns of the boxes table that decide on a split; the content only of photographs without a plate."""
+    """The columns of the boxes table that decide on a split, the content only of photographs without a plate.
+
+    And `labelled`: false of the one row of a photograph without a label.
+    """
     tables = []
-    for part in parts.read(boxes, ["path", "subset", "plate", "sha256"]):
+    for part in parts.read(boxes, ["path", "subset", "plate", "sha256", "class"]):
         content = pc.if_else(pc.is_null(part["plate"]), part["sha256"], None)
-        tables.append(part.set_column(part.schema.get_field_index("sha256"), "sha256", content))
+        part = part.set_column(part.schema.get_field_index("sha256"), "sha256", content)
+        tables.append(part.append_column("labelled", pc.is_valid(part["class"])).drop_columns("class"))
     return pa.concat_tables(tables)

@@ -154,10 +154,11 @@ plates run --set data.root=FOLDER --set data.annotations=FILE.json
 
 File names in the JSON are relative to `data.root`. From `labels` on, the pipeline is the same; expectations on corners,
 plates and tilts pass where there are none. Classes are the categories, numbered from 1 in the order of their ids.
-An outline of four points gives the corners. Crowds, other outlines and images that the JSON does not list are left out
-and counted; a listed file that is missing, duplicate ids, two categories of one name and anything else that violates
-the COCO format stop the run. PNGs and turned JPEGs are set aside, or converted to upright JPEGs (`data.convert`). A
-change to the file makes `labels` stale.
+An outline of four points gives the corners. Other outlines and images that the JSON does not list are left out and
+counted, and so are photographs with a crowd (`iscrowd`), whose objects do not all have a box. A listed file that is
+missing, duplicate ids, two categories of one name and anything else that violates the COCO format stop the run. PNGs
+and turned JPEGs are set aside, or converted to upright JPEGs (`data.convert`). A change to the file makes `labels`
+stale.
 """
 
 

@@ -39,7 +39,8 @@ class Imported:
 
     Attributes:
         label_map: class names by id, from 1.
-        crowds: annotations left out because they are crowds.
+        crowds: annotations left out because they are crowds, with their photographs.
+        crowded: photographs left out with them.
         unlisted: images of the folder that the JSON does not list.
         polygons: annotations kept without corners: their outline is not one polygon of four points.
         turned: annotations that were turned with their photograph.
@@ -48,6 +49,7 @@ class Imported:
     labels: pd.DataFrame
     label_map: dict[int, str]
     crowds: int
+    crowded: int
     unlisted: int
     polygons: int
     turned: int = 0
@@ -121,8 +123,9 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     problems, and a size other than the JSON's is a problem. Its images that the JSON does not list are left out and
     counted (`unlisted`). Without it, nothing is known about the files. A subset is the one in the JSON, or else the
     folder of the file. Corners are the JSON's own, or else a `segmentation` of one polygon with four points, put into
-    CCPD's order; other outlines are left out and counted (`polygons`), and so are crowds (`iscrowd`). Boxes are taken
-    unchanged, wherever they are.
+    CCPD's order; other outlines are left out and counted (`polygons`). So are photographs with a crowd (`iscrowd`),
+    whose objects do not all have a box: the rest would be learned as background. Boxes are taken unchanged, wherever
+    they are.
 
     Raises:
         UserError: as `read_coco`; and if `images` is given, a listed file that it does not have, no box at all, or
@@ -147,14 +150,15 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     folder = listed["path"].map(lambda path: path.rpartition("/")[0] or UNNAMED)
     listed["subset"] = listed["given_subset"].fillna(folder)
     listed["name"] = listed["path"].map(lambda path: path.rpartition("/")[2])
-    kept = [annotation for annotation in coco.annotations if not annotation.iscrowd]
+    crowded = {annotation.image_id for annotation in coco.annotations if annotation.iscrowd}
+    listed = listed[~listed["image_id"].isin(crowded)]
+    kept = [annotation for annotation in coco.annotations if annotation.image_id not in crowded]
     corners, polygons = _corners(kept)
     annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
     if images is not None:
         if annotations.empty:
-            crowds = len(coco.annotations)
-            said = f"; its {crowds:,} annotations are crowds (iscrowd), which are left out" if crowds else ""
-            raise UserError(f"{name_of(source)} has no box for any of its {len(listed):,} images{said}. {ANOTHER}")
+            said = f"; {len(crowded):,} have crowds (iscrowd), and are left out" if crowded else ""
+            raise UserError(f"{name_of(source)} has no box for any of its {len(coco.images):,} images{said}. {ANOTHER}")
         _require_pixels(annotations.merge(listed[["image_id", "width", "height"]], on="image_id"), name_of(source))
     labels = listed.merge(annotations, on="image_id", how="left").sort_values("path", kind="stable")
     turn = labels["turn"].to_numpy(np.int64)
@@ -162,7 +166,8 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     return Imported(
         labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
         label_map=coco.label_map,
-        crowds=len(coco.annotations) - len(kept),
+        crowds=sum(bool(annotation.iscrowd) for annotation in coco.annotations),
+        crowded=len(crowded),
         unlisted=unlisted,
         polygons=polygons,
         turned=int(((turn > 1) & labels["class"].notna()).sum()),

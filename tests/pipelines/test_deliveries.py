@@ -82,7 +82,9 @@ def test_another_data_set_with_coco_annotations(fresh, scenes: Path, tmp_path: P
     content["categories"] = [{"id": 7, "name": "plate"}, {"id": 3, "name": "tram, which none is"}]
     for item in content["annotations"]:
         item["category_id"] = 7
-    content["annotations"].append({"id": 9999, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1})
+    (folder / "crowd.jpg").write_bytes((folder / "0.jpg").read_bytes())
+    content["images"].append(content["images"][0] | {"id": 9998, "file_name": "street/crowd.jpg"})
+    content["annotations"].append({"id": 9999, "image_id": 9998, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1})
     (tmp_path / "boxes.json").write_text(json.dumps(content), encoding="utf-8")
     edit.write(
         root / "params.yaml",
@@ -92,7 +94,7 @@ def test_another_data_set_with_coco_annotations(fresh, scenes: Path, tmp_path: P
     made = "raw_images", "labels", "boxes", "splits", "tfrecords", "dataset_card"
     said = call("plates", "materialize", *made).stdout
 
-    assert "crowds left out 1" in said
+    assert "photographs with crowds left out 1" in said
     assert "images not listed 1" in said
     assert "subset_known" not in said
     boxes = pd.read_parquet(root / "data/boxes.parquet").set_index("path").loc[list(names.values())]

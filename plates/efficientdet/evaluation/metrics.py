@@ -78,7 +78,7 @@ def summarize(matches: Matches) -> Evaluation:
     if not boxes:
         raise UserError(
             f"Nothing to score: none of the {len(matches.photographs):,} images of the ground truth has a box. "
-            "Check the split and the labels: `plates materialize splits`."
+            "Divide the photographs anew, or label some: plates run --set split.seed=NUMBER"
         )
     whole = precision.accumulate(matches)
     by_size = {size: precision.accumulate(matches, size) for size in ("small", "medium", "large")}
