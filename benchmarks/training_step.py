@@ -19,6 +19,7 @@ from pipelines.repro import environment
 from plates.files import write_json
 
 os.environ.update(environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+sys.modules["jax"] = None  # type: ignore[assignment] # TensorFlow would load what only our tests install
 STEPS, REPEATS = 8, 5
 CASES = {
     "tiny 240x384, batch 8": ("efficientdet-tiny", "240x384", 8, 1, None),
