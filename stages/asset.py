@@ -75,6 +75,7 @@ def definition(
         run = Run(project, stage, before.version, context.log, context.run.run_id)
         try:
             require(project, stage, maker)
+            uncommitted.forget(project, stage.name)
             if stage.tensorflow:
                 import_tensorflow()
             metadata = {name: _rounded(value) for name, value in stage.body(run).items()}

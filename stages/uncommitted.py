@@ -7,6 +7,7 @@ again by the next `plates run`. DVC itself needs none of this: a stage that fail
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 
@@ -24,7 +25,12 @@ Answer = Callable[[Project], dg.AssetCheckResult]
 
 def keep(project: Project, stage: str, began: Snapshot) -> None:
     """Has the next blocking check of `stage` tell DVC of the result."""
-    write_json(project.scratch / FOLDER / f"{stage}.json", {"code": dict(began.code), "params": dict(began.params)})
+    write_json(_file(project, stage), {"code": dict(began.code), "params": dict(began.params)})
+
+
+def forget(project: Project, stage: str) -> None:
+    """What `keep` kept of an earlier result, which is replaced now, is no longer told."""
+    _file(project, stage).unlink(missing_ok=True)
 
 
 def blocking_check(*, asset: str, description: str) -> Callable[[Answer], dg.AssetChecksDefinition]:
@@ -47,7 +53,7 @@ def blocking_check(*, asset: str, description: str) -> Callable[[Answer], dg.Ass
 
 
 def _commit(project: Project, stage: str) -> None:
-    file = project.scratch / FOLDER / f"{stage}.json"
+    file = _file(project, stage)
     if "DVC_STAGE" in os.environ or not file.exists():
         return
     kept = json.loads(file.read_text(encoding="utf-8"))
@@ -56,3 +62,7 @@ def _commit(project: Project, stage: str) -> None:
     except UserError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     file.unlink()
+
+
+def _file(project: Project, stage: str) -> Path:
+    return project.scratch / FOLDER / f"{stage}.json"

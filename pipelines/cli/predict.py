@@ -68,12 +68,12 @@ def predict(
     note_others(images, PICTURES)
     failed: list[str] = []
     complaining = complaining_into(failed)
-    pictures = expand(_names(images), urls=urls, on_error=complaining)
-    first = next(pictures, None)  # missing files are reported before the model is loaded
+    given = expand(_names(images), urls=urls, on_error=complaining)
+    first = next(given, None)  # missing files are reported before the model is loaded
     if first is None:
         raise UserError(f"no picture to predict on: {len(failed):,} cannot be opened, each named above")
     detector = load(*located)
-    answers = detector.stream(chain([first], pictures), score=parsed_score(score), on_error=complaining)
+    answers = detector.stream(chain([first], given), score=parsed_score(score), on_error=complaining)
     with _writing(None if format == "coco" or in_folder else to) as stream:
         if format == "coco":
             answers = formats.coco(answers, to, detector.label_map, stream)
@@ -85,11 +85,11 @@ def predict(
         for found in answers:
             if found.picture.turned:
                 note(f"{found.source}: turned upright by its EXIF tag; boxes are in pixels of the turned picture")
+            pictures = [(found.draw(), drawn.path(found.source))] if draw else []
+            pictures += [(part, cut.path(found.source)) for part in (found.crop() if crops else [])]
             with passing(found.source, complaining):
-                if draw:
-                    save(found.draw(), drawn.path(found.source))
-                for part in found.crop() if crops else []:
-                    save(part, cut.path(found.source))
+                for picture, target in pictures:
+                    save(picture, target)
     if failed:
         raise UserError(f"{len(failed):,} failed, each named above")
 

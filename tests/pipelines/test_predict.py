@@ -37,7 +37,7 @@ def test_a_folder_is_answered_in_every_form(street: Path, exported: Path, plates
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [line["image"] for line in lines] == sources
-    assert "1 other file skipped" in err
+    assert "1 other file or link skipped" in err
     best = lines[0]["detections"][0]
     assert all(round(best[edge], 1) == best[edge] for edge in BOX)
 
