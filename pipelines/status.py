@@ -41,7 +41,8 @@ def in_service(root: Path) -> str:
     record = records.find(root, made[-1].after)
     figures = ", ".join(f"{name} {value:.3f}" for name, value in measured(record.metrics).items())
     last = "" if made[-1].promoted else f". The last challenger, {made[-1].challenger[:8]}, was refused"
-    return f"record {record.short} of {_minute(record.time)}: {figures}{last}: {made[-1].reason}"
+    said = f"record {record.short} of {_minute(record.time)}: {figures}{last}: {made[-1].reason}"
+    return f"{said}. But {wrong}" if (wrong := champion.another(root)) else said
 
 
 def last_run(instance: dg.DagsterInstance) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.app import app, console, note, print_columns
+from plates.errors import UserError
 from plates.lineage import champion as of
 from plates.metrics import METRICS
 from plates.settings.project import Project
@@ -52,6 +53,8 @@ def champions(
     )
     last = found[-1][0]
     console.print(f"in service: {last.after[:8] if last.after else 'none'}. Last: {last.reason}", soft_wrap=True)
+    if wrong := of.another(project.root):
+        raise UserError(wrong)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plates.errors import UserError
-from plates.files import atomic, put_back, write_json
+from plates.files import atomic, put_back, read_json, write_json
 from plates.hashes import content_hash
 from plates.lineage import record as records
 from plates.lineage.cache import Cache
@@ -112,14 +112,28 @@ def settled(root: Path) -> InService | None:
     if service.verdict.id not in {verdict.id for verdict in known}:
         _keep(root, service.verdict)
     last = decisions(root)[-1]
-    if last.after != service.record:
-        raise UserError(
-            f"{FOLDER} holds record {service.record[:8]}, but the last decision put {last.after and last.after[:8]} in "
-            f"service (Git brought one without the other?). Bring the folder that belongs to it: dvc pull {FOLDER}, or "
-            f"{REPAIR}"
-        )
+    if said := _another(service.record, last):
+        raise UserError(said)
     point(root, service, last)
     return service
+
+
+def another(root: Path) -> str | None:
+    """In words, that the folder holds another model than the last decision put in service; None if it does not."""
+    known, file = decisions(root), root / FOLDER / _NAME
+    if not known or not file.is_file():
+        return None
+    held = read_json(file).get("record")
+    return _another(held, known[-1]) if isinstance(held, str) else None
+
+
+def _another(held: str, last: Verdict) -> str | None:
+    if held == last.after:
+        return None
+    return (
+        f"{FOLDER} holds record {held[:8]}, but the last decision put {last.after and last.after[:8]} in service (Git "
+        f"brought one without the other?). Bring the folder that belongs to it: dvc pull {FOLDER}, or {REPAIR}"
+    )
 
 
 def put_in_service(

@@ -153,8 +153,10 @@ def test_decisions_without_the_folder_they_made_are_noticed(root: Path) -> None:
     with pytest.raises(UserError, match=f"the last decision put {two.short} in service.*dvc pull {champion.FOLDER}"):
         champion.settled(root)
     assert pointer(root)["record"] == two.id, "what was written is not made to contradict itself"
+    assert f"the last decision put {two.short} in service" in (champion.another(root) or "")
     assert champion.repair(root) == two.id
     assert champion.settled(root).record == two.id
+    assert champion.another(root) is None
 
 
 def test_decisions_follow_each_other_whatever_the_clock_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

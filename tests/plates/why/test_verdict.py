@@ -119,6 +119,15 @@ def test_a_healthy_run_is_accused_of_nothing(tmp_path):
     assert found.answer == "Nothing is wrong, as far as the evidence goes."
 
 
+def test_a_model_of_masks_is_not_accused_of_boxes(tmp_path):
+    """It has no anchors, and counts no boxes."""
+    masks = {"mAP": None, "mAP50": None, "mAP75": None, "mAP_on_val": None, "mask_iou": 0.2}
+    unboxed = history(positives=0.0, boxes=0.0, dropped=0.5)
+    found = verdict(evidence(tmp_path, masks, {"model.heads": ["segmentation"]}, history=unboxed, placed=None))
+    named = {finding.cause for finding in found.findings}
+    assert not named & {"augmentation destroys plates", "the anchors do not fit", "labels do not reach training"}
+
+
 def test_positives_without_a_weight_are_named_unless_the_detector_is_sure(tmp_path):
     alpha = {"train.alpha": 0.001}
     found = verdict(evidence(tmp_path, LOW, alpha, placed=replace(FINE, top_score=0.03)))
