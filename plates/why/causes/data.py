@@ -86,7 +86,7 @@ def labels_lost(e: Evidence) -> Finding | None:
     """Boxes of the TFRecords that training neither learned nor counted as lost to augmentation or outside of a crop."""
     train = e.manifest.get("splits", {}).get("train")
     drawn = len(e.history) * e.params["train.batch_size"]
-    if not train or not train["boxes"] or drawn < SEEN or e.params["train.balanced_sampling"]:
+    if not train or not train["boxes"] or drawn < SEEN or e.params["train.balanced_sampling"] or not e.detects:
         return None
     counts = e.history.reindex(columns=["boxes", "ignored", "dropped", "outside"]).sum(axis=1)
     counted = float((counts - e.history.get("pasted", 0.0)).mean())
