@@ -43,8 +43,8 @@ def require_current(project: Project, stage: Stage, maker: Mapping[str, Stage]) 
         said = "; ".join(f"{name} ({', '.join(why)})" for name, why in list(found.items())[:SHOWN])
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise UserError(
-            f"{stage.name} says what everything before it was made with, and {said}{more} "
-            f"{'is' if len(found) == 1 else 'are'} out of date. Make it: plates run"
+            "a record says with which code and settings everything before it was made: those of now, but "
+            f"{said}{more} {'is' if len(found) == 1 else 'are'} out of date. Make it: plates run"
         )
 
 
