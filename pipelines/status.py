@@ -14,7 +14,7 @@ from plates.lineage import record as records
 from plates.metrics import measured
 from plates.settings.project import Project
 from stages import dvc_lock, lock
-from stages.outdated import changes
+from stages.outdated import changes, gone
 
 SAID = {dg.DagsterRunStatus.SUCCESS: "succeeded", dg.DagsterRunStatus.STARTED: "running, or its process was killed"}
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
@@ -67,7 +67,10 @@ def to_make(project: Project) -> str:
     changed: dict[str, list[str]] = {}
     after: list[str] = []
     for name, stage in graph.items():
-        if why := changes(project, stage, entries, maker):
+        why = changes(project, stage, entries, maker)
+        if name in entries:
+            why += gone(project, stage)
+        if why:
             changed[name] = why
         elif {maker[path].name for path in stage.reads} & {*changed, *after}:
             after.append(name)

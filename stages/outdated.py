@@ -13,7 +13,7 @@ SHOWN = 5
 
 
 def changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker: Mapping[str, Stage]) -> list[str]:
-    """In words, what differs from the stage's entry in `dvc.lock`; empty if it is up to date.
+    """In words, which code, settings and inputs differ from the stage's entry in `dvc.lock`; empty if none does.
 
     Args:
         project: as it is now.
@@ -31,8 +31,13 @@ def changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker:
         *([f"{len(edited)} code files"] if edited else []),
         *(f"{key} {was.get(key)} -> {new.get(key)}" for key in sorted({*was, *new}) if was.get(key) != new.get(key)),
         *(path for path, found in made.items() if entry.deps.get(path) != found),
-        *(f"{out.path} is gone" for out in stage.writes if out.tracked and not (project.root / out.path).exists()),
     ]
+
+
+def gone(project: Project, stage: Stage) -> list[str]:
+    """In words, which outputs of the stage are not there."""
+    tracked = [out.path for out in stage.writes if out.tracked]
+    return [f"{path} is gone" for path in tracked if not (project.root / path).exists()]
 
 
 def require_current(project: Project, stage: Stage, maker: Mapping[str, Stage]) -> None:
