@@ -54,6 +54,7 @@ def hide(
         whole = bar.add_task("files", total=len(targets))
         frames = bar.add_task("frames", total=None, visible=False)
         for source, target in targets.items():
+            seen = None
             with passing(str(source), complain):
                 if source.suffix.lower() in VIDEOS:
                     bar.update(frames, visible=True, completed=0)
@@ -66,6 +67,7 @@ def hide(
                     )
                 else:
                     seen = hide_photograph(detector, source, target, options)
+            if seen:
                 hidden.append(seen)
                 print(json.dumps(seen.to_dict(), ensure_ascii=False), flush=True)
             bar.update(whole, advance=1)

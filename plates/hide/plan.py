@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from plates.errors import UserError
-from plates.predict.sources import PICTURES, VIDEOS, files, paths
+from plates.predict.sources import PICTURES, VIDEOS, files, named, paths
 
 
 def plan(given: Iterable[str], to: Path | None) -> dict[Path, Path]:
@@ -23,9 +22,7 @@ def plan(given: Iterable[str], to: Path | None) -> dict[Path, Path]:
     """
     targets: dict[Path, Path] = {}
     for name in given:
-        if not name:
-            raise UserError("a name is empty; the folder one is in is .")
-        folder = Path(os.path.expanduser(name))
+        folder = named(name)
         found = files(folder, PICTURES + VIDEOS) if folder.is_dir() else paths(name)
         if folder.is_dir() and not found:
             raise UserError(f"there is no photograph or video anywhere in {folder}")

@@ -127,11 +127,16 @@ def _of_file(path: Path) -> Iterable[Picture]:
     return _frames(str(path)) if moving else [Picture.read(path)]
 
 
-def paths(given: str) -> list[Path]:
-    """The files that a path, a folder (its pictures) or a pattern names; raises `UserError` if a pattern names none."""
+def named(given: str) -> Path:
+    """The path of a name, `~` the home folder; raises `UserError` for none, which would be the folder one is in."""
     if not given:
         raise UserError("a name is empty; the folder one is in is .")
-    path = Path(os.path.expanduser(given))
+    return Path(os.path.expanduser(given))
+
+
+def paths(given: str) -> list[Path]:
+    """The files that a path, a folder (its pictures) or a pattern names; raises `UserError` if a pattern names none."""
+    path = named(given)
     if path.is_dir():
         found = files(path)
         if not found:
