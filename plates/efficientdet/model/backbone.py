@@ -42,7 +42,7 @@ def convolution(filters: int, kernel: int, stride: int, name: str, *, bias: bool
 
 
 class SqueezeExcite(Composite):
-    """Gates each channel by its mean over the picture (Hu et al., 2018)."""
+    """Gates [B, 1, 1, C] for the channels of `x`, by their means over the picture (Hu et al., 2018); and `x` itself."""
 
     def __init__(self, filters: int, reduced: int, style: Style, name: str) -> None:
         super().__init__(name=name)
@@ -50,14 +50,14 @@ class SqueezeExcite(Composite):
         self.reduce = convolution(reduced, 1, 1, "conv2d", bias=True)
         self.expand = convolution(filters, 1, 1, "conv2d_1", bias=True)
 
-    def call(self, x: Any, training: bool | None = None) -> Any:
+    def call(self, x: Any, training: bool | None = None) -> tuple[Any, Any]:
         if training and on_tensorflow_cpu():
             from plates.efficientdet.model.tensorflow_kernels import with_mean
 
             x, pooled = with_mean(x)
         else:
             pooled = ops.mean(x, axis=(1, 2), keepdims=True)
-        return x * ops.sigmoid(self.expand(self.style.activate(self.reduce(pooled), training)))
+        return x, ops.sigmoid(self.expand(self.style.activate(self.reduce(pooled), training)))
 
 
 class Block(Part):
@@ -103,9 +103,10 @@ class Block(Part):
             x = self.expand_bn(self.expand(x), training=training)
         if self.depthwise is not None:
             x = self.depthwise_bn(self.depthwise(x, training=training), training=training)
+        gates = None
         if self.se is not None:
-            x = self.se(x, training=training)
-        x = self.project_bn(self.project(x), training=training)
+            x, gates = self.se(x, training=training)
+        x = self.project_bn(self.project(x, gates), training=training)
         if self.residual:
             x = inputs + (self.drop(x, training=training) if self.drop is not None else x)
         return x

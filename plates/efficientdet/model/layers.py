@@ -58,14 +58,14 @@ def as_product(layer: keras.layers.Layer, training: bool | None) -> bool:
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras's, padded as "same"."""
+    """Keras's, padded as "same", of inputs that are multiplied by `gates` [B, 1, 1, C] if there are any."""
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, gates: Any = None, training: bool | None = None) -> Any:
         if self.kernel_size == (1, 1) and self.strides == (1, 1) and as_product(self, training):
             from plates.efficientdet.model.tensorflow_kernels import pointwise
 
-            return pointwise(inputs, self.kernel, self.bias)
-        return super().call(inputs)
+            return pointwise(inputs, self.kernel, self.bias, gates)
+        return super().call(inputs if gates is None else inputs * gates)
 
 
 class SeparableConv2D(keras.layers.SeparableConv2D):

@@ -8,6 +8,8 @@ import tensorflow as tf
 LARGE = 2**20
 """Numbers in a tensor from which compiling pays."""
 
+FEW = 4
+
 
 def replicas() -> int:
     """Replicas that the current strategy keeps in sync."""
@@ -40,12 +42,23 @@ def accelerators() -> int:
     return sum(device.device_type != "CPU" for device in tf.config.list_logical_devices())
 
 
-def pointwise(x: Any, kernel: Any, bias: Any) -> Any:
-    """The 1x1 convolution of `x` [B, H, W, C] with `kernel` [1, 1, C, D] and `bias` [D] or None, as a product."""
-    outputs = tf.reshape(x, (-1, x.shape[-1])) @ tf.squeeze(kernel, (0, 1))
+def pointwise(x: Any, kernel: Any, bias: Any, gates: Any = None) -> Any:
+    """The 1x1 convolution of `x` [B, H, W, C] with `kernel` [1, 1, C, D] and `bias` [D] or None, as a product.
+
+    With gates [B, 1, 1, C], of `x` times them. Where there are more than a few times as many places in a picture as D,
+    they multiply the kernel instead, for each picture: `x`, its gradient and their product are large.
+    """
+    _, height, width, channels = x.shape
+    matrix = tf.squeeze(kernel, (0, 1))
+    if gates is not None and height * width > FEW * matrix.shape[1]:
+        rows = tf.reshape(x, (-1, height * width, channels))
+        matrix = tf.reshape(gates, (-1, channels, 1)) * matrix
+    else:
+        rows = tf.reshape(x if gates is None else x * gates, (-1, channels))
+    outputs = rows @ matrix
     if bias is not None:
         outputs = tf.nn.bias_add(outputs, bias)
-    return tf.reshape(outputs, (-1, *x.shape[1:3], kernel.shape[-1]))
+    return tf.reshape(outputs, (-1, height, width, kernel.shape[-1]))
 
 
 @tf.custom_gradient

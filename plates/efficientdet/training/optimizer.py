@@ -78,13 +78,13 @@ class _Packed:
         self.assign(self.gradient_norm, _norm(norms))
         if self.clip_norm:
             gradient = gradient * self.packing.spread(self._clip_twice(norms))
-        self.assign(variable, weights * (1.0 - learning_rate * self.decay * decayed))
+        self.assign(variable, weights * (1.0 - learning_rate * self.decay * decayed) if self.decay else weights)
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
         updated = ops.convert_to_tensor(variable)
         if self.average is not None:
             step = ops.cast(self.iterations, "float32")
             keep = ops.minimum(self.average_decay, (1.0 + step) / (10.0 + step))
-            before = ops.where(step > 0, ops.convert_to_tensor(self.average), weights)
+            before = ops.cond(step > 0, lambda: ops.convert_to_tensor(self.average), lambda: weights)
             self.assign(self.average, updated + keep * (before - updated))
         for own, new in zip(self.packed, self.packing.unpack(updated), strict=True):
             self.assign(own, new)

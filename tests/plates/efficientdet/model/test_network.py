@@ -212,6 +212,27 @@ def test_gradients_of_a_picture_and_of_its_mean_are_added_up():
     np.testing.assert_allclose(*gradients, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(8, 5), (2, 3)])
+def test_gates_on_the_kernel_are_gates_on_what_it_multiplies(size):
+    """In pictures of many places and of few; both with the gradients of the convolution of the product."""
+    from plates.efficientdet.model.tensorflow_kernels import pointwise
+
+    random = np.random.default_rng(0)
+    values = [tf.constant(random.normal(size=shape)) for shape in ((3, *size, 6), (3, 1, 1, 6), (1, 1, 6, 4), (4,))]
+    results = []
+    for product in (
+        lambda x, gates, kernel, bias: pointwise(x, kernel, bias, gates),
+        lambda x, gates, kernel, bias: tf.nn.conv2d(x * gates, kernel, 1, "SAME") + bias,
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            outputs = product(*values)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        results.append([outputs, *tape.gradient(loss, values)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("large", [1, 10**9])
 def test_swish_has_one_gradient_for_small_and_large_tensors(large, monkeypatch):
     from plates.efficientdet.model import tensorflow_kernels
