@@ -75,7 +75,7 @@ class Hidden:
     Attributes:
         source: it.
         target: what was written.
-        plates: boxes hidden in a photograph, tracks in a video.
+        plates: boxes hidden in a photograph; in a video tracks, and detections that belong to none.
         frames: of a video; 0: a photograph.
         filled: boxes hidden in frames where the plate was not found, but was found before and after.
         left_out: what `source` has and `target` does not.

@@ -51,7 +51,7 @@ def hide_video(
     hidden = places(seen, least, rate)
     report = Hidden(str(source), str(target), frames=len(seen))
     report.filled = sum(place.filled for frame in hidden for place in frame)
-    report.plates = len({place.track for frame in hidden for place in frame if place.track >= 0})
+    report.plates = len({place.track for frame in hidden for place in frame})
     report.doubts = _doubts(seen, hidden, least)
     shown: dict[int, list[Doubt]] = defaultdict(list)
     for doubt in chosen(report.doubts):

@@ -2,10 +2,12 @@
 
 import struct
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -75,6 +77,23 @@ def test_the_plate_is_gone_and_all_else_stays(model: plates.Model, tmp_path: Pat
     hide_video(model, source, bare, Options(metadata="none"))
     with av.open(str(bare)) as written:
         assert "title" not in written.metadata
+
+
+def test_a_plate_that_was_seen_once_is_hidden_and_counted(
+    model: plates.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = type(model).stream
+
+    def once(self: plates.Model, *given: Any, **options: Any) -> Iterator[Any]:
+        for number, result in enumerate(found(self, *given, **options)):
+            xyxy = np.array([[40, 80, 120, 130]] if number == 8 else [], np.float32).reshape(-1, 4)
+            scores, classes = np.full(len(xyxy), 0.9, np.float32), np.ones(len(xyxy), np.int32)
+            yield replace(result, xyxy=xyxy, scores=scores, classes=classes, corners=None)
+
+    monkeypatch.setattr(type(model), "stream", once)
+    said = hide_video(model, film(tmp_path / "street.mp4"), tmp_path / "hidden.mp4", Options(style="fill", score=0.5))
+    assert said.plates == 1
+    assert list(frames(str(tmp_path / "hidden.mp4")))[8].pixels[90:120, 50:110].mean() < 70
 
 
 def test_a_video_that_was_cut_off_is_named_and_nothing_is_written(model: plates.Model, tmp_path: Path) -> None:
