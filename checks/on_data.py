@@ -89,7 +89,9 @@ def delivery_looks_like_the_last(project: dg.ResourceParam[Project]) -> dg.Asset
 def nothing_in_two_splits(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from checks.suites.splits import crossings, suspects
 
-    found = crossings(*suspects(lambda: with_splits(project, "boxes", ["path", "name", "sha256", "plate"])))
+    found = crossings(
+        *suspects(lambda: with_splits(project, "boxes", ["path", "name", "sha256", "plate", "area_ratio"]))
+    )
     table = rows(pd.DataFrame(crossing.model_dump() for crossing in found))
     figures = {f"images that share a {crossing.what}": crossing.images for crossing in found}
     said = "; ".join(crossing.sentence for crossing in found if not crossing.success)
@@ -146,11 +148,13 @@ def splits_look_alike(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult
 @blocking_check(asset="tfrecords", description="Every TFRecord decodes completely and equals its row in the table.")
 def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     from plates.efficientdet.data import tfrecords
-    from plates.scoring.ignored import regions
+    from plates.scoring.ignored import REJECTED, regions
 
     folder, boxes, splits = (project.path(f"data/{name}") for name in ("tfrecords", "boxes.parquet", "splits.parquet"))
     label_map = tfrecords.read_manifest(folder).label_map
-    report = tfrecords.verify_images(folder, tfrecords.images_from(boxes, splits, label_map, regions(project)))
+    report = tfrecords.verify_images(
+        folder, tfrecords.images_from(boxes, splits, label_map, regions(project.path(REJECTED)))
+    )
     figures = {"TFRecords": report.examples, "boxes": report.boxes, "differences": len(report.problems)}
     if not report.problems:
         return passed(f"{report.examples:,} TFRecords with {report.boxes:,} boxes equal the table", figures=figures)

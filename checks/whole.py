@@ -47,7 +47,7 @@ def survey(parts: Callable[[], Iterable[pd.DataFrame]]) -> Whole:
         photograph, paths = pd.factorize(labels["path"])
         chosen.append(labels[alike[start + photograph]])
         start += len(paths)
-    return Whole(size, sharing(pd.concat(chosen)))
+    return Whole(size, sharing(pd.concat(chosen, ignore_index=True)))
 
 
 def row_hashes(labels: pd.DataFrame) -> np.ndarray:

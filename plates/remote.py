@@ -20,8 +20,8 @@ import pyarrow as pa
 from plates.errors import UserError
 from plates.files import read_regular
 
-SCHEMES = ("s3", "gs", "abfs", "abfss")
-"""Amazon's protocol, which most stores support, Google's and Azure's."""
+SCHEMES = ("s3", "gs")
+"""Amazon's protocol, which most stores support, and Google's."""
 
 YOUNG_S = 60
 """A store gives the second in which an object was written. An object this young could be overwritten unnoticed, so the

@@ -51,7 +51,7 @@ class NearDuplicates(BaseModel):
 
 
 def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
-    """Whether a plate, a name with a plate in it, or a content (sha256) is in two splits.
+    """Whether a plate, a name that is a CCPD label, or a content (sha256) is in two splits.
 
     CCPD's official lists repeat plates (17,415 of 66,873 are in two subsets);
     `plates.splits.split.split_officially` leaves out what would leak.
@@ -65,7 +65,7 @@ def crossings(splits: pd.DataFrame, labels: pd.DataFrame) -> list[Crossing]:
     plates = _plates(images, labels)
     keys = {
         "plate": images["path"].map(plates["plate"]),
-        "name": images["path"].map(known["name"]).where(images["plate"].notna()),
+        "name": images["path"].map(known["name"].where(known["area_ratio"].notna())),
         "content": images["path"].map(known["sha256"]),
     }
     measured = pd.DataFrame(
@@ -129,7 +129,11 @@ def questions() -> list[Any]:
     between = expectations().ExpectColumnValuesToBeBetween
     return [
         between(column="plate_splits", max_value=1, **critical("plate_in_one_split", "a plate is in one split")),
-        between(column="name_splits", max_value=1, **critical("name_in_one_split", "a file name is in one split")),
+        between(
+            column="name_splits",
+            max_value=1,
+            **critical("name_in_one_split", "a file name that is a CCPD label is in one split"),
+        ),
         between(
             column="content_splits",
             max_value=1,

@@ -25,7 +25,7 @@ PATTERNS = {
     "brightness": r"\d{1,5}",
     "blurriness": r"\d{1,7}",
 }
-SUFFIX = r"\.(?i:jpg|jpeg)"
+SUFFIX = r"\.(?i:jpe?g|png|bmp|gif|tiff?|webp)"  # of a picture that `data.convert` reads
 NAME_PATTERN = "^" + "-".join(PATTERNS[field] for field in FIELDS) + SUFFIX + "$"
 
 EXPECTED = {
@@ -87,7 +87,7 @@ def explain(name: str) -> tuple[str, str, str]:
     """
     stem, dot, suffix = name.rpartition(".")
     if not dot or not re.fullmatch(SUFFIX, dot + suffix):
-        return "name", dot + suffix if dot else name, "the name does not end in .jpg"
+        return "name", dot + suffix if dot else name, "the name does not end in .jpg or as another picture's"
     found = stem.split("-")
     if len(found) != len(FIELDS):
         return "name", str(len(found)), f"{len(FIELDS)} fields joined by - expected"

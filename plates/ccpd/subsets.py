@@ -137,12 +137,12 @@ def uses_lists(method: str, root: Place, images: pa.Table) -> bool:
 
 def _lines(file: Place) -> list[str]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}. Fix it with: chmod u+r {file}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not a list of photographs in UTF-8: {error}") from error
-    return [line.strip().removeprefix("./") for line in text.splitlines() if line.strip()]
+    return [line.strip().replace("\\", "/").removeprefix("./") for line in text.splitlines() if line.strip()]
 
 
 def _count(names: Iterable[str]) -> dict[str, int]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from plates.pages.drawing import Marks, draw
 from plates.pages.uris import image_uri
+from plates.photographs.turn import upright
 from plates.remote import Place, read
 
 HEIGHT = 320
@@ -54,15 +55,16 @@ def from_file(file: Place | bytes, marks: Sequence[Marks] = (), caption: str = "
     try:
         content = file if isinstance(file, bytes) else read(file)
         with Image.open(io.BytesIO(content)) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            width = image.height if turned else image.width
-            image.draft("RGB", (image.width * height // image.height, height))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            stored = image.size
+            image.draft("RGB", (max(1, image.width * height // image.height), height))
+            picture, orientation = upright(image)
+            width = stored[orientation >= 5]
+            shown = picture.convert("RGB")
     except UNREADABLE as error:
         return Picture(placeholder(type(error).__name__, height), caption)
-    scale = upright.width / width
+    scale = shown.width / width
     scaled = [Marks(np.asarray(group.shapes, np.float64) * scale, group.colour, group.labels) for group in marks]
-    return Picture(draw(upright, scaled, height), caption)
+    return Picture(draw(shown, scaled, height), caption)
 
 
 def placeholder(text: str, height: int = HEIGHT) -> Image.Image:

@@ -164,12 +164,12 @@ def upright_jpeg(content: bytes, quality: int) -> tuple[bytes, tuple[int, int], 
             kind = f"{form} {image.mode}"
             picture, orientation = upright(image)
             picture = plain(picture)
+            stream = io.BytesIO()
+            picture.save(stream, "JPEG", quality=quality, subsampling=0)
     except ValueError:
         raise
-    except Exception as error:  # Pillow's readers raise nearly anything for a damaged file
+    except Exception as error:  # Pillow raises nearly anything for a damaged file, and OSError for a side over 65,500
         raise ValueError(f"{type(error).__name__}: {error}") from error
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=quality, subsampling=0)
     return stream.getvalue(), picture.size, kind, orientation
 
 

@@ -17,6 +17,7 @@ import simplejpeg
 from PIL import Image
 
 from plates import parts
+from plates.efficientdet.data.jpeg import colours
 from plates.files import parquet_writer
 from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
@@ -88,8 +89,7 @@ def decode_images(
 def look(content: bytes) -> tuple[str | None, int | None]:
     """What is wrong with a JPEG (None: it decodes completely), and its dHash (None: it does not)."""
     try:
-        _, _, colours, _ = simplejpeg.decode_jpeg_header(content)
-        pixels = simplejpeg.decode_jpeg(content, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=SMALLER)
+        pixels = simplejpeg.decode_jpeg(content, colours(content), min_factor=SMALLER)
     except ValueError as error:
         return f"damaged: {str(error).strip()}", None
     return None, dhash(pixels.mean(axis=2).astype(np.uint8) if pixels.shape[2] > 1 else pixels[..., 0])

@@ -1,13 +1,15 @@
 """The size of a JPEG and what is wrong with the file, without decoding a pixel (ITU-T T.81, annex B)."""
 
+import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SOI, EOI, SOS, APP1, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-TRAILING = 4096  # bytes after the end marker that still count as a writer's padding
 ORIENTATION = 0x0112
+INTEGERS = {1: "B", 3: "H", 4: "I"}  # of EXIF, by its number of their type
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
 TURNED = "EXIF orientation"
 """How a problem begins that leaves the picture readable."""
 NOT_JPEG = "not a JPEG: "
@@ -55,7 +57,7 @@ def read_header(content: bytes | memoryview) -> Header:
     if bytes(content[:2]) != b"\xff\xd8":
         return Header(None, None, f"{NOT_JPEG}{_kind(bytes(content[:512]))}")
     width = height = None
-    orientation, at = 1, 2
+    exif, xmp, at = 0, 0, 2
     while at + 4 <= len(content):
         if content[at] != 0xFF:
             return Header(width, height, f"damaged: no marker at byte {at}")
@@ -70,20 +72,23 @@ def read_header(content: bytes | memoryview) -> Header:
         if marker in FRAMES and len(segment) >= 5:
             height, width = struct.unpack_from(">HH", segment, 1)
         elif marker == APP1 and bytes(segment[:6]) == b"Exif\0\0":
-            orientation = _orientation(bytes(segment[6:]))
+            exif = _orientation(bytes(segment[6:]))
+        elif marker == APP1 and bytes(segment[: len(XMP)]) == XMP:
+            xmp = _orientation_in_xmp(bytes(segment))
         elif marker == SOS:
-            return _whole(content, width, height, orientation)
+            return _whole(content, at, Header(width, height, f"{TURNED} {exif or xmp}" if (exif or xmp) > 1 else None))
         at += 2 + length
     problem = "truncated: it ends before the picture" if at + 4 > len(content) else "damaged: no picture in it"
     return Header(width, height, problem)
 
 
-def _whole(content: memoryview, width: int | None, height: int | None, orientation: int) -> Header:
-    if not width or not height:
+def _whole(content: memoryview, scan: int, found: Header) -> Header:
+    """`found`, or what is wrong with a file whose pixels begin at `scan`; a phone may put a video behind them."""
+    if not found.width or not found.height:
         return Header(None, None, "damaged: the picture has no size")
-    if bytes(content[-TRAILING:]).rfind(b"\xff\xd9") < 0:
-        return Header(width, height, "truncated: no end marker")
-    return Header(width, height, None if orientation == 1 else f"{TURNED} {orientation}")
+    if bytes(content[scan:]).find(b"\xff\xd9") < 0:
+        return replace(found, problem="truncated: no end marker")
+    return found
 
 
 def _kind(start: bytes) -> str:
@@ -100,16 +105,23 @@ def _kind(start: bytes) -> str:
 
 
 def _orientation(tiff: bytes) -> int:
-    """The orientation, 1 to 8, in an EXIF block; 1 if it gives none (CIPA DC-008, table 6)."""
+    """The orientation, 1 to 8, in an EXIF block; 0 if it gives none (CIPA DC-008, table 6)."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
-        return 1
+        return 0
     (start,) = struct.unpack_from(order + "I", tiff, 4)
     if start + 2 > len(tiff):
-        return 1
+        return 0
     (count,) = struct.unpack_from(order + "H", tiff, start)
     for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
-        tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-        if tag == ORIENTATION:
+        tag, kind, _ = struct.unpack_from(order + "HHI", tiff, entry)
+        if tag == ORIENTATION and kind in INTEGERS:
+            (value,) = struct.unpack_from(order + INTEGERS[kind], tiff, entry + 8)
             return value if 1 <= value <= 8 else 1
-    return 1
+    return 0
+
+
+def _orientation_in_xmp(packet: bytes) -> int:
+    """The orientation in an XMP packet, as Pillow takes it where EXIF gives none; 0 if there is none."""
+    found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', packet)
+    return int(found[1]) if found else 0

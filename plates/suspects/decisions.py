@@ -8,6 +8,7 @@ ccpd_base/03-88_90-….jpg,keep,,,,
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,15 +44,25 @@ def read(file: Path) -> pd.DataFrame:
         UserError: it is not a CSV file with these columns.
     """
     try:
-        table = pd.read_csv(file, dtype={"path": str, "decision": str}, encoding="utf-8")
-    except (ValueError, pd.errors.ParserError) as error:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            lines = csv.reader(text, strict=True)
+            columns = next(lines, [])
+            rows = [(lines.line_num, row) for row in lines if row]
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{file.name} cannot be read: {error}. {_again(file)}") from None
-    if list(table.columns) != COLUMNS:
+    if columns != COLUMNS:
         raise UserError(
-            f"{file.name} has the columns {', '.join(map(str, table.columns))}; its first line must be "
-            f"{','.join(COLUMNS)}. {_again(file)}"
+            f"{file.name} has the columns {', '.join(columns)}; its first line must be {','.join(COLUMNS)}. "
+            f"{_again(file)}"
         )
-    return table.assign(line=np.arange(len(table)) + 2)
+    wrong = [f"line {number} has {len(row)}" for number, row in rows if len(row) != len(COLUMNS)]
+    if wrong:
+        raise UserError(
+            f"{len(wrong):,} of {len(rows):,} lines of {file.name} do not have {len(COLUMNS)} fields: "
+            f"{', '.join(wrong[:SHOWN])}. A path with a comma needs quotes. {_again(file)}"
+        )
+    table = pd.DataFrame([row for _, row in rows], columns=COLUMNS, dtype=object)
+    return table.mask(table == "").assign(line=[number for number, _ in rows])
 
 
 def about(decisions: pd.DataFrame, file: Path) -> pd.DataFrame:

@@ -43,7 +43,14 @@ def test_a_name_and_a_content_in_two_splits_are_found(labels, splits):
 
 
 def test_equal_names_without_a_plate_are_no_leak(labels, splits):
-    labels[["name", "plate"]], splits["plate"] = ["1.jpg", None], None
+    labels[["name", "plate", "area_ratio"]], splits["plate"] = ["1.jpg", None, None], None
+
+    assert all(crossing.success for crossing in crossings(splits, labels))
+
+
+def test_equal_names_that_are_no_labels_are_no_leak(labels, splits):
+    """COCO annotations can give plates to `cam0/000.jpg` and `cam1/000.jpg`."""
+    labels[["name", "area_ratio"]] = ["000.jpg", None]
 
     assert all(crossing.success for crossing in crossings(splits, labels))
 

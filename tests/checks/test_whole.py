@@ -25,7 +25,7 @@ def delivered(labels: pd.DataFrame) -> pd.DataFrame:
 
 def in_parts(labels: pd.DataFrame, photographs: int) -> Callable[[], Iterator[pd.DataFrame]]:
     number = pd.factorize(labels["path"])[0] // photographs
-    return lambda: (labels[number == part] for part in range(number.max() + 1))
+    return lambda: (labels[number == part].reset_index(drop=True) for part in range(number.max() + 1))
 
 
 @pytest.mark.parametrize(("photographs", "policy"), [(3, "set_aside"), (4, "ignore")])

@@ -112,7 +112,7 @@ def test_the_readme_example() -> None:
         ("-15.", "-1.5.", "blurriness", "1.5"),
         ("-15.", "-٣.", "blurriness", "٣"),
         ("025-", "-", "area", ""),
-        (".jpg", ".png", "name", ".png"),
+        (".jpg", ".txt", "name", ".txt"),
         (README_NAME, "0023.jpg", "name", "1"),
     ],
 )

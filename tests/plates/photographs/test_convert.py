@@ -90,6 +90,7 @@ def frames() -> bytes:
         (frames(), "an animation or a stack of 2 pictures"),
         (saved(Image.fromarray(np.ones((8, 8), np.float32)), "TIFF"), "its pixels are 32-bit numbers"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "."),
+        (saved(Image.new("L", (70_000, 1)), "PNG"), "OSError"),
         (b"", "."),
     ],
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from plates.efficientdet.data.jpeg import decoded_size
 from plates.errors import UserError
 from plates.photographs import decode
 from plates.photographs.content import Photographs
@@ -29,6 +31,22 @@ def without(content: bytes, start: float, count: int, filling: bytes = b"") -> b
     """`content` with `count` bytes from `start`, a share of it, replaced."""
     at = round(len(content) * start)
     return content[:at] + filling + content[at + count :]
+
+
+def chroma_411_turned() -> bytes:
+    """A JPEG of 4:4:1, as turning one of 4:1:1 without loss makes it: Pillow cannot write one, so a 4:2:0's says so."""
+    content = bytearray(picture(0, subsampling=2))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 5 : frame + 9] = struct.pack(">HH", 2336, 360)
+    assert content[frame + 11] == 0x22
+    content[frame + 11] = 0x14
+    return bytes(content)
+
+
+def test_a_chroma_subsampling_without_a_name_decodes() -> None:
+    content = chroma_411_turned()
+    assert look(content) == (None, look(content)[1])
+    assert decoded_size(content) == (360, 2336) == Image.open(io.BytesIO(content)).size
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "L"}, {"mode": "CMYK"}, {"subsampling": 0}])

@@ -23,6 +23,19 @@ def picture(mode: str = "RGB", size: tuple[int, int] = (72, 116), form: str = "J
     return stream.getvalue()
 
 
+def rotated_by_a_long(orientation: int, order: str) -> bytes:
+    """EXIF with the orientation as a number of 32 bits, which Pillow reads but never writes."""
+    tiff = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HIH", 42, 8, 1)
+    tiff += struct.pack(f"{order}HHII", 0x0112, 4, 1, orientation) + struct.pack(f"{order}I", 0)
+    return picture(exif=b"Exif\0\0" + tiff)
+
+
+def rotated_by_xmp(orientation: int, **options) -> bytes:
+    said = f'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
+    packet = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{said}</x:xmpmeta>"
+    return picture(xmp=packet.encode(), **options)
+
+
 def rotated(orientation: int, big_endian: bool = False) -> bytes:
     exif = Image.Exif()
     exif.endian = ">" if big_endian else "<"
@@ -91,6 +104,7 @@ def test_finds_every_image_of_any_tree_in_order_of_path(root: Path) -> None:
         (rotated(6), 72, 116, "EXIF orientation 6"),
         (rotated(8, big_endian=True), 72, 116, "EXIF orientation 8"),
         (rotated(1), 72, 116, None),
+        (JPEG + b"\0\0\0\x18ftypmp42" + b"\0" * 9000, 72, 116, None),
         (b"", None, None, "zero bytes"),
         (picture(form="PNG"), None, None, "not a JPEG: a PNG"),
         (b"<!DOCTYPE html><html></html>", None, None, "not a JPEG: a web page"),
@@ -113,6 +127,26 @@ def test_finds_every_image_of_any_tree_in_order_of_path(root: Path) -> None:
 def test_header_and_problem(content: bytes, width: int | None, height: int | None, problem: str | None) -> None:
     header = read_header(content)
     assert (header.width, header.height, header.problem) == (width, height, problem)
+
+
+UPRIGHT = Image.Exif()
+UPRIGHT[0x0112] = 1
+
+
+@pytest.mark.parametrize(
+    ("content", "orientation"),
+    [
+        *((rotated_by_a_long(number, order), number) for number in (1, 6, 8) for order in "<>"),
+        *((rotated_by_xmp(number), number) for number in (1, 3, 6)),
+        (rotated_by_xmp(6, exif=UPRIGHT), 1),
+        (rotated_by_xmp(6, exif=Image.Exif()), 6),
+    ],
+)
+def test_the_orientation_is_what_pillow_says(content: bytes, orientation: int) -> None:
+    """`predict` and the pages turn by it, so training must know it."""
+    said = Image.open(io.BytesIO(content)).getexif().get(0x0112, 1)
+    assert said == orientation
+    assert read_header(content).problem == (f"EXIF orientation {orientation}" if orientation > 1 else None)
 
 
 @given(st.binary(max_size=80), st.integers(0, len(JPEG)), st.integers(0, 60))

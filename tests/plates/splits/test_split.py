@@ -201,6 +201,14 @@ def test_official_lists_against_what_is_there(delivery: Path) -> None:
     assert lists.splits["CCPD2020/ccpd_green/val/g.jpg"] == "val"
 
 
+def test_lists_that_an_editor_on_windows_has_saved_are_the_same(delivery: Path) -> None:
+    lists = official_lists(delivery, boxes(OFFICIAL))
+    for file in (delivery / "CCPD2019/split").iterdir():
+        text = file.read_text().replace("/", "\\").replace("\n", "\r\n")
+        file.write_bytes(text.encode("utf-8-sig"))
+    assert official_lists(delivery, boxes(OFFICIAL)) == lists
+
+
 def test_the_official_split_leaves_out_what_would_leak(delivery: Path) -> None:
     split = split_officially(boxes(OFFICIAL), official_lists(delivery, boxes(OFFICIAL)), 0)
     assert {row["path"].rpartition("/")[2]: row["split"] for row in split.table.to_pylist()} == {

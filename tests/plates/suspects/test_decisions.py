@@ -49,6 +49,18 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / decisions.FILE
 
 
+def test_a_comma_in_a_path_needs_quotes(labels: pd.DataFrame, file: Path) -> None:
+    with pytest.raises(UserError, match=r"1 of 2 lines .* line 2 has 7\. A path with a comma needs quotes"):
+        decide(labels, file, f"left,{PATHS[0]},drop,,,,", f"{PATHS[1]},keep,,,,")
+    with pytest.raises(UserError, match=f"line 2: left,{PATHS[0]}: no photograph of this path"):
+        decide(labels, file, f'"left,{PATHS[0]}",drop,,,,')
+
+
+def test_lines_are_counted_as_an_editor_counts_them(labels: pd.DataFrame, file: Path) -> None:
+    with pytest.raises(UserError, match="line 5: "):
+        decide(labels, file, "", f"{PATHS[0]},keep,,,,", "", f"{PATHS[1]},kep,,,,")
+
+
 def test_without_a_line_the_labels_are_as_delivered(labels: pd.DataFrame, file: Path) -> None:
     decided, dropped = decide(labels, file)
     pd.testing.assert_frame_equal(decided, labels)
