@@ -24,6 +24,7 @@ from plates.ccpd.geometry import around_corners
 from plates.ccpd.subsets import SUBSETS
 from plates.ccpd.table import LABELS_SCHEMA, REJECTED_SCHEMA
 from plates.files import parquet_writer, write_json
+from plates.scoring.classes import FILE as LABEL_MAP
 from plates.scoring.classes import classes
 from plates.splits import balance, shift
 from plates.suspects import decisions
@@ -35,12 +36,11 @@ PICTURES = 6
 
 
 @asset(
-    reads=["data/labels.parquet"],
+    reads=["data/labels.parquet", LABEL_MAP],
     sources=[decisions.FILE],
     params=[
         "data.annotations",
         "data.box_from",
-        "data.class_by",
         "evaluation.max_detections",
         "nms.max_output_size",
         "validation",

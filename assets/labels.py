@@ -20,8 +20,10 @@ from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, UNPARSED_SCHEMA, ClassBy, parse_labels
 from plates.coco.convert import from_coco
 from plates.errors import UserError
-from plates.files import parquet_writer
+from plates.files import parquet_writer, write_json
 from plates.photographs.turn import drawn_upright, turn_labels
+from plates.scoring.classes import FILE as LABEL_MAP
+from plates.scoring.classes import delivered
 from stages.run import Run
 from stages.stage import Output, asset
 from stages.tables import described
@@ -33,6 +35,7 @@ from stages.tables import described
     writes=[
         Output("data/labels.parquet", schema=LABELS_SCHEMA),
         Output("data/unparsed.parquet", schema=UNPARSED_SCHEMA),
+        LABEL_MAP,
     ],
     group="data",
     kinds={"parquet"},
@@ -56,6 +59,7 @@ def labels(run: Run) -> dict[str, Any]:
                 classes.update({row["values"]: row["counts"] for row in table["class"].value_counts().to_pylist()})
                 unparsed += len(rest)
         require_labels(unparsed, pq.read_metadata(scanned).num_rows, params.max_unparsed, path("data/unparsed.parquet"))
+    write_json(path(LABEL_MAP), delivered(run.project))
     rows, negatives = classes.total(), classes[None]
     named = {"no plate" if name is None else name: count for name, count in classes.items() if count}
     return {

@@ -18,6 +18,7 @@ from plates.files import remove, write_parquet
 from plates.hashes import content_hash
 from plates.photographs.content import Photographs
 from plates.quiet import import_tensorflow
+from plates.scoring.classes import FILE as LABEL_MAP
 from plates.scoring.classes import classes
 from plates.scoring.truth import truth
 from plates.suspects import decisions, page, ranking
@@ -30,9 +31,9 @@ SHOWN = 24
 
 
 @asset(
-    reads=["data/boxes.parquet", "data/splits.parquet", "data/anchors.json"],
+    reads=["data/boxes.parquet", LABEL_MAP, "data/splits.parquet", "data/anchors.json"],
     sources=[decisions.FILE],
-    params=["data.annotations", "data.class_by", "model", "train", "augment", "suspects"],
+    params=["model", "train", "augment", "suspects"],
     writes=[Output(TABLE, tracked=False), Output(PAGE, tracked=False)],
     group="data",
     kinds={"html", "keras"},

@@ -11,15 +11,16 @@ import pandas as pd
 
 from plates.efficientdet.data import tfrecords as shards
 from plates.photographs.content import Photographs
+from plates.scoring.classes import FILE as LABEL_MAP
 from plates.scoring.classes import classes
-from plates.scoring.ignored import regions
+from plates.scoring.ignored import REJECTED, regions
 from stages.run import Run
 from stages.stage import asset
 
 
 @asset(
-    reads=["data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet"],
-    params=["data.annotations", "data.class_by", "tfrecords"],
+    reads=["data/boxes.parquet", LABEL_MAP, REJECTED, "data/splits.parquet"],
+    params=["tfrecords"],
     writes=["data/tfrecords"],
     group="data",
     kinds={"tfrecord"},
@@ -30,7 +31,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
     path, params = run.project.path, run.params.tfrecords
     names = classes(run.project)
     manifest = shards.write_images(
-        shards.images_from(path("data/boxes.parquet"), path("data/splits.parquet"), names, regions(run.project)),
+        shards.images_from(path("data/boxes.parquet"), path("data/splits.parquet"), names, regions(path(REJECTED))),
         names,
         Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
         path("data/tfrecords"),

@@ -108,12 +108,14 @@ def write_changes(file: Path, comparison: Comparison) -> None:
 
 def _paired(cache: Cache, first: Record, second: Record, comparison: Comparison) -> pd.DataFrame:
     from plates.scoring.common import COLUMNS, on_common
+    from plates.scoring.ignored import REJECTED, regions
 
     old, new = (kept(cache, record, FOUND, record.outputs[FOUND]) for record in (first, second))
     boxes = pd.read_parquet(kept(cache, second, BOXES, second.outputs[BOXES]), columns=COLUMNS)
+    ignored = regions(kept(cache, second, REJECTED, second.outputs[REJECTED]))[COLUMNS]
     return on_common(
         (old, new),
-        boxes,
+        pd.concat([boxes.assign(iscrowd=False), ignored.assign(iscrowd=True)], ignore_index=True),
         comparison.scored,
         (_label_map(cache, first), _label_map(cache, second)),
         second.params["evaluation"]["max_detections"],

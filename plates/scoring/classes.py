@@ -1,11 +1,15 @@
 """The classes to detect, whatever the delivery contains."""
 
+import json
+
 from plates.ccpd.table import label_map
 from plates.coco.convert import categories
 from plates.settings.project import Project
 
+FILE = "data/label_map.json"
 
-def classes(project: Project) -> dict[int, str]:
+
+def delivered(project: Project) -> dict[int, str]:
     """Class id, from 1, to name: CCPD's for `data.class_by`, or the categories of the COCO annotations, by their ids.
 
     Classes without accepted boxes keep their ids, so that ids do not change with the delivery.
@@ -13,3 +17,8 @@ def classes(project: Project) -> dict[int, str]:
     if project.annotations:
         return categories(project.annotations)
     return label_map(project.params.data.class_by)
+
+
+def classes(project: Project) -> dict[int, str]:
+    """What `delivered` gave when the labels were read."""
+    return {int(key): name for key, name in json.loads(project.path(FILE).read_text(encoding="utf-8")).items()}

@@ -27,7 +27,7 @@ def on_common(
 
     Args:
         files: the detections of both, as `plates.scoring.detections` writes them.
-        boxes: the second's `data/boxes.parquet`, `COLUMNS` of it.
+        boxes: the second's `data/boxes.parquet`, `COLUMNS` of it, and the regions to ignore: `iscrowd`.
         scored: `path_before` and `path` of the photographs that both scored.
         label_maps: class id to name of both detectors.
         max_detections: of each photograph and class so many count.

@@ -6,7 +6,7 @@ import pandas as pd
 
 from plates.columns import BOX, CORNERS
 from plates.files import read_table
-from plates.scoring.ignored import regions
+from plates.scoring.ignored import REJECTED, regions
 from plates.settings.project import Project
 
 COLUMNS = [
@@ -23,7 +23,7 @@ def truth(project: Project, split: str | None = None, with_regions: bool = False
     """
     boxes = read_table(project.path("data/boxes.parquet"), COLUMNS)
     if with_regions:
-        ignored = regions(project)[COLUMNS].assign(iscrowd=True)
+        ignored = regions(project.path(REJECTED))[COLUMNS].assign(iscrowd=True)
         boxes = pd.concat([boxes.assign(iscrowd=False), ignored], ignore_index=True)
     splits = read_table(project.path("data/splits.parquet"), ["image_id", "path", "split"])
     table = boxes.merge(splits, on="path", how="inner", validate="many_to_one")

@@ -53,6 +53,19 @@ def test_only_common_photographs_count_under_any_numbers_and_names(tmp_path: Pat
     assert (same["difference"] == 0).all()
 
 
+def test_what_is_found_in_a_region_to_ignore_is_no_false_alarm(tmp_path: Path) -> None:
+    rows = boxes(20).assign(iscrowd=False)
+    ignored = rows.assign(iscrowd=True, xmin=200.0, xmax=300.0)
+    file = tmp_path / "found.parquet"
+    found = pd.concat([rows.assign(score=0.8), ignored.assign(score=0.9)], ignore_index=True).assign(**{"class": 1})
+    pq.write_table(pa.Table.from_pandas(found.reindex(columns=SCHEMA.names), SCHEMA, preserve_index=False), file)
+    scored = pd.DataFrame({"path_before": rows["path"], "path": rows["path"]})
+    every = pd.concat([rows, ignored], ignore_index=True)
+    for truth, expected in ((rows, 0.5), (every, 1.0)):
+        table = on_common((file, file), truth, scored, (LABELS, LABELS), 100, draws=20).set_index("figure")
+        assert table.loc["mAP", "first"] == pytest.approx(expected, abs=0.01)
+
+
 def test_nothing_common_has_no_figure(tmp_path: Path) -> None:
     rows = boxes(3)
     file = write(tmp_path / "found.parquet", rows, np.arange(1, 4), set())

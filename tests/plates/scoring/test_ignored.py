@@ -13,7 +13,7 @@ from plates.columns import BOX
 from plates.efficientdet.data.tfrecords import images_from
 from plates.efficientdet.evaluation.metrics import evaluate
 from plates.files import write_parquet
-from plates.scoring.ignored import regions
+from plates.scoring.ignored import REJECTED, regions
 from plates.scoring.truth import identity, real, truth
 from plates.settings.project import Project
 
@@ -58,7 +58,7 @@ def test_a_detection_in_a_region_to_ignore_is_not_wrong(project: Project) -> Non
 def test_regions_are_cut_at_the_edge_and_told_apart(project: Project) -> None:
     both = truth(project, "test", with_regions=True)
     tables = project.path("data/boxes.parquet"), project.path("data/splits.parquet")
-    images = images_from(*tables, {1: "plate"}, regions(project)).to_pylist()
+    images = images_from(*tables, {1: "plate"}, regions(project.path(REJECTED))).to_pylist()
 
     assert both[both["iscrowd"]][BOX].to_numpy().tolist() == [[100, 100, 180, 130]]
     assert len(real(both)) == len(truth(project, "test")) == 2
