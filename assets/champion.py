@@ -140,11 +140,11 @@ def unseen(run: Run, best: Record, expected: pd.DataFrame) -> pd.DataFrame:
     seen = trained_on(run.project.root, best)
     if seen is None:
         run.progress.say(
-            f"which photographs record {best.short}, the best model, was trained on is not known: its splits are not "
-            "in DVC's cache. All count. If a remote has them: dvc pull --all-commits"
+            f"which photographs record {best.short}, the best model, was trained on is not known: DVC's "
+            "cache lacks its splits or its photographs' hashes. All count. If a remote has them: dvc pull --all-commits"
         )
         return expected
-    left = expected[~expected["path"].isin(seen)].reset_index(drop=True)
+    left = expected[~expected["sha256"].isin(seen)].reset_index(drop=True)
     if left["class"].isna().all():
         raise UserError(
             f"no plate is left to compare on: record {best.short}, the best model in service, was trained or selected "

@@ -109,10 +109,10 @@ def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) 
             seen |= known or set()
             if known is None:
                 note(
-                    f"which photographs {model} was trained on is not known: the splits of record {record.short} are "
-                    "not in DVC's cache. All count. If a remote has them: dvc pull --all-commits"
+                    f"which photographs {model} was trained on is not known: DVC's cache lacks splits or hashes of "
+                    f"record {record.short}. All count. If a remote has them: dvc pull --all-commits"
                 )
-    left = expected[~expected["path"].isin(seen)].reset_index(drop=True)
+    left = expected[~expected["sha256"].isin(seen)].reset_index(drop=True)
     gone = expected["image_id"].nunique() - left["image_id"].nunique()
     if left.empty:
         raise UserError(

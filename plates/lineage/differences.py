@@ -61,7 +61,7 @@ def code(root: Path, first: Record, second: Record) -> Section:
     lines = []
     for change in sorted(changes, key=lambda change: change.path not in used):
         size = "binary" if change.added is None else f"+{change.added} -{change.removed}"
-        part = f"part of {', '.join(used[change.path])}" if change.path in used else "part of no stage"
+        part = f"part of {', '.join(used[change.path])}" if change.path in used else "part of no stage that led to them"
         lines.append(f"{change.path}  {size}  ({part})")
     return Section("Code", lines)
 

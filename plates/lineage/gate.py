@@ -1,5 +1,6 @@
 """The gate between a newly scored model and service: a model worse than the best by more than chance is refused."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,9 +73,11 @@ def decide(
     if rows.empty:
         raise _not_comparable(rule, best)
     whole = rows.iloc[0]
+    unknown = math.isnan(whole["low"])
+    chance = "too few plates to know the chance" if unknown else f"{whole['low']:+.3f} to {whole['high']:+.3f}"
     against = (
         f"{rule.metric} {whole['second']:.3f} against {whole['first']:.3f} of {best} on the same {whole['images']:,} "
-        f"photographs, a difference of {whole['difference']:+.3f} ({whole['low']:+.3f} to {whole['high']:+.3f})"
+        f"photographs, a difference of {whole['difference']:+.3f} ({chance})"
     )
     lost = rows[rows["least_loss"] < -rule.margin]
     if lost.empty:
@@ -87,8 +90,9 @@ def decide(
         for _, row in lost.head(_SHOWN).iterrows()
     )
     more = f" and in {len(lost) - _SHOWN} more slices" if len(lost) > _SHOWN else ""
+    beyond = "" if unknown else "chance and "
     return Decision(
-        False, f"{against}; worse beyond chance and gate.margin {rule.margin:g}: {where}{more}", _records(rows)
+        False, f"{against}; worse beyond {beyond}gate.margin {rule.margin:g}: {where}{more}", _records(rows)
     )
 
 

@@ -25,14 +25,22 @@ class Place:
 
 @dataclass(frozen=True)
 class Steps:
-    """The stages of a record's `dvc.lock`, and what each read and wrote."""
+    """The stages that led to a record, by its `dvc.lock`, and what each read and wrote.
+
+    The lock also has the stages after the record, as they last ran for another one.
+    """
 
     record: Record
 
     @cached_property
     def stages(self) -> Mapping[str, Any]:
         """By name, in the order in which they ran."""
-        return dict(yaml.load(self.record.dvc_lock, Loader=_Loader).get("stages", {}))
+        stages = yaml.load(self.record.dvc_lock, Loader=_Loader).get("stages", {})
+        return {
+            name: stage
+            for name, stage in stages.items()
+            if any(out["path"] in self.record.outputs for out in stage.get("outs", []))
+        }
 
     @cached_property
     def _makers(self) -> dict[str, str]:

@@ -128,7 +128,7 @@ def _put(root: Path, record: Record, wanted: dict[str, str], cache: Cache, done:
             done.same.append(path)
             continue
         if present and done.kept and cache.missing(present):
-            here.rename(_aside(done.kept, path))
+            shutil.move(here, _aside(done.kept, path))
         cache.put(md5, here)
         done.put.append(path)
     for path in sorted(record.outputs.keys() - wanted.keys()):

@@ -20,7 +20,8 @@ from plates.files import write_json, write_parquet
 from plates.hashes import content_hash
 from plates.lineage import champion as champions
 from plates.lineage.record import FOLDER, Record, sealed
-from plates.lineage.training_set import SPLITS
+from plates.lineage.training_set import PHOTOGRAPHS, SPLITS
+from plates.photographs.convert import TAKEN_SCHEMA
 from plates.scoring.detections import SCHEMA
 from plates.scoring.truth import identity, numbering, truth
 from plates.settings.project import Project
@@ -55,6 +56,8 @@ class World:
         write_parquet(self.root / "data/boxes.parquet", boxes)
         write_parquet(self.root / "data/rejected.parquet", REJECTED_SCHEMA.empty_table())
         write_parquet(self.root / SPLITS, split_by_plate(boxes, seed).table)
+        raw = [{name: row.get(name) for name in TAKEN_SCHEMA.names} for row in rows]
+        write_parquet(self.root / PHOTOGRAPHS, pa.Table.from_pylist(raw, TAKEN_SCHEMA))
 
     def test(self) -> pd.DataFrame:
         return truth(Project(self.root), "test", with_regions=True)
@@ -68,13 +71,17 @@ class World:
     def record(self, name: str, **metrics: float) -> Record:
         """What is there now is what this record was made with."""
         cache(self.root, self.root / SPLITS)
+        cache(self.root, self.root / PHOTOGRAPHS)
         expected = self.test()
         scored = {"mAP": 0.5, "test_set": identity(expected), "numbering": numbering(expected)}
         common = {"packages": {}, "machine": {}, "params_yaml": "", "dvc_lock": "stages: {}\n", "params": {}}
         record = sealed(
             Record(
                 **{"version": 2, "id": "", "time": "2026-11-30T10:00:00+00:00", "code": {"tree": name}},
-                **{"metrics": scored | metrics, "outputs": {SPLITS: content_hash(self.root / SPLITS)}},
+                **{
+                    "metrics": scored | metrics,
+                    "outputs": {name: content_hash(self.root / name) for name in (SPLITS, PHOTOGRAPHS)},
+                },
                 **common,
             )
         )
@@ -170,4 +177,16 @@ def test_splits_that_are_nowhere_are_said_to_be(world: World) -> None:
     world.photographs({name: str(number) for number, name in enumerate(NAMES)}, seed=1)
     world.finds(Path(champions.DETECTIONS), 30)
     _, reason = world.judge(world.record("two"), world.service(best))
-    assert "its splits are not in DVC's cache. All count" in reason
+    assert "DVC's cache lacks its splits or its photographs' hashes. All count" in reason
+
+
+def test_what_the_best_model_learned_from_is_known_under_other_paths(world: World) -> None:
+    """`data.root` is a folder further up now, and the photographs are split in another way."""
+    best = world.record("one")
+    learned = [path for split in ("train", "val") for path in of_split(world, split)]
+    world.photographs({f"2019/{name}": str(number) for number, name in enumerate(NAMES)}, seed=1)
+    world.finds(Path(champions.DETECTIONS), 30)
+    again = {path.removeprefix("2019/") for path in of_split(world, "test")} & set(learned)
+    _, reason = world.judge(world.record("two"), world.service(best))
+    assert again
+    assert f"{len(again)} photographs are left out" in reason

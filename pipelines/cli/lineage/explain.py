@@ -9,7 +9,7 @@ from pipelines.cli.lineage.overview import Other, RecordId, commands
 from pipelines.lineage.explain import METRIC, STAGES, carry_out, plan
 from plates.lineage import record as records
 from plates.lineage.attribution import Change
-from plates.lineage.differences import headline
+from plates.lineage.differences import headline, packages
 from plates.settings.project import Project
 from stages.dvc_fetch import fetcher
 
@@ -26,7 +26,10 @@ def explain(
     root = project.root
     found = plan(root, records.find(root, first), records.find(root, second), seeds)
     say(headline(found.first, found.second))
-    say(f"What differs and can change the figure: {', '.join(found.causes) or 'only the seed'}")
+    seed = "only the seed" if found.first.seeds != found.second.seeds else "nothing"
+    say(f"What differs and can change the figure: {', '.join(found.causes) or seed}")
+    if apart := packages(found.first, found.second).lines:
+        say(f"Not measured, since all trainings run with the packages of here: {'; '.join(apart)}")
     minutes = _minutes(project)
     time = f", about {minutes * len(found.missing):,.0f} minutes on this machine" if minutes else ""
     say(f"{len(found.runs)} trainings, {len(found.known)} already known: {len(found.missing)} to run{time}")

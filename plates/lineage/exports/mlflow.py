@@ -66,8 +66,10 @@ def _write(record: Record, uri: str) -> str:
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-    if before := client.search_runs([number], f"tags.`{TAG}` = '{record.id}'"):
-        return str(before[0].info.run_id)
+    for before in client.search_runs([number], f"tags.`{TAG}` = '{record.id}'"):
+        if before.info.status == "FINISHED":
+            return str(before.info.run_id)
+        client.delete_run(before.info.run_id)  # an export that was interrupted
     at = int(datetime.fromisoformat(record.time).timestamp() * 1000)
     run = client.create_run(number, start_time=at, run_name=record.short).info.run_id
     metrics = [Metric(name, value, at, 0) for name, value in figures(record).items()]

@@ -1,11 +1,19 @@
 """Causes that only the comparison with an earlier evaluation shows."""
 
-from plates.lineage.record import Record, flat
+from collections.abc import Mapping
+from typing import Any
+
+from plates.lineage.differences import packages
+from plates.lineage.origin import Steps
+from plates.lineage.record import Record
 from plates.why.evidence import Evidence
 from plates.why.finding import LIKELY, STRONG, Finding
 
 MATTERS = 0.02
 """Of mAP."""
+EVALUATION = "metrics/evaluation.json"
+INDIFFERENT = (".workers", ".strategy", ".pictures")
+"""Of parameters that cannot change a figure."""
 SUBJECTS = {
     "data/raw_images.parquet": "photographs",
     "data/boxes.parquet": "labels",
@@ -43,11 +51,20 @@ def within_chance(e: Evidence) -> bool:
 def changes(first: Record, second: Record) -> list[str]:
     """What differs between two records, in a few words each."""
     said = [word for path, word in SUBJECTS.items() if first.outputs.get(path) != second.outputs.get(path)]
-    one, two = flat(first.params), flat(second.params)
-    keys = [key for key in two if one.get(key) != two[key] and not key.endswith((".workers", ".strategy"))]
+    one, two = _params(first), _params(second)
+    keys = [key for key in two if one.get(key) != two[key] and not key.endswith(INDIFFERENT)]
     said += [f"{key} {one.get(key)} -> {two[key]}" for key in keys[:6]]
     if len(keys) > 6:
         said.append(f"{len(keys) - 6} more parameters")
     if first.code.get("tree") != second.code.get("tree"):
         said.append("code")
-    return said
+    return said + [f"package {line}" for line in packages(first, second).lines]
+
+
+def _params(record: Record) -> Mapping[str, Any]:
+    """The parameters that the stages up to the evaluation read."""
+    steps = Steps(record)
+    found: dict[str, Any] = {}
+    for stage in steps.upstream(EVALUATION):
+        found |= steps.params(stage)
+    return found

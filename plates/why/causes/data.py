@@ -159,11 +159,13 @@ def few_photographs(e: Evidence) -> Finding | None:
     train = e.manifest.get("splits", {}).get("train")
     if not train or train["boxes"] >= FEW:
         return None
+    random = e.params["model.pretrained"] == "none"
     return Finding(
         "few labelled plates",
-        STRONG,
-        f"Train has {train['boxes']:,} boxes in {train['images']:,} photographs: too few to learn from random weights.",
-        "more labelled photographs, or model.pretrained",
+        STRONG if random else POSSIBLE,
+        f"Train has {train['boxes']:,} boxes in {train['images']:,} photographs: "
+        + ("too few to learn from random weights." if random else "few even for pretrained weights."),
+        "more labelled photographs, or model.pretrained" if random else "more labelled photographs",
         "plates inspect data/splits.parquet",
     )
 
@@ -173,14 +175,15 @@ def class_without_boxes(e: Evidence) -> Finding | None:
     seen = e.manifest.get("class_counts", {}).get("train")
     if seen is None or len(e.label_map) < 2:
         return None
-    absent = [name for name in e.label_map.values() if not seen.get(name)]
+    scored = {name for name, value in (e.metrics.get("per_class") or {}).items() if value is not None}
+    absent = [name for name in e.label_map.values() if name in scored and not seen.get(name)]
     if not absent:
         return None
     return Finding(
         "a class is absent",
         STRONG,
-        f"{', '.join(absent)}: no box in train. mAP is the mean over classes, so each of these costs "
-        f"{1 / len(e.label_map):.2f} if the test split has it.",
+        f"{', '.join(absent)}: no box in train. mAP is the mean over {len(scored)} classes, so each of these costs "
+        f"{1 / len(scored):.2f}.",
         "data.class_by, or photographs of that class",
         "plates inspect data/boxes.parquet",
         [f"{name}: mAP {value:.3f}" for name, value in e.metrics.get("per_class", {}).items() if name in absent],

@@ -50,7 +50,7 @@ def batch_norm(e: Evidence) -> Finding | None:
         return None
     momentum, steps, batch = e.run.get("batch_norm_momentum", 0.9), len(e.history), e.params["train.batch_size"]
     chosen = e.params["train.batch_norm_momentum"] is not None  # else it follows the steps
-    unsettled = chosen and steps * (1 - momentum) < SETTLED
+    unsettled = chosen and 0 < steps * (1 - momentum) < SETTLED
     if "batch norm" not in e.warnings and not unsettled and batch > 2:
         return None
     said = f"Momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-6):,.0f} of {steps:,} steps"
@@ -196,12 +196,13 @@ def anchors(e: Evidence) -> Finding | None:
     surely = max(0.0, lost - 1.64 * math.sqrt(lost * (1 - lost) / boxes))  # 95%: few boxes say little of anchors
     if 1 - surely >= e.params["anchors.min_recall"] and not positives < 1.5:
         return None
-    reached = f"{lost:.0%} of the training boxes reach IoU 0.5 with no anchor; " if recall is not None else ""
+    seen = [] if recall is None else [f"{lost:.0%} of the training boxes reach IoU 0.5 with no anchor"]
+    if not math.isnan(positives):
+        seen.append(f"{positives:.1f} positives per box were matched, where 3 or more is usual")
     return Finding(
         "the anchors do not fit",
         STRONG if positives < 1.5 else min(DECISIVE, POSSIBLE + 2 * surely),
-        f"{reached}{positives:.1f} positives per box were matched, where 3 or more is usual: unmatched boxes are "
-        "hardly learned.",
+        f"{'; '.join(seen)}: unmatched boxes are hardly learned.",
         "model.aspect_ratios: auto, model.anchor_scale, model.image_size",
         "plates anchors",
     )

@@ -69,13 +69,13 @@ def test_code_is_told_file_by_file_with_its_stages(project: Path) -> None:
     second = make(project, "one", "a: 1\n")
     locks = []
     for md5 in ("a" * 32, "b" * 32):
-        stages = {"checkpoint": {"deps": [{"path": "assets/step.py", "md5": md5}], "outs": []}}
+        stages = {"checkpoint": {"deps": [{"path": "assets/step.py", "md5": md5}], "outs": [{"path": "data/made.txt"}]}}
         locks.append(yaml.safe_dump({"stages": stages}))
     first = first.model_copy(update={"dvc_lock": locks[0]})
     second = second.model_copy(update={"dvc_lock": locks[1]})
     assert differences.code(project, first, second).lines == [
         "assets/step.py  +2 -1  (part of checkpoint)",
-        "assets/unused.py  +1 -0  (part of no stage)",
+        "assets/unused.py  +1 -0  (part of no stage that led to them)",
     ]
     assert differences.code(project, first, first).lines == []
 
@@ -83,7 +83,9 @@ def test_code_is_told_file_by_file_with_its_stages(project: Path) -> None:
 def test_code_that_git_no_longer_has_is_named_from_the_lock(project: Path) -> None:
     first = make(project, "one", "a: 1\n")
     lost = {**first.code, "commit": "0" * 40, "tree": "0" * 16}
-    stages = {"checkpoint": {"deps": [{"path": "assets/step.py", "md5": "a" * 32}], "outs": []}}
+    stages = {
+        "checkpoint": {"deps": [{"path": "assets/step.py", "md5": "a" * 32}], "outs": [{"path": "data/made.txt"}]}
+    }
     second = first.model_copy(update={"code": lost, "dvc_lock": yaml.safe_dump({"stages": stages})})
     lines = differences.code(project, first, second).lines
     assert lines[0] == "assets/step.py (part of checkpoint)"

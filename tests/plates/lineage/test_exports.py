@@ -120,3 +120,22 @@ def test_mlflow_has_the_run_once(record: Record, tmp_path: Path) -> None:
     assert data.tags["mlflow.source.git.commit"] == record.code["commit"]
     with pytest.raises(UserError, match="MLflow says"):
         mlflow.write(record, f"{tmp_path}/a-folder")
+
+
+def test_an_interrupted_export_to_mlflow_is_made_again(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skinny = pytest.importorskip("mlflow", reason=BESIDE.format("mlflow-skinny"))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(skinny.MlflowClient, "log_text", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            mlflow.write(record, uri)
+    run = skinny.MlflowClient(tracking_uri=uri).get_run(mlflow.write(record, uri))
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {name: str(value) for name, value in flat(record.params).items()}
+    assert mlflow.write(record, uri) == run.info.run_id

@@ -68,6 +68,13 @@ def test_a_slice_is_judged_from_a_hundred_plates_on(plates: int, judged: bool) -
     assert decision.promoted is not judged
 
 
+def test_few_plates_have_no_interval() -> None:
+    decision = ask(row(0.9, 0.2, float("nan"), groups=4))
+    assert not decision.promoted
+    assert "a difference of -0.700 (too few plates to know the chance); worse beyond gate.margin" in decision.reason
+    assert "nan" not in decision.reason
+
+
 def test_the_evidence_is_kept_ready_for_json() -> None:
     decision = ask(row(0.5, 0.49, 0.02))
     (kept,) = decision.evidence

@@ -8,6 +8,7 @@ from recorded import make
 
 from plates.lineage import record as records
 from plates.lineage.origin import Steps, places
+from plates.lineage.record import Record
 
 LOCK = {
     "stages": {
@@ -22,6 +23,12 @@ LOCK = {
         },
     }
 }
+
+
+def of_lock(project: Path) -> Record:
+    outputs = {"data/raw": "a", "data/boxes": "b", "models/checkpoint": "c"}
+    lock = yaml.safe_dump(LOCK, sort_keys=False)
+    return make(project, "one", "a: 1\n").model_copy(update={"dvc_lock": lock, "outputs": outputs})
 
 
 def test_a_copy_of_a_model_is_found_by_its_content(project: Path, tmp_path: Path) -> None:
@@ -53,12 +60,21 @@ def test_of_equal_outputs_the_one_of_that_name_is_meant(project: Path, tmp_path:
 
 
 def test_steps_lead_up_and_down(project: Path) -> None:
-    record = make(project, "one", "a: 1\n").model_copy(update={"dvc_lock": yaml.safe_dump(LOCK, sort_keys=False)})
-    steps = Steps(record)
+    steps = Steps(of_lock(project))
     assert steps.maker("data/boxes") == "boxes"
     assert steps.maker("nowhere") is None
     assert steps.inputs("boxes") == {"data/raw": "a"}
     assert steps.upstream("models/checkpoint") == ["raw_images", "boxes", "checkpoint"]
     assert steps.upstream("data/boxes") == ["raw_images", "boxes"]
     assert steps.made_from("data/raw") == ["data/boxes", "models/checkpoint"]
+    assert steps.made_from("models/checkpoint") == []
+
+
+def test_what_ran_after_another_record_is_no_step(project: Path) -> None:
+    """`dvc.lock` keeps the champion of the run before until the gate has judged this one."""
+    record = of_lock(project)
+    later = {"deps": [{"path": "models/checkpoint", "md5": "of another"}], "outs": [{"path": "models/champion"}]}
+    lock = yaml.safe_dump({"stages": LOCK["stages"] | {"champion": later}}, sort_keys=False)
+    steps = Steps(record.model_copy(update={"dvc_lock": lock}))
+    assert list(steps.stages) == ["raw_images", "boxes", "checkpoint"]
     assert steps.made_from("models/checkpoint") == []

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from recorded import cached, make
@@ -90,6 +91,20 @@ def test_what_is_in_no_cache_is_moved_aside(project: Path) -> None:
     (project / "data/made.txt").write_text("never committed")
     done = restore(project, first)
     assert made(project) == "one"
+    assert done.kept is not None
+    assert (done.kept / "data/made.txt").read_text() == "never committed"
+
+
+def test_a_folder_on_another_disk_is_restored(project: Path, tmp_path: Path) -> None:
+    """`data` can be a link to where there is room; what is there cannot be renamed into the project."""
+    first = make(project, "one", "a: 1\n")
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        shutil.move(project / "data", f"{elsewhere}/data")
+        (project / "data").symlink_to(f"{elsewhere}/data")
+        (project / "data/made.txt").unlink()
+        (project / "data/made.txt").write_text("never committed")
+        done = restore(project, first)
+        assert made(project) == "one"
     assert done.kept is not None
     assert (done.kept / "data/made.txt").read_text() == "never committed"
 

@@ -10,6 +10,7 @@ from plates.efficientdet.model.family import resolve
 from plates.why import preflight
 
 COUNT = 400
+NAMES = {1: "plate"}
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +23,25 @@ def truth():
     return table.assign(split=np.repeat(["train", "train", "val", "test"], COUNT // 4), **named)
 
 
-def asked(truth, train=None, augment=None, steps=500, momentum=0.925, detail=2.5, model="efficientdet-d0", ratios=None):
+def asked(
+    truth,
+    train=None,
+    augment=None,
+    steps=500,
+    momentum=0.925,
+    detail=2.5,
+    model="efficientdet-d0",
+    ratios=None,
+    names=NAMES,
+):
     config = ModelConfig(name=model, image_size=512, aspect_ratios=ratios or [1.8, 2.5, 3.4])
-    spec = resolve(config, num_classes=1)
+    spec = resolve(config, num_classes=len(names))
     found = preflight.answers(
         truth,
         spec,
         TrainConfig(**(train or {})),
         AugmentConfig(**(augment or {})),
-        {1: "plate"},
+        names,
         steps,
         momentum,
         0.95,
@@ -88,6 +99,13 @@ def test_the_jitter_of_the_published_guide_passes(truth):
 def test_nothing_to_learn_is_hopeless(truth):
     answers = asked(truth.assign(**{"class": None}))
     assert answers["there is something to learn"].hopeless
+
+
+def test_a_class_that_no_photograph_has_is_not_missed(truth):
+    other = truth["class"].where(truth["split"] != "test", "green")
+    names = NAMES | {2: "green"}
+    assert asked(truth, names=names)["classes agree"].holds
+    assert "of green: mAP counts" in asked(truth.assign(**{"class": other}), names=names)["classes agree"].said
 
 
 def test_two_boxes_on_each_other_are_no_perfect_score(truth):

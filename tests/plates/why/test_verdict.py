@@ -67,6 +67,7 @@ CASES = {
     "plates without a label": {"placed": replace(FINE, confident_elsewhere=0.3)},
     "labels do not reach training": {"history": history(boxes=0.1)},
     "a class is absent": {
+        "metrics": {"per_class": {"plate": 0.6, "green": 0.0}},
         "label_map": {1: "plate", 2: "green"},
         "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 500}}},
     },
@@ -113,10 +114,29 @@ def test_the_cause_is_ranked_first(tmp_path, cause):
     assert cause in found.answer
 
 
-def test_a_healthy_run_is_accused_of_nothing(tmp_path):
-    found = verdict(evidence(tmp_path))
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"label_map": {1: "plate", 2: "green"}, "metrics": {"per_class": {"plate": 0.66, "green": None}}},
+        {
+            "params": {"model.pretrained": "w.h5"},
+            "manifest": {"splits": {"train": TRAIN | {"images": 40, "boxes": 40}}},
+        },
+    ],
+    ids=["as it is", "no photograph has the second class", "few photographs and pretrained weights"],
+)
+def test_a_healthy_run_is_accused_of_nothing(tmp_path, known):
+    found = verdict(evidence(tmp_path, **known))
     assert found.findings == []
     assert found.answer == "Nothing is wrong, as far as the evidence goes."
+
+
+def test_without_a_history_nothing_is_said_of_its_steps(tmp_path):
+    made = evidence(tmp_path, LOW, {"train.batch_norm_momentum": 0.9}, history=history().iloc[:0])
+    found = verdict(made)
+    assert "batch norm has not settled" not in {finding.cause for finding in found.findings}
+    assert "nan" not in " ".join(finding.sentence for finding in found.findings)
 
 
 def test_a_model_of_masks_is_not_accused_of_boxes(tmp_path):
