@@ -91,8 +91,11 @@ def create(
             logger.warning("drift is compared with the training photographs read so far: %s", error)
 
     def write() -> None:
-        if scratch:
-            seen.write(scratch, service.identity)
+        try:
+            if scratch:
+                seen.write(scratch, service.identity)
+        except OSError as error:
+            logger.warning("what was seen is not written, so drift cannot be checked: %s", error)
 
     async def follow() -> None:
         for looks in count(1):
@@ -111,7 +114,8 @@ def create(
 
     async def allowed(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if options.key and not (scheme == "Bearer" and secrets.compare_digest(given.encode(), options.key.encode())):
+        sent = given.encode("latin-1")  # as it came: header fields are bytes
+        if options.key and not (scheme.lower() == "bearer" and secrets.compare_digest(sent, options.key.encode())):
             raise HTTPException(401, "Authorization: Bearer KEY is missing or wrong", {"WWW-Authenticate": "Bearer"})
 
     app = FastAPI(title="plates", lifespan=life, docs_url=None, redoc_url=None)

@@ -24,3 +24,8 @@ class Options:
     waiting: int = 64
     batch: int = 2
     key: str | None = None
+
+    @property
+    def most(self) -> int:
+        """Photographs that a request may have: all of them wait at once."""
+        return min(self.images, self.waiting)

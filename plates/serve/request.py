@@ -28,15 +28,15 @@ async def pictures(request: Request, options: Options) -> list[Picture | UserErr
     if kind.startswith("image/") or kind == "application/octet-stream":
         contents = [("photograph", body)] if body else []
     elif kind == "multipart/form-data":
-        contents = await _form(request, body, options.images)
+        contents = await _form(request, body, options.most)
     elif kind == "application/json":
         contents = _from_json(body)
     else:
         raise HTTPException(415, f"{kind or 'a request without a type'} is not supported. {SEND}")
     if not contents:
         raise HTTPException(422, f"there is no photograph in the request. {SEND}")
-    if len(contents) > options.images:
-        raise HTTPException(413, f"{len(contents):,} photographs; a request may have at most {options.images:,}")
+    if len(contents) > options.most:
+        raise HTTPException(413, f"{len(contents):,} photographs; a request may have at most {options.most:,}")
     return [_opened(name, content, options) for name, content in contents]
 
 

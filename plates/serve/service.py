@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from plates.errors import UserError
 from plates.predict.model import Model
 from plates.serve.batches import Batches, Ran
 from plates.serve.options import Options
+
+logger = logging.getLogger(__name__)
 
 Source = Callable[[], tuple[str, Callable[[], Model]]]
 """Says which model there is to serve, by an identity that changes with it, and how to load it."""
@@ -54,7 +57,8 @@ class Service:
     def follow(self) -> bool:
         """Puts the newest model in service if it is a different one; returns whether it did.
 
-        One that cannot be loaded leaves the old one in service, and `trouble` says why.
+        One that cannot be loaded, such as files that are just being replaced, leaves the old one in service, and
+        `trouble` says why.
         """
         try:
             identity, load = self._source()
@@ -63,6 +67,10 @@ class Service:
             new = self._batches(load())
         except UserError as error:
             self.trouble = str(error)
+            return False
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+            logger.exception("the model in service stays")
             return False
         with self._lock:
             old, self._current, self.identity, self.trouble = self._current, new, identity, None

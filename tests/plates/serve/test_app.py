@@ -146,12 +146,13 @@ def test_metadata_and_metrics_say_what_went_on(model: plates.Model, photographs:
 
 
 def test_a_key_is_asked_for_where_one_is_set(model: plates.Model, photographs: list[bytes]) -> None:
-    with started(model, key="secret") as client:
+    with started(model, key="sécret") as client:
         assert client.post("/predict", content=photographs[0], headers=JPEG).status_code == 401
         wrong = {**JPEG, "authorization": "Bearer wrong"}
         assert client.post("/predict", content=photographs[0], headers=wrong).status_code == 401
-        right = {**JPEG, "authorization": "Bearer secret"}
-        assert client.post("/predict", content=photographs[0], headers=right).status_code == 200
+        for scheme in ("Bearer", "bearer"):
+            right = {**JPEG, "authorization": f"{scheme} sécret".encode()}
+            assert client.post("/predict", content=photographs[0], headers=right).status_code == 200
         assert client.get("/healthz").status_code == 200
 
 
@@ -279,6 +280,10 @@ def test_more_than_may_wait_are_told_to_try_again(model: plates.Model, photograp
         statuses = in_parallel(client, photographs[0], 8)
         assert set(statuses) == {200, 503}
         assert client.post("/predict", content=photographs[0], headers=JPEG).status_code == 200
+        files = [("images", (f"{number}.jpg", photographs[0], "image/jpeg")) for number in range(3)]
+        refused = client.post("/predict", files=files)
+        assert refused.status_code == 413, "three can never wait together"
+        assert "at most 2" in refused.json()["detail"]
 
 
 def test_the_new_champion_takes_over_without_a_lost_request(
@@ -312,6 +317,17 @@ def test_the_new_champion_takes_over_without_a_lost_request(
         time.sleep(0.3)
         said = client.get("/metadata").json()
         assert (said["model"], said["trouble"]) == ("second", "the model is damaged")
+
+        def gone() -> plates.Model:
+            raise FileNotFoundError("models/champion.json")
+
+        now[:] = ["fourth", gone]
+        time.sleep(0.3)
+        assert client.get("/metadata").json()["trouble"] == "FileNotFoundError: models/champion.json"
+        now[:] = ["fifth", lambda: model]
+        time.sleep(0.3)
+        said = client.get("/metadata").json()
+        assert (said["model"], said["trouble"]) == ("fifth", None)
 
 
 def test_what_is_seen_is_compared_with_training_and_kept(
