@@ -8,7 +8,7 @@ import dagster as dg
 
 import assets
 import checks
-from pipelines import deliveries, failures, jobs, launchpad, resources, restored, schedules, sensors
+from pipelines import deliveries, failures, jobs, launchpad, lost, resources, restored, schedules, sensors
 from pipelines.executor import one_run_at_a_time
 from stages.asset import definition
 from stages.code import require_own_code
@@ -44,7 +44,13 @@ def build_defs(
         asset_checks=[*of_stages, deliveries.fit_to_learn_from],
         jobs=[jobs.retrain, jobs.refresh_data, jobs.reevaluate, deliveries.validate_deliveries],
         schedules=[schedules.weekly_retrain],
-        sensors=[sensors.new_photographs, deliveries.new_deliveries, restored.results_of_dvc, failures.failed_runs],
+        sensors=[
+            sensors.new_photographs,
+            deliveries.new_deliveries,
+            restored.results_of_dvc,
+            failures.failed_runs,
+            lost.lost_runs,
+        ],
         executor=one_run_at_a_time(executor, project),
         resources={launchpad.RESOURCE: launchpad.resource(project), **(overrides or {})},
     )

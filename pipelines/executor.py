@@ -1,14 +1,16 @@
 """How Dagster runs what it starts: one run at a time on the project, held by its lock."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from pipelines import launchpad, restored, tags
+from pipelines import launchpad, lost, restored, tags
 from plates.errors import UserError
 from plates.settings.project import Project
 from stages import faults, lock
+from stages.processes import Process
 
 DOOR = "dagster"
 
@@ -40,6 +42,7 @@ class OneRunAtATime(dg.Executor):
                 raise dg.DagsterExecutionInterruptedError("cancelled while it waited for another run")
 
         root = self._project.root
+        instance.add_run_tags(run_id, lost.launched(root, Process.of(os.getpid())))
         with lock.work(root, DOOR, plan_context.log.info, stop_if_cancelled) as turn:
             if said := faults.conflicts(root):
                 raise dg.Failure(said)
@@ -51,6 +54,7 @@ class OneRunAtATime(dg.Executor):
                 raise dg.Failure(str(error)) from error
             if changes:
                 plan_context.log.info(f"params.yaml: {', '.join(f'{key} = {to}' for key, to in changes.items())}")
+            lost.end(instance, root)
             restored.report(root, instance)
             instance.add_run_tags(run_id, tags.of(root, turn))
             for event in self._inner.execute(plan_context, execution_plan):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from plates.errors import UserError
 from plates.metrics import METRICS
 from plates.settings.params import knobs
 
@@ -17,9 +18,16 @@ def rows(root: Path) -> list[dict[str, Any]]:
     """
     import dvc.api
     from dvc.repo import Repo
+    from dvc.scm import SCMError
 
-    with Repo(str(root)) as repo:
-        begun_from = list(repo.experiments.ls(all_commits=True))
+    try:
+        with Repo(str(root)) as repo:
+            begun_from = list(repo.experiments.ls(all_commits=True))
+    except SCMError:
+        raise UserError(
+            f"experiments are commits, and {root} is not a Git repository. Make it one: git init; git add --all; "
+            "git commit -m start"
+        ) from None
     found = dvc.api.exp_show(repo=str(root), revs=begun_from or None)
     here = next(row for row in found if row["rev"] == "workspace")
     kept = {row["Experiment"]: row for row in found if row["Experiment"]}

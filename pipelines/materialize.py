@@ -1,14 +1,15 @@
 """Running assets in this process, with their checks, on the project's Dagster instance."""
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 import assets
-from pipelines import restored, tags
+from pipelines import lost, restored, tags
 from pipelines.dagster_private import NO_CAPTURE, InstanceRef
 from pipelines.reason import check_failed, reason
 from plates.errors import UserError
@@ -16,6 +17,8 @@ from stages import faults, lock
 
 SHOWN = 10
 """How many figures of an asset fit on a line."""
+
+LOOK_S = 0.5
 
 TERMINAL: Any = {"compute_logs": NO_CAPTURE}
 """Printed output goes to the terminal: captured for the UI, it would show no progress bars."""
@@ -41,7 +44,8 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
         raise UserError(said)
     ref = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=TERMINAL)
     with dg.DagsterInstance.from_ref(ref) as instance:
-        end_killed_runs(instance, root)
+        lost.end(instance, root)
+        wait_for_pools(instance, {pool for name in names if (pool := known[name].pool)}, say)
         restored.report(root, instance)
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
@@ -71,15 +75,28 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
     return failures
 
 
-def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> None:
-    """Marks as failed the runs on this project whose process was killed: the lock's holder knows that none is alive.
+def wait_for_pools(instance: dg.DagsterInstance, pools: Iterable[str], say: Callable[[str], None]) -> None:
+    """Waits until no run has a place in one of the pools: of another project, if both have one `DAGSTER_HOME`.
 
-    Dagster would keep their place in a pool, and the next run would wait for it.
+    Dagster's executor would wait too, without a word, and deaf to Ctrl-C.
     """
-    mine = {tags.PROJECT: lock.project_id(root)}
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=mine)):
-        instance.report_run_failed(run, message="the process of this run was killed")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    told: set[str] = set()
+    while holders := {
+        slot.run_id: pool
+        for pool in pools
+        for slot in instance.event_log_storage.get_concurrency_info(pool).claimed_slots
+    }:
+        for run_id, pool in holders.items():
+            run = instance.get_run_by_id(run_id)
+            if run is None or run.is_finished:
+                instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+            elif run_id not in told:
+                say(
+                    f"waiting for Dagster's run {run_id[:8]} in {instance.root_directory}, which has the pool {pool}. "
+                    f"If its process is gone: dagster run delete {run_id}"
+                )
+                told.add(run_id)
+        time.sleep(LOOK_S)
 
 
 def _line(event: dg.DagsterEvent) -> str:

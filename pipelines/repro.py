@@ -48,13 +48,19 @@ def repro(root: Path) -> int:
         for one in (*psutil.Process(process.pid).children(recursive=True), process):
             one.send_signal(signal.SIGINT)
 
-    usual = {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGHUP)}
+    usual = {number: signal.signal(number, hand_on) for number in ends()}
     usual[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         return process.wait()
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)
+
+
+def ends() -> list[signal.Signals]:
+    """The signals that end a run as Ctrl-C does; not the hang-up that `nohup` has this process ignore."""
+    asked = [signal.SIGTERM, signal.SIGHUP]
+    return [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def interruptible(command: Sequence[str], **settings: Any) -> "subprocess.Popen[bytes]":

@@ -14,6 +14,12 @@ RUN = "plates/run"
 PROJECT = "plates/project"
 """The working copy that a run of `plates materialize` works on."""
 
+LAUNCHED = "plates/launched"
+"""The working copy that a run which Dagster launched works on, or waits for."""
+
+PROCESS = "plates/process"
+"""The process of such a run."""
+
 DOOR = "plates/door"
 COMMIT = "plates/commit"
 EXPERIMENT = "plates/experiment"

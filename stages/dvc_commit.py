@@ -47,8 +47,11 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
             )
         time.sleep(0.5)
     if edited := _differences(dvc_lock.read(root)[stage], began):
-        with atomic(lock) as temporary:
-            temporary.write_bytes(before or b"")
+        if before is None:
+            lock.unlink()
+        else:
+            with atomic(lock) as temporary:
+                temporary.write_bytes(before)
         raise UserError(
             f"edited while {stage} was recorded: {', '.join(edited)}. dvc.lock is as it was. Run again: plates run"
         )

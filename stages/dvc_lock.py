@@ -46,16 +46,18 @@ def read(root: Path) -> dict[str, Entry]:
     file = root / FILE
     try:
         stages = dict(yaml.safe_load(file.read_text(encoding="utf-8")).get("stages", {})) if file.exists() else {}
+        return {
+            name: Entry(
+                {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
+                {key: found for values in entry.get("params", {}).values() for key, found in values.items()},
+                {out["path"]: out["md5"] for out in entry.get("outs", [])},
+            )
+            for name, entry in stages.items()
+        }
+    except KeyError as error:
+        raise UserError(faults.damaged_lock(f"an entry has no {error}")) from None
     except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:
         raise UserError(faults.damaged_lock(str(error).partition("\n")[0])) from None
-    return {
-        name: Entry(
-            {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
-            {key: found for values in entry.get("params", {}).values() for key, found in values.items()},
-            {out["path"]: out["md5"] for out in entry.get("outs", [])},
-        )
-        for name, entry in stages.items()
-    }
 
 
 def value(key: str, values: Mapping[str, Any]) -> Any:

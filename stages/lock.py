@@ -30,7 +30,7 @@ from stages.processes import Process
 SILENT_S = 1.0
 """A shorter wait is not reported: the other run is just ending."""
 
-RUN = ".plates/run.lock"
+RUN, WORK = ".plates/run.lock", ".plates/work.lock"
 
 Say = Callable[[str], None]
 Check = Callable[[], None]
@@ -91,7 +91,7 @@ def work(root: Path, door: str, say: Say, check: Check = lambda: None) -> Iterat
         if dvc := dvc_process.above():
             stack.enter_context(dvc_process.claims_laid_down(root, dvc))
         found = _enter(stack, root, door, say, check)
-        _take(stack, root / ".plates/work.lock", Turn.begin(found.door, os.getpid()), say, check)
+        _take(stack, root / WORK, Turn.begin(found.door, os.getpid()), say, check)
         yield found
 
 
@@ -112,6 +112,19 @@ def at_work(root: Path) -> Turn | None:
     return None
 
 
+@contextmanager
+def idle(root: Path) -> Iterator[bool]:
+    """Whether no run holds the project; if so, none begins inside."""
+    with ExitStack() as stack:
+        try:
+            for name in (RUN, WORK):
+                fcntl.flock(_opened(stack, root / name), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def _enter(stack: ExitStack, root: Path, door: str, say: Say, check: Check) -> Turn:
     dvc = dvc_process.above()
     mine = Turn.begin(dvc_process.command(dvc), dvc.pid) if dvc else Turn.begin(door, os.getpid())
@@ -130,9 +143,7 @@ def _enter(stack: ExitStack, root: Path, door: str, say: Say, check: Check) -> T
 
 def _take(stack: ExitStack, path: Path, mine: Turn, say: Say, check: Check, join: bool = False) -> tuple[int, Turn]:
     """The open lock and the run that has it: `mine` once it is free; with `join`, an ancestor process's."""
-    path.parent.mkdir(exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    stack.callback(os.close, lock)  # closed and not unlocked: the keeper may hold it too
+    lock = _opened(stack, path)
     began, said = time.monotonic(), False
     while True:
         try:
@@ -149,6 +160,13 @@ def _take(stack: ExitStack, path: Path, mine: Turn, say: Say, check: Check, join
             said = True
         check()
         time.sleep(keeper.LOOK_S)
+
+
+def _opened(stack: ExitStack, path: Path) -> int:
+    path.parent.mkdir(exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    stack.callback(os.close, lock)  # closed and not unlocked: the keeper may hold it too
+    return lock
 
 
 def project_id(root: Path) -> str:

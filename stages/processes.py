@@ -30,6 +30,18 @@ class Process:
         """Whether its id means the same process to this one."""
         return (self.host, self.boot, self.namespace) == _here()
 
+    def ended(self) -> bool | None:
+        """Whether it has ended; None if that cannot be known here: it ran in another container or machine."""
+        host, boot, _ = _here()
+        if self.host == host and self.boot != boot:
+            return True
+        if not self.is_here():
+            return None
+        try:
+            return Process.of(self.pid) != self or psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
 
 def _here() -> tuple[str, str, int]:
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")

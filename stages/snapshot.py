@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from plates.errors import UserError
@@ -77,8 +78,16 @@ def _files(project: Project, stage: Stage) -> Iterator[tuple[str, tuple[int, int
         place = project.root / path
         for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if file.is_file():
-                status = file.stat()
-                yield file.relative_to(project.root).as_posix(), (status.st_size, status.st_mtime_ns)
+                yield file.relative_to(project.root).as_posix(), file_status(file)
+
+
+def file_status(file: Path) -> tuple[int, int]:
+    """Size and modification time, in ns, of an input; zeros if it is gone."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def _differing(first: Snapshot, second: Snapshot) -> list[str]:

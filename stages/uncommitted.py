@@ -15,17 +15,17 @@ from plates.errors import UserError
 from plates.files import write_json
 from plates.settings.project import Project
 from stages.dvc_commit import commit
-from stages.snapshot import Snapshot
+from stages.snapshot import Snapshot, file_status
 
 FOLDER = "unchecked"
-"""In the project's scratch folder: a file for each such stage, with the code and parameters that it began with."""
+"""In the project's scratch folder: a file for each such stage, with the snapshot that it began with."""
 
 Answer = Callable[[Project], dg.AssetCheckResult]
 
 
 def keep(project: Project, stage: str, began: Snapshot) -> None:
     """Has the next blocking check of `stage` tell DVC of the result."""
-    write_json(_file(project, stage), {"code": dict(began.code), "params": dict(began.params)})
+    write_json(_file(project, stage), {name: dict(getattr(began, name)) for name in ("code", "params", "inputs")})
 
 
 def forget(project: Project, stage: str) -> None:
@@ -56,9 +56,15 @@ def _commit(project: Project, stage: str) -> None:
     file = _file(project, stage)
     if "DVC_STAGE" in os.environ or not file.exists():
         return
-    kept = json.loads(file.read_text(encoding="utf-8"))
+    began = Snapshot(**json.loads(file.read_text(encoding="utf-8")))
+    if other := [path for path, status in began.inputs.items() if list(file_status(project.path(path))) != status]:
+        file.unlink()
+        raise dg.Failure(
+            description=f"{stage} was made from another {', '.join(other)}. Make it again: plates run",
+            allow_retries=False,
+        )
     try:
-        commit(project.root, stage, Snapshot(kept["code"], kept["params"], {}))
+        commit(project.root, stage, began)
     except UserError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     file.unlink()

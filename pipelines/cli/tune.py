@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.app import app, note, print_columns, say
+from pipelines.repro import ends
 from pipelines.tune import space as spaces
 from plates.errors import UserError
 from plates.settings.edit import as_yaml
@@ -47,7 +48,8 @@ def tune(
     found = spaces.parse(space or spaces.DEFAULT)
     require(project, checkpoint, assets.writers(assets.graph()))
     study = Study(project, name, found, steps or _steps(project), note)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in ends():
+        signal.signal(number, signal.default_int_handler)
     try:
         study.search(trials)
     except KeyboardInterrupt:
@@ -55,11 +57,14 @@ def tune(
         raise typer.Exit(130) from None
     best = study.best()
     settings = study.settings(best.params)
-    rows = sorted(study.done(), key=lambda one: (one.value is not None, one.value or 0.0), reverse=True)
+    scored = {one.number: one.value for one in study.done() if one.state == study.states.COMPLETE}
+    rows = sorted(study.done(), key=lambda one: (one.number in scored, scored.get(one.number, 0.0)), reverse=True)
     print_columns(
         {
             "experiment": [study.experiment(one.number) for one in rows],
-            "score on val": [f"{one.value:.3f}" if one.value is not None else one.state.name.lower() for one in rows],
+            "score on val": [
+                f"{scored[one.number]:.3f}" if one.number in scored else one.state.name.lower() for one in rows
+            ],
             **{key: [str(study.settings(one.params)[key]) for one in rows] for key in found},
         },
         (),

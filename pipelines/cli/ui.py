@@ -1,12 +1,13 @@
 """`plates ui`: Dagster's UI for the project, with its schedules and sensors."""
 
+import fcntl
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 
@@ -27,8 +28,9 @@ def ui(
 ) -> None:
     """Start Dagster's UI for this project, with its schedules and sensors. Only this machine can open it."""
     project = Project.find()
-    _require_free(port)
     require_own_code(project.root)
+    alone = _alone(project, port)
+    _require_free(port)
     use_instance(project)
     daemon = Path(sys.executable).with_name("dagster-daemon")
     if not daemon.exists():
@@ -38,7 +40,9 @@ def ui(
         [sys.executable, "-m", "pipelines.webserver", str(port)],
         [sys.executable, str(daemon), "run", "--workspace", "workspace.yaml"],
     )
-    raise typer.Exit(_together([subprocess.Popen(words, cwd=project.root, env=environment()) for words in commands]))
+    with alone:
+        processes = [subprocess.Popen(words, cwd=project.root, env=environment()) for words in commands]
+        raise typer.Exit(_together(processes))
 
 
 def _together(processes: list[subprocess.Popen[bytes]]) -> int:
@@ -57,6 +61,25 @@ def _together(processes: list[subprocess.Popen[bytes]]) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
     return code
+
+
+def _alone(project: Project, port: int) -> IO[str]:
+    """The lock of the project's UI, held until it is closed: two daemons would evaluate each schedule twice.
+
+    Raises:
+        UserError: another UI of this project is running.
+    """
+    project.scratch.mkdir(exist_ok=True)
+    lock = (project.scratch / "ui.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise UserError(f"plates ui is running for this project already: http://127.0.0.1:{lock.read()}") from None
+    lock.truncate(0)
+    lock.write(str(port))
+    lock.flush()
+    return lock
 
 
 def _require_free(port: int) -> None:

@@ -5,6 +5,9 @@ same step. Everything is in `.plates/tune/NAME.journal`, one line per event.
 """
 
 import fcntl
+import hashlib
+import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +19,16 @@ from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.lineage.record import flat
 from plates.settings.project import Project
+from stages.code import hashes
 
 WAITED_FOR = 4
 """Complete trials before one may be ended early."""
 ALONE = {"train.num_epochs": None, "train.eval_every": None, "evaluation.split": "val"}
 """Settings of every trial: the same number of evaluations in each, scored on val."""
+IN_A_ROW = 3
+"""Failed trials that end the search: the cause is not in their settings."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""Of a study: a file's, and the beginning of what Git and DVC call its experiments."""
 Say = Callable[[str], None]
 
 
@@ -36,6 +44,8 @@ class Study:
     """
 
     def __init__(self, project: Project, name: str, space: Space, steps: int, say: Say) -> None:
+        if not NAME.fullmatch(name):
+            raise UserError(f"--name {name!r}: only letters, digits, - and _, such as plates tune --name rates")
         self.project, self.name, self.space, self.steps, self.say = project, name, space, steps, say
         self.folder = project.scratch / "tune"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +61,7 @@ class Study:
             load_if_exists=True,
         )
         self.states = optuna.trial.TrialState
+        self.earlier = len(self.study.trials)
         if not self.study.user_attrs:
             self.study.set_user_attr("about", self._about())
         self._require_same()
@@ -58,16 +69,25 @@ class Study:
     def search(self, count: int) -> None:
         """Runs trials until `count` are done; the settings of params.yaml are the first, if the space contains them."""
         with self._alone():
+            trials.end_left(self.folder, self.name)
             self._start_again()
+            failed = 0
             while len(self.done()) < count:
-                self._one()
+                failed = failed + 1 if self._one() == self.states.FAIL else 0
+                if failed == IN_A_ROW:
+                    why = self.study.trials[-1].user_attrs["failed"]
+                    raise UserError(
+                        f"{failed} trials in a row failed: {why}. Their output: {self.folder}. Once that is fixed, the "
+                        "same command continues"
+                    )
 
     def done(self) -> list[Any]:
-        """The trials that were scored, pruned or failed; not those that a kill ended."""
+        """The trials that were scored or pruned, or failed in this call; not those that a kill ended."""
         return [
             one
             for one in self.study.trials
-            if one.state in (self.states.COMPLETE, self.states.PRUNED) or "failed" in one.user_attrs
+            if one.state in (self.states.COMPLETE, self.states.PRUNED)
+            or ("failed" in one.user_attrs and one.number >= self.earlier)
         ]
 
     def best(self) -> Any:
@@ -92,25 +112,30 @@ class Study:
     def _require_same(self) -> None:
         """Trials start from the project's current state, which may have been edited since."""
         now = self._about()
-        if differs := [key for key, value in self.study.user_attrs["about"].items() if now[key] != value]:
+        if differs := [key for key, value in self.study.user_attrs["about"].items() if now.get(key) != value]:
+            kept = [self.experiment(one.number) for one in self.study.trials if one.state == self.states.COMPLETE]
+            remove = f"; dvc exp remove {' '.join(kept)}" if kept else ""
             raise UserError(
                 f"the study {self.name} is another search: {', '.join(differs)} changed since. Undo that, or start "
-                f"a new one: plates tune --name OTHER; or discard this one: rm {self.journal}"
+                f"a new one: plates tune --name OTHER; or discard this one: rm {self.journal}{remove}"
             )
 
     def _about(self) -> dict[str, Any]:
         """What makes scores of two trials comparable."""
-        fixed = flat(Project(self.project.root).params.model_dump(mode="json"))
+        import assets
+
+        project, graph = Project(self.project.root), assets.graph()
+        stages = list(graph.values())[: list(graph).index(trials.LAST) + 1]
+        code = {path: md5 for stage in stages for path, md5 in hashes(stage).items()}
+        read = {key.partition(".")[0] for stage in stages for key in stage.params}
+        fixed = flat(project.params.model_dump(mode="json"))
         kept = {key: value for key, value in fixed.items() if key not in {*self.space, *ALONE, "train.steps"}}
         return {
             "--space": {key: repr(found) for key, found in self.space.items()},
             "--steps": self.steps,
-            "params.yaml": {
-                key: value
-                for key, value in kept.items()
-                if key.partition(".")[0] in ("model", "train", "augment", "nms")
-            },
-            "the TFRecords": content_hash(self.project.path("data/tfrecords/manifest.json")),
+            "params.yaml": {key: value for key, value in kept.items() if key.partition(".")[0] in read},
+            "the code": hashlib.md5(json.dumps(code, sort_keys=True).encode()).hexdigest(),
+            "the TFRecords": content_hash(project.path("data/tfrecords/manifest.json")),
         }
 
     @contextmanager
@@ -132,8 +157,8 @@ class Study:
             self.study.tell(one.number, state=self.states.FAIL)
             self.study.enqueue_trial(one.params)
 
-    def _one(self) -> None:
-        """Asks for the next settings, runs them, and reports the result."""
+    def _one(self) -> Any:
+        """Asks for the next settings, runs them, and reports the result; returns the trial's state."""
         self._require_same()
         self.study.sampler = _optuna().samplers.TPESampler(seed=self.project.params.train.seed + len(self.study.trials))
         trial = self.study.ask({key: _distribution(found) for key, found in self.space.items()})
@@ -147,8 +172,8 @@ class Study:
 
         for one in self.done():
             if one.state == self.states.COMPLETE and self.settings(one.params) == settings:
-                self.study.tell(trial, one.value)
-                return self.say(f"{said}: same as {self.experiment(one.number)}, {one.value:.3f}")
+                self.say(f"{said}: same as {self.experiment(one.number)}, {one.value:.3f}")
+                return self.study.tell(trial, one.value).state
         try:
             score = trials.run(
                 self.project,
@@ -159,14 +184,14 @@ class Study:
             )
         except trials.Failed as error:
             trial.set_user_attr("failed", str(error))
-            self.study.tell(trial, state=self.states.FAIL)
-            return self.say(f"{said}: failed: {error}")
+            self.say(f"{said}: failed: {error}")
+            return self.study.tell(trial, state=self.states.FAIL).state
         if score is None:
-            self.study.tell(trial, state=self.states.PRUNED)
-            last = self.study.trials[trial.number].last_step
-            return self.say(f"{said}: ended after step {last} of {self.steps}, below the median of the others")
-        self.study.tell(trial, score)
-        return self.say(f"{said}: {score:.3f} ({time.monotonic() - began:.0f} s)")
+            ended = self.study.tell(trial, state=self.states.PRUNED)
+            self.say(f"{said}: ended after step {ended.last_step} of {self.steps}, below the median of the others")
+            return ended.state
+        self.say(f"{said}: {score:.3f} ({time.monotonic() - began:.0f} s)")
+        return self.study.tell(trial, score).state
 
 
 def shown(settings: Mapping[str, Any]) -> str:

@@ -12,18 +12,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from assets.checkpoint import STEPS
+from pipelines.inputs import PUBLISHED
 from pipelines.repro import environment, interruptible
 from plates.errors import UserError
+from plates.files import write_json
 from plates.metrics import SCORES
 from plates.settings.project import Project
+from stages.processes import Process
 
 POLL_S = 0.5
+LAST = "evaluation"
+"""The stage that gives the score."""
+MANIFEST = "data/tfrecords/manifest.json"
+PRETRAINED, TEACHER = "model.pretrained", "train.teacher"
+RUNNING = ".process"
+"""The ending of a file with the process of a trial, while it runs."""
 FIGURES = ("mAP", "mask_iou")
 """The figures a trial is judged by: the first that the model has."""
 Stop = Callable[[int, float], bool]
@@ -46,18 +56,20 @@ def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, sto
     Raises:
         Failed: a stage or DVC failed; `log` has the rest.
     """
+    settings = dict(_paths(project)) | {key: _absolute(project, key, value) for key, value in settings.items()}
     words = [word for key, value in settings.items() for word in ("-S", f"{key}={hydra(value)}")]
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *_photographs(project), *words]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *words]
     with log.open("w", encoding="utf-8") as output:
         process = interruptible(
-            [*command, "evaluation"],
+            [*command, LAST],
             cwd=project.root,
             env=environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    seen = 0
+    running, seen = log.with_suffix(RUNNING), 0
+    write_json(running, asdict(Process.of(process.pid)))
     try:
         while process.poll() is None:
             for step, score in list(_validations(process))[seen:]:
@@ -66,10 +78,22 @@ def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, sto
                     return None
             time.sleep(POLL_S)
     finally:
-        _end(process)
+        _end(psutil.Process(process.pid) if process.poll() is None else None)
+        process.wait()
+        running.unlink()
     if process.returncode:
         raise Failed(_last_words(log))
+    _require_same_photographs(project, name)
     return _score(project.root, name)
+
+
+def end_left(folder: Path, study: str) -> None:
+    """Ends trials of a study that train on although the search was killed."""
+    for file in folder.glob(f"{study}-*{RUNNING}"):
+        left = Process(**json.loads(file.read_text(encoding="utf-8")))
+        if left.ended() is False:
+            _end(psutil.Process(left.pid))
+        file.unlink()
 
 
 def hydra(value: Any) -> str:
@@ -80,15 +104,37 @@ def hydra(value: Any) -> str:
     return json.dumps(value)
 
 
-def _photographs(project: Project) -> Iterator[str]:
-    """What the experiment's folder lacks of the project's photographs, as arguments for DVC.
+def _paths(project: Project) -> Iterator[tuple[str, str]]:
+    """The settings that name files which the experiment's folder lacks, as absolute paths.
 
-    The sample is drawn again there, to the same bytes; a path relative to the project is made absolute.
+    The sample is drawn again there, to the same bytes.
     """
     if not project.draws_sample:
-        yield from ("-S", f"data.root={hydra(str(project.photographs))}")
+        yield "data.root", str(project.photographs)
     if project.annotations:
-        yield from ("-S", f"data.annotations={hydra(str(project.annotations))}")
+        yield "data.annotations", str(project.annotations)
+    for key, value in ((PRETRAINED, project.params.model.pretrained), (TEACHER, project.params.train.teacher)):
+        if value:
+            yield key, _absolute(project, key, value)
+
+
+def _absolute(project: Project, key: str, value: Any) -> Any:
+    """A setting that names weights, as a path that means the same in the experiment's folder; others as they are."""
+    if key not in (PRETRAINED, TEACHER) or not isinstance(value, str) or value in PUBLISHED:
+        return value
+    return str(project.resolve(value))
+
+
+def _require_same_photographs(project: Project, name: str) -> None:
+    """Raises `UserError` if photographs came or went since the project's TFRecords, which the search began with."""
+    import dvc.api
+
+    mine = project.path(MANIFEST).read_text(encoding="utf-8")
+    if dvc.api.read(MANIFEST, repo=str(project.root), rev=name) != mine:
+        raise UserError(
+            f"experiment {name} was made of other photographs or labels than the search began with, so its score does "
+            "not compare. Take them in, and search anew: plates run; plates tune --name OTHER"
+        )
 
 
 def _validations(process: "subprocess.Popen[bytes]") -> Iterator[tuple[int, float]]:
@@ -111,10 +157,10 @@ def _step_logs(process: "subprocess.Popen[bytes]") -> Iterator[Path]:
         return
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Interrupts the experiment if it is still running; DVC then removes its folder."""
-    if process.poll() is None:
-        for one in (*psutil.Process(process.pid).children(recursive=True), process):
+def _end(process: psutil.Process | None) -> None:
+    """Interrupts an experiment that is still running, and waits; DVC then removes its folder."""
+    if process is not None:
+        for one in (*process.children(recursive=True), process):
             one.send_signal(signal.SIGINT)
         process.wait()
 

@@ -170,10 +170,33 @@ def test_what_was_tried_is_not_trained_again(project: Project, monkeypatch: pyte
 def test_a_failed_trial_is_no_score(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "run", Trained())
     search = a_study(project, (f"{RATE}=0.095:0.1",))
-    search.search(3)
-    assert [one.value for one in search.done()] == [None] * 3
+    search.search(2)
+    assert [one.value for one in search.done()] == [None] * 2
     with pytest.raises(UserError, match="no trial of tune was completed: the loss is NaN"):
         search.best()
+
+
+def test_failures_in_a_row_end_the_search_and_are_tried_again_later(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> float:
+        raise trial.Failed("no space left on device")
+
+    with monkeypatch.context() as now:
+        now.setattr(trial, "run", full)
+        with pytest.raises(UserError, match=r"3 trials in a row failed: no space left.*the same command continues"):
+            a_study(project).search(20)
+    monkeypatch.setattr(trial, "run", Trained())
+    search = a_study(project)
+    search.search(4)
+    assert len(search.done()) == 4
+    assert all(one.value is not None for one in search.done())
+
+
+@pytest.mark.parametrize("name", ["my study", "a/b", "..", "-x", ""])
+def test_a_name_that_is_none_for_git_is_refused(project: Project, name: str) -> None:
+    with pytest.raises(UserError, match="only letters, digits, - and _"):
+        study.Study(project, name, space.parse(space.DEFAULT), STEPS, print)
 
 
 def test_another_search_of_the_same_name_is_refused(project: Project) -> None:
@@ -183,10 +206,13 @@ def test_another_search_of_the_same_name_is_refused(project: Project) -> None:
     with pytest.raises(UserError, match="--space changed since"):
         a_study(project, (f"{RATE}=0.002:0.2:log",))
     at_work = a_study(project)
-    (project.root / "params.yaml").write_text("train: {steps: 400, gamma: 2.0}\n")
-    for search in (at_work.search, lambda count: a_study(Project(project.root))):
-        with pytest.raises(UserError, match=r"params.yaml changed since"):
-            search(1)
+    for edited in ("train: {steps: 400, gamma: 2.0}", "split: {seed: 7}", "evaluation: {max_detections: 3}"):
+        (project.root / "params.yaml").write_text(edited)
+        for search in (at_work.search, lambda count: a_study(Project(project.root))):
+            with pytest.raises(UserError, match=r"params.yaml changed since"):
+                search(1)
+    (project.root / "params.yaml").write_text(f"train: {{steps: 400, learning_rate: {OWN}}}\ngate: {{margin: 0.1}}\n")
+    a_study(Project(project.root))
 
 
 def test_without_optuna_it_says_what_to_install(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +247,8 @@ def trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     stage = STAGE | {"metrics": [{"metrics/scores.json": {"cache": False}}]}
     (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"evaluation": stage}}))
     (tmp_path / ".gitignore").write_text("metrics/history.csv\n")
+    (tmp_path / trial.MANIFEST).parent.mkdir(parents=True)
+    (tmp_path / trial.MANIFEST).write_text("{}")
     for words in (["init", "--quiet"], ["config", "user.email", "t@example.com"], ["config", "user.name", "t"]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=tmp_path, check=True)
@@ -249,6 +277,7 @@ def test_a_trial_is_watched_while_it_trains_and_kept_or_ended(trains: Project, t
     assert time.monotonic() - began < 200
     assert [row["experiment"] for row in experiments.rows(trains.root)] == ["here", "whole"]
     assert not list((trains.root / ".dvc/tmp/exps/standalone").glob("tmp*"))
+    assert not list(tmp_path.glob(f"*{trial.RUNNING}"))
     (tmp_path / "trains.py").write_text("raise SystemExit('error: the loss is NaN')")
     with pytest.raises(trial.Failed, match=r"^the loss is NaN$"):
         run("failed", 5, 100)

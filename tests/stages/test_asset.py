@@ -16,7 +16,7 @@ import assets
 import checks
 from plates.errors import UserError
 from plates.settings.project import Project
-from stages import snapshot
+from stages import snapshot, uncommitted
 from stages.asset import definition, require
 from stages.dvc_commit import commit
 from stages.dvc_lock import value
@@ -121,7 +121,7 @@ def test_a_parameter_edited_before_the_check_is_not_recorded(root: Path) -> None
     result = run_of(root, lambda run: None, check)
     assert not result.success
     assert "edited while made was recorded: params.yaml: split.seed" in reason(result)
-    assert not (root / "dvc.lock").read_bytes()
+    assert not (root / "dvc.lock").exists()
 
 
 def test_an_asset_has_one_blocking_check_at_most() -> None:
@@ -229,6 +229,38 @@ def test_an_edit_just_before_dvc_records_puts_dvc_lock_back(root: Path) -> None:
     with pytest.raises(UserError, match=r"split\.seed"):
         commit(root, "made", began)
     assert (root / "dvc.lock").read_bytes() == before
+
+
+def test_without_a_dvc_lock_before_there_is_none_after(root: Path) -> None:
+    (root / "data/made.txt").write_text("made with 0")
+    began = snapshot.Snapshot({}, {"split.seed": 3}, {})
+    with pytest.raises(UserError, match=r"split\.seed"):
+        commit(root, "made", began)
+    assert not (root / "dvc.lock").exists()
+
+
+def test_a_result_of_other_inputs_is_not_told_by_its_check(root: Path) -> None:
+    """A kill left the result without its check; then the input was made again, and the check is run alone."""
+    project = Project(root)
+    uncommitted.keep(project, "made", snapshot.take(project, stage_of(lambda run: None)))
+    (root / "data/made.txt").write_text("made with 0")
+    (root / "data/given.txt").write_text("given another time")
+
+    def sound(project: Project) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    check = blocking_check(asset="made", description="It is sound.")(sound)
+    for said in ("made was made from another data/given.txt", None):
+        result = dg.materialize(
+            [dg.AssetSpec("made"), check],
+            resources={"project": project},
+            raise_on_error=False,
+            selection=dg.AssetSelection.checks(check),
+        )
+        assert result.success is (said is None)
+        assert not (root / "dvc.lock").exists()
+        if said:
+            assert said in reason(result)
 
 
 def test_a_file_that_is_not_declared_cannot_be_read(root: Path) -> None:
