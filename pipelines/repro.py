@@ -59,8 +59,8 @@ def repro(root: Path) -> int:
 
 def ends() -> list[signal.Signals]:
     """The signals that end a run as Ctrl-C does; not the hang-up that `nohup` has this process ignore."""
-    asked = [signal.SIGTERM, signal.SIGHUP]
-    return [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
 
 
 def interruptible(command: Sequence[str], **settings: Any) -> "subprocess.Popen[bytes]":

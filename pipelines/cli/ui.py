@@ -28,9 +28,9 @@ def ui(
 ) -> None:
     """Start Dagster's UI for this project, with its schedules and sensors. Only this machine can open it."""
     project = Project.find()
-    require_own_code(project.root)
     alone = _alone(project, port)
     _require_free(port)
+    require_own_code(project.root)
     use_instance(project)
     daemon = Path(sys.executable).with_name("dagster-daemon")
     if not daemon.exists():

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 
 from plates.pages.drawing import Marks, draw
 from plates.pages.uris import image_uri
-from plates.photographs.turn import upright
 from plates.remote import Place, read
 
 HEIGHT = 320
@@ -55,16 +54,15 @@ def from_file(file: Place | bytes, marks: Sequence[Marks] = (), caption: str = "
     try:
         content = file if isinstance(file, bytes) else read(file)
         with Image.open(io.BytesIO(content)) as image:
-            stored = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+            width = image.height if turned else image.width
             image.draft("RGB", (max(1, image.width * height // image.height), height))
-            picture, orientation = upright(image)
-            width = stored[orientation >= 5]
-            shown = picture.convert("RGB")
+            upright = ImageOps.exif_transpose(image).convert("RGB")
     except UNREADABLE as error:
         return Picture(placeholder(type(error).__name__, height), caption)
-    scale = shown.width / width
+    scale = upright.width / width
     scaled = [Marks(np.asarray(group.shapes, np.float64) * scale, group.colour, group.labels) for group in marks]
-    return Picture(draw(shown, scaled, height), caption)
+    return Picture(draw(upright, scaled, height), caption)
 
 
 def placeholder(text: str, height: int = HEIGHT) -> Image.Image:

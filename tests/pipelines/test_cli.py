@@ -19,6 +19,7 @@ from clones import ROOT, Command
 from pipelines import cli, doctor, inputs
 from pipelines.cli.app import console
 from pipelines.cli.predict import figures, vouching
+from pipelines.cli.ui import _alone
 from plates import quiet
 from plates.errors import UserError
 from plates.hashes import content_hash
@@ -157,6 +158,14 @@ def test_a_busy_port_is_named_before_anything_starts(plates: Plates, monkeypatch
         code, _, err = plates("ui", "--port", str(port))
     assert code == 1
     assert f"127.0.0.1:{port}: Address already in use. Use another port: plates ui --port N" in err
+
+
+def test_a_second_ui_of_a_project_is_told_where_the_first_is(tmp_path: Path) -> None:
+    """Two daemons would evaluate each schedule twice."""
+    (tmp_path / "params.yaml").touch()
+    with _alone(Project(tmp_path), 3456), pytest.raises(UserError, match=r"already: http://127\.0\.0\.1:3456"):
+        _alone(Project(tmp_path), 3457)
+    _alone(Project(tmp_path), 3457).close()
 
 
 @pytest.mark.usefixtures("project")

@@ -70,7 +70,7 @@ def test_a_damaged_table_is_named_and_made_again(project: Path, doors: Doors, na
     assert table.read_bytes() == whole
 
 
-CUT = b"schema: '2.0'\nstages:\n  labels:\n    cmd: true\n    deps:\n    - path: data/raw_images.parquet\n      hash: md5\n"
+CUT = b"stages:\n  labels:\n    deps:\n    - path: data/raw_images.parquet\n      hash: md5\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"stages: {labels", b"\xff\xfe{", b"stages: 7", CUT])

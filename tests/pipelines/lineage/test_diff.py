@@ -20,6 +20,7 @@ from recorded import cached, make
 from pipelines.lineage import timeline
 from pipelines.lineage.diff import difference, write_changes
 from pipelines.lineage.page import HEIGHT, write
+from plates.ccpd.table import REJECTED_SCHEMA
 from plates.columns import BOX, CORNERS
 from plates.lineage.record import Record
 from plates.pages.pictures import placeholder
@@ -72,6 +73,7 @@ def evaluation(project: Path, content: str, came: int, missed: set[int], offset:
         {
             "data/outcomes.parquet": outcomes,
             "data/boxes.parquet": parquet(boxes),
+            "data/rejected.parquet": parquet(pd.DataFrame(columns=REJECTED_SCHEMA.names), REJECTED_SCHEMA),
             "data/detections.parquet": parquet(found.reindex(columns=SCHEMA.names), SCHEMA),
             "models/checkpoint": {"model.json": json.dumps({"label_map": {"1": "plate"}})},
         },

@@ -63,9 +63,9 @@ def evaluated(project: Path, content: str, gain: float = 0.0, bonus: float = 0.0
         },
     }
     metrics = json.loads((project / METRICS).read_text())
-    return record.model_copy(
-        update={"metrics": metrics, "params": settings, "dvc_lock": yaml.safe_dump({"schema": "2.0", "stages": stages})}
-    )
+    lock = yaml.safe_dump({"schema": "2.0", "stages": stages})
+    outputs = record.outputs | {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+    return record.model_copy(update={"metrics": metrics, "params": settings, "dvc_lock": lock, "outputs": outputs})
 
 
 def test_the_planted_causes_are_found_and_a_stopped_run_goes_on(project: Path) -> None:
