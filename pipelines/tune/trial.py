@@ -114,8 +114,8 @@ def _paths(project: Project) -> Iterator[tuple[str, str]]:
     if project.annotations:
         yield "data.annotations", str(project.annotations)
     for key, value in ((PRETRAINED, project.params.model.pretrained), (TEACHER, project.params.train.teacher)):
-        if value:
-            yield key, _absolute(project, key, value)
+        if value and (absolute := _absolute(project, key, value)) != value:
+            yield key, absolute
 
 
 def _absolute(project: Project, key: str, value: Any) -> Any:

@@ -257,6 +257,14 @@ def trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(tmp_path)
 
 
+def test_weights_are_named_so_that_the_experiment_s_folder_finds_them(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("model: {pretrained: models/champion}\ntrain: {teacher: teacher}\n")
+    paths = dict(trial._paths(Project(tmp_path)))
+    assert paths == {trial.PRETRAINED: f"{tmp_path}/models/champion", trial.TEACHER: f"{tmp_path}/teacher"}
+    (tmp_path / "params.yaml").write_text(f"model: {{pretrained: coco}}\ntrain: {{teacher: {tmp_path}}}\n")
+    assert dict(trial._paths(Project(tmp_path))) == {}
+
+
 @pytest.mark.long
 def test_a_trial_is_watched_while_it_trains_and_kept_or_ended(trains: Project, tmp_path: Path) -> None:
     seen: list[tuple[int, float]] = []
