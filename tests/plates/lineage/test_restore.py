@@ -85,14 +85,18 @@ def test_a_damaged_object_is_never_put_in_place(project: Path) -> None:
     assert made(project) == "three"
 
 
-def test_what_is_in_no_cache_is_moved_aside(project: Path) -> None:
-    first = make(project, "one", "a: 1\n")
+def assert_moved_aside(project: Path, record: records.Record) -> None:
+    """What is restored over is kept, as it was never committed."""
     (project / "data/made.txt").unlink()
     (project / "data/made.txt").write_text("never committed")
-    done = restore(project, first)
+    done = restore(project, record)
     assert made(project) == "one"
     assert done.kept is not None
     assert (done.kept / "data/made.txt").read_text() == "never committed"
+
+
+def test_what_is_in_no_cache_is_moved_aside(project: Path) -> None:
+    assert_moved_aside(project, make(project, "one", "a: 1\n"))
 
 
 def test_a_folder_on_another_disk_is_restored(project: Path, tmp_path: Path) -> None:
@@ -101,12 +105,7 @@ def test_a_folder_on_another_disk_is_restored(project: Path, tmp_path: Path) -> 
     with TemporaryDirectory(dir="/dev/shm") as elsewhere:
         shutil.move(project / "data", f"{elsewhere}/data")
         (project / "data").symlink_to(f"{elsewhere}/data")
-        (project / "data/made.txt").unlink()
-        (project / "data/made.txt").write_text("never committed")
-        done = restore(project, first)
-        assert made(project) == "one"
-    assert done.kept is not None
-    assert (done.kept / "data/made.txt").read_text() == "never committed"
+        assert_moved_aside(project, first)
 
 
 def test_a_remote_that_is_a_folder_and_a_cache_elsewhere_are_looked_at(project: Path, tmp_path: Path) -> None:
