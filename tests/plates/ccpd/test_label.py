@@ -219,3 +219,9 @@ def test_iou_by_hand() -> None:
     first = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [5, 5, 5, 5]], float)
     second = np.array([[5, 0, 15, 10], [10, 10, 20, 20], [5, 5, 5, 5]], float)
     assert iou(first, second).tolist() == [pytest.approx(1 / 3), 0, 0]
+
+
+def test_a_label_may_name_any_picture_that_is_converted() -> None:
+    for suffix in (".png", ".JPEG", ".tif", ".webp"):
+        table, unparsed = parse_labels(raw_images([README_NAME.replace(".jpg", suffix)]))
+        assert (len(table), len(unparsed)) == (1, 0)
