@@ -53,7 +53,7 @@ def test_a_damaged_cache_is_made_again(project: Path, doors: Doors, damage: Dama
     assert doors.hashes("raw_images") | doors.hashes("boxes") == before
 
 
-@pytest.mark.parametrize(("name", "damage"), zip(NEXT, (half, empty, other, half), strict=True))
+@pytest.mark.parametrize(("name", "damage"), list(zip(NEXT, (half, empty, other, half), strict=True)))
 def test_a_damaged_table_is_named_and_made_again(project: Path, doors: Doors, name: str, damage: Damage) -> None:
     table = project / f"data/{name}.parquet"
     whole = table.read_bytes()
