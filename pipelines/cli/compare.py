@@ -29,7 +29,9 @@ def compare(
     second: Named,
     on: Annotated[Path | None, typer.Option(help="Labelled photographs; default: the project's test split.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="COCO JSON of the photographs in --on.")] = None,
-    page: Annotated[Path | None, typer.Option(help="HTML page to write: what only one of them finds.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="HTML page to write: what only one of them finds.")
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Report how much better the second model is than the first on the same photographs, how surely, and where."""
@@ -57,7 +59,7 @@ def compare(
         )
     note_left_out(found.left_out, len(files))
     both = zip((first, second), models, found.detections, strict=True)
-    said = (line for named, model, table in both for line in cautions(named, model.names, table, found.truth))
+    said = (line for named, model, table in both for line in cautions(named, model, table, found.truth))
     for line in dict.fromkeys(said):
         note(line)
     names = without_what_they_share(first, second)

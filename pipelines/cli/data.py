@@ -47,7 +47,10 @@ def sample(
 def inspect(
     path: Annotated[Path, typer.Argument(help="An image, a shard, a table of data/, or a folder.")],
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw its plots, and its photographs with their boxes, here.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Draw its plots, and its photographs with their boxes, here."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Most photographs to draw.")] = 24,
 ) -> None:
@@ -65,7 +68,7 @@ def inspect(
 
 
 @app.command()
-def coco(target: Annotated[Path, typer.Argument(help="The JSON file to write.")]) -> None:
+def coco(target: Annotated[Path, typer.Argument(dir_okay=False, help="The JSON file to write.")]) -> None:
     """Write the accepted boxes as COCO JSON, with their ids and splits."""
     from plates.coco.convert import to_coco
     from plates.efficientdet.data.tfrecords import read_manifest

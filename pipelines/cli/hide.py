@@ -26,7 +26,9 @@ def hide(
     metadata: Annotated[
         Literal["keep", "no-gps", "none"], typer.Option(help="What is kept of EXIF blocks and of a video's tags.")
     ] = "keep",
-    doubts: Annotated[Path | None, typer.Option(help="HTML page to write, with what needs checking.")] = None,
+    doubts: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="HTML page to write, with what needs checking.")
+    ] = None,
     model: ModelName = None,
     trust: Trust = False,
 ) -> None:

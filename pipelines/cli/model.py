@@ -50,9 +50,9 @@ def models() -> None:
 
 @app.command()
 def anchors(
-    picture: Annotated[Path, typer.Option(help="File for the picture of boxes over anchors, PNG or SVG.")] = Path(
-        "reports/anchors.png"
-    ),
+    picture: Annotated[
+        Path, typer.Option(dir_okay=False, help="File for the picture of boxes over anchors, PNG or SVG.")
+    ] = Path("reports/anchors.png"),
 ) -> None:
     """Fit anchors to the project's training boxes, and compare them with the model's own. Changes nothing."""
     import assets
@@ -82,9 +82,9 @@ def anchors(
 @app.command()
 def lr_range(
     steps: Annotated[int, typer.Option(min=10, help="Training steps, each at a higher rate.")] = 100,
-    picture: Annotated[Path, typer.Option(help="File for the picture of loss by rate, PNG or SVG.")] = Path(
-        "reports/lr_range.png"
-    ),
+    picture: Annotated[
+        Path, typer.Option(dir_okay=False, help="File for the picture of loss by rate, PNG or SVG.")
+    ] = Path("reports/lr_range.png"),
 ) -> None:
     """Train a few steps at rising learning rates, draw the loss and suggest a rate. Changes nothing."""
     import assets

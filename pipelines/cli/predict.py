@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from plates.efficientdet.inference.runtimes import Kind
 
+SUFFIXES = {"jsonl": "jsonl", "csv": "csv", "coco": "json"}
 Form = Literal["jsonl", "csv", "coco", "yolo", "yolo-obb"]
 ModelName = Annotated[
     str | None,
@@ -64,6 +65,8 @@ def predict(
     in_folder = format in ("yolo", "yolo-obb")
     if in_folder and not to:
         raise UserError(f"{format} is a folder of files: plates predict --format {format} --to FOLDER")
+    if to and to.is_dir() and not in_folder:
+        raise UserError(f"{to} is a folder, and {format} is a file: --to {to / f'found.{SUFFIXES[format]}'}")
     located = locate(model, trust)
     note_others(images, PICTURES)
     failed: list[str] = []
@@ -99,7 +102,9 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="As predict's --model.")],
     folder: Annotated[Path, typer.Argument(help="Photographs with CCPD names, or those that --annotations lists.")],
     annotations: Annotated[Path | None, typer.Option(help="COCO JSON.")] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML page to write: curves, errors, slices, the worst.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="HTML page to write: curves, errors, slices, the worst.")
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Score any model on any labelled folder: every evaluation figure as JSON, and the report as a page."""
@@ -114,7 +119,7 @@ def evaluate(
             detector, folder, annotations, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
     note_left_out(scores.left_out, scores.figures["images"] + len(scores.left_out))
-    for caution in cautions(model, detector.names, scores.detections, scores.truth):
+    for caution in cautions(model, detector, scores.detections, scores.truth):
         note(caution)
     if report:
         scores.report(report)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plates.predict.model import Model
 
 HERE = "127.0.0.1"
+LOOPBACK = (HERE, "localhost")
 KEY = "PLATES_KEY"
 LEARNT = 300
 """Training photographs that the service's are compared with."""
@@ -33,7 +34,9 @@ def serve(
     model: Annotated[
         str | None, typer.Option(help="As predict's --model; default: the champion, and the next one.")
     ] = None,
-    host: Annotated[str, typer.Option(help=f"Address to listen on; others than {HERE} need a key in {KEY}.")] = HERE,
+    host: Annotated[
+        str, typer.Option(help=f"Address to listen on; needs a key in {KEY} if other machines can reach it.")
+    ] = HERE,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     megabytes: Annotated[float, typer.Option(min=0.001, max=10_000, help="Largest request.")] = 20.0,
     megapixels: Annotated[float, typer.Option(min=0.001, help="Largest photograph.")] = 50.0,
@@ -49,7 +52,7 @@ def serve(
     except ImportError:
         raise UserError("serving needs more packages: pip install -e '.[serve]'") from None
     key = os.environ.get(KEY) or None
-    if host != HERE and not key:
+    if host not in LOOPBACK and not key:
         raise UserError(f"{host} can be reached from other machines: set a key in {KEY}, or listen on {HERE}")
     _require_free(host, port)
     source = _given(model, trust) if model else _champion(trust)

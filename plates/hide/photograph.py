@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin
 
+from plates.errors import UserError
 from plates.files import atomic
 from plates.hide.options import Metadata, Options
 from plates.hide.report import Hidden, chosen, weak
@@ -25,6 +26,8 @@ DESCRIPTIVE = (
 )
 """The EXIF tags that say nothing about how pixels are stored, and hold no picture: in a TIFF, EXIF is the file's own
 directory, and editors put previews and XMP, which may name the place, into theirs."""
+COLOUR_SPACE = slice(16, 20)
+"""Where an ICC profile says which colour space it is of (ICC.1:2022, 7.2)."""
 WEBP_QUALITY = 90
 DOUBTFUL = 0.5
 """Share of the threshold above which a detection that is not hidden should be checked."""
@@ -37,7 +40,7 @@ def hide_photograph(model: Model, source: Path, target: Path, options: Options) 
     the plates.
 
     Raises:
-        UserError: `source` cannot be read.
+        UserError: `source` cannot be read, or its EXIF cannot be written again.
     """
     picture = Picture.read(source)
     covered, result, least = covered_photograph(model, picture, options)
@@ -69,9 +72,17 @@ def threshold(model: Model, options: Options) -> float:
 def encoded(image: Image.Image, picture: Picture, metadata: Metadata) -> bytes:
     """`image` in the format, quality and with the metadata of the picture that it is made of."""
     original = picture.opened
-    options: dict[str, Any] = {"icc_profile": original.info.get("icc_profile")}
+    options: dict[str, Any] = {}
+    profile = original.info.get("icc_profile")
+    if profile and profile[COLOUR_SPACE] == b"RGB ":  # what is written is RGB; of CMYK or grey, it would not fit
+        options["icc_profile"] = profile
     if metadata != "none":
-        options["exif"] = _described(original.getexif(), place=metadata == "keep").tobytes()
+        try:
+            options["exif"] = _described(original.getexif(), place=metadata == "keep").tobytes()
+        except Exception as error:  # a value of a type that its tag does not have: Pillow raises nearly anything
+            raise UserError(
+                f"{picture.source}: its EXIF cannot be written again ({error}). Leave it out: --metadata none"
+            ) from None
     if isinstance(original, JpegImagePlugin.JpegImageFile):
         sampling = JpegImagePlugin.get_sampling(original)
         options |= {"qtables": original.quantization, "subsampling": max(sampling, 0)}
@@ -79,7 +90,7 @@ def encoded(image: Image.Image, picture: Picture, metadata: Metadata) -> bytes:
         options["quality"] = WEBP_QUALITY
     kind = "JPEG" if original.format == "MPO" else original.format
     buffer = io.BytesIO()
-    image.save(buffer, kind, **{name: value for name, value in options.items() if value is not None})
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

@@ -30,7 +30,11 @@ def plan(given: Iterable[str], to: Path | None) -> dict[Path, Path]:
             raise UserError(f"{to} is inside {folder}, the folder to be hidden. Name one elsewhere: --to FOLDER")
         for source in found:
             inside = source.relative_to(folder) if folder.is_dir() else Path(source.name)
-            targets[source] = to / inside if to else source
+            if to:
+                targets[source] = to / inside
+            else:  # a link stays one: the file behind it is written
+                original = source.resolve() if source.is_symlink() else source
+                targets[original] = original
     if to:
         _require_free(targets)
     return targets

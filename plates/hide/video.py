@@ -20,8 +20,12 @@ from plates.predict.model import Model
 from plates.predict.result import to_hide
 from plates.predict.video import FramePicture, frames, opened, pyav
 
-CODECS = {".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"})}
-USUAL = ("libx264", {"crf": "18", "preset": "superfast"})
+H264 = {"crf": "18", "preset": "superfast"}
+CODECS = {
+    ".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1"}),
+    ".avi": ("libx264", H264 | {"bf": "0"}),  # AVI stores frames in one order only
+}
+USUAL = ("libx264", H264)
 PLACE_TAGS = ("location", "gps")
 NEUTRAL = 128  # chroma without colour
 
@@ -44,7 +48,8 @@ def hide_video(
         progress: called with frames done, of both times through the video, and the estimated number of all.
 
     Raises:
-        UserError: it cannot be read, or was cut off. Nothing is written then.
+        UserError: it cannot be read, was cut off, or its frames are not in the order of their times. Nothing is written
+            then.
     """
     least = threshold(model, options)
     seen, rate = _found(model, source, max(DOUBTFUL * least, model.lowest), progress)
@@ -74,6 +79,11 @@ def _found(model: Model, source: Path, least: float, progress: Progress) -> tupl
     for result in model.stream(frames(str(source)), score=least):
         picture = result.picture
         assert isinstance(picture, FramePicture)
+        if seen and picture.seconds < seen[-1].seconds:
+            raise UserError(
+                f"{picture.source}: its time, {picture.seconds:.3f} s, is before the previous frame's, as in AVI with "
+                f"H.264. Write the times anew: ffmpeg -fflags +genpts -i {source.name} {source.stem}.mp4"
+            )
         seen.append(Seen(picture.seconds, result.xyxy, result.scores, result.corners))
         progress(len(seen), total)
     return seen, rate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -178,12 +178,12 @@ def detections_in(
     return table[[*TO_MATCH, *(column for column in CORNERS if column in table)]]
 
 
-def cautions(called: str, names: Sequence[str], found: pd.DataFrame, truth: pd.DataFrame) -> Iterator[str]:
+def cautions(called: str, model: Model, found: pd.DataFrame, truth: pd.DataFrame) -> Iterator[str]:
     """Warnings that belong beside the figures of a model.
 
     Args:
         called: what the model is called on the command line.
-        names: of its classes.
+        model: that was scored.
         found: its detections.
         truth: the labels that it is scored on.
     """
@@ -192,7 +192,11 @@ def cautions(called: str, names: Sequence[str], found: pd.DataFrame, truth: pd.D
             f"{called} finds nothing at any score (photographs: {truth['image_id'].nunique():,}). Look at one: "
             f"plates predict PHOTO --model {called} --draw found"
         )
-    if absent := [name for name in names if name not in set(truth["class"])]:
+    if model.lowest > 0:
+        yield (
+            f"{called} leaves out scores under {model.lowest:g} (NMS in the network): its mAP and AR count what is over"
+        )
+    if absent := [name for name in model.names if name not in set(truth["class"])]:
         yield f"no photograph has a labelled {', '.join(absent)}: the figures are those of the other classes"
 
 

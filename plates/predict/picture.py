@@ -85,7 +85,7 @@ class Picture:
         else:
             try:
                 image = plain(self.opened).convert("RGB")
-            except (OSError, SyntaxError, ValueError) as error:
+            except Exception as error:  # Pillow raises nearly anything
                 raise UserError(f"{self.source} is damaged: {error}") from None
             pixels = np.asarray(image.reduce(ratio) if ratio > 1 else image)
         return pixels if self._turning is None else np.asarray(Image.fromarray(pixels).transpose(self._turning))
@@ -112,7 +112,9 @@ def _opened(content: Any, source: str) -> tuple[Image.Image, int, Image.Transpos
         ) from None
     except UnidentifiedImageError:
         raise UserError(f"{source} is not a picture that can be opened") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything
         raise UserError(f"{source} is damaged: {error}") from None
     turning = OPERATIONS.get(orientation)
     return image, 1 if turning is None else orientation, turning

@@ -101,6 +101,10 @@ def _under(path: Path) -> Iterator[Path]:
 def _many(given: Any) -> Iterable[Any]:
     if isinstance(given, str | Path | bytes | Image.Image | Picture):
         return [given]
+    if isinstance(given, bytearray | memoryview):
+        return [bytes(given)]
+    if hasattr(given, "read"):
+        raise UserError("an open file is given; give its path, or its bytes: file.read()")
     if isinstance(given, np.ndarray):
         return given if given.ndim == 4 else [given]
     return given

@@ -19,7 +19,7 @@ MOST_THREADS = 8
 """Each holds a batch's activations, which take hundreds of MiB in the largest networks."""
 
 Ran = Callable[[list[tuple[Result, Prepared]]], None]
-"""Told of each batch: the results, and what the network saw of each."""
+"""Told of each batch: what was found from the model's own threshold up, and what the network saw of each picture."""
 
 
 def threads() -> int:
@@ -98,11 +98,11 @@ class Batches:
                 job.found.set_exception(error)
         if not ready:
             return
-        pairs, least = [(job.picture, prepared) for job, prepared in ready], min(job.least for job, _ in ready)
+        pairs, usual = [(job.picture, prepared) for job, prepared in ready], self.model.threshold()
         try:
-            answers = self.model.answers(pairs, least)
+            answers = list(self.model.answers(pairs, min(usual, *(job.least for job, _ in ready))))
             results = [result.over(job.least) for (job, _), result in zip(ready, answers, strict=True)]
-            self.ran([(result, prepared) for result, (_, prepared) in zip(results, ready, strict=True)])
+            self.ran([(result.over(usual), prepared) for result, (_, prepared) in zip(answers, ready, strict=True)])
         except Exception as error:  # of the runtime: the requests get it, the thread continues
             for job, _ in ready:
                 job.found.set_exception(error)

@@ -100,6 +100,15 @@ def test_what_cannot_be_done_is_one_line(
     assert {file: file.read_bytes() for file in street.rglob("*") if file.is_file()} == before
 
 
+def test_a_folder_is_not_written_over_by_a_file(street: Path, exported: Path, plates: Plates, tmp_path: Path) -> None:
+    code, _, err = plates("predict", str(street), "--format", "csv", "--to", str(tmp_path), "--model", str(exported))
+    assert code == 1
+    assert f"{tmp_path} is a folder, and csv is a file: --to {tmp_path / 'found.csv'}" in " ".join(err.split())
+    code, _, err = plates("evaluate", str(exported), str(street), "--report", str(tmp_path))
+    assert code == 2
+    assert "--report" in err
+
+
 def test_evaluate_prints_the_figures_and_writes_the_report(
     street: Path, toy_photographs: Boxes, exported: Path, plates: Plates
 ) -> None:

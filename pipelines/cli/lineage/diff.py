@@ -19,9 +19,9 @@ def diff(
     first: RecordId,
     second: Other,
     photographs: Annotated[
-        Path | None, typer.Option(help="File to list every changed photograph in, .json or .csv.")
+        Path | None, typer.Option(dir_okay=False, help="File to list every changed photograph in, .json or .csv.")
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="HTML page to show the photographs on.")] = None,
+    page: Annotated[Path | None, typer.Option(dir_okay=False, help="HTML page to show the photographs on.")] = None,
 ) -> None:
     """Show what differs between two evaluations: photographs, parameters, code, packages, machine, results."""
     project = Project.find()

@@ -32,7 +32,9 @@ Other = Annotated[str, typer.Argument(metavar="ID", help="The id of the record t
 @commands.callback()
 def overview(
     context: typer.Context,
-    page: Annotated[Path | None, typer.Option(help="HTML page to draw them all on, with what changed.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="HTML page to draw them all on, with what changed.")
+    ] = None,
 ) -> None:
     """List every evaluation with the data, parameters and code behind it."""
     if context.invoked_subcommand is not None:

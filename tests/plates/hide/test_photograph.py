@@ -1,6 +1,7 @@
 """Photographs with their plates hidden: nothing else changes, and nothing that shows them is left."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from plates.photographs.header import ORIENTATION
 from plates.predict.picture import Picture
 
 Boxes = dict[Path, tuple[float, float, float, float]]
-DESCRIPTION = 0x010E
+DESCRIPTION, RESOLUTION = 0x010E, 0x011A
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,33 @@ def test_a_turned_tiff_with_all_that_editors_write_keeps_no_picture_and_no_place
             hidden.load()
 
 
+def test_exif_that_cannot_be_written_again_is_named(
+    model: plates.Model, toy_photographs: Boxes, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[RESOLUTION] = 72.0
+    content = exif.tobytes().replace(struct.pack(">HHI", RESOLUTION, 5, 1), struct.pack(">HHI", RESOLUTION, 2, 8))
+    assert content != exif.tobytes()
+    odd = tmp_path / "odd.jpg"
+    Image.open(next(iter(toy_photographs))).save(odd, exif=content)
+    with pytest.raises(UserError, match=r"odd.jpg: its EXIF cannot be written again .*--metadata none"):
+        hide_photograph(model, odd, tmp_path / "hidden.jpg", Options())
+    assert not (tmp_path / "hidden.jpg").exists()
+    assert hide_photograph(model, odd, tmp_path / "hidden.jpg", Options(metadata="none")).plates >= 1
+
+
+@pytest.mark.parametrize(("space", "kept"), [(b"RGB ", True), (b"CMYK", False), (b"GRAY", False)])
+def test_a_colour_profile_is_kept_if_it_is_of_rgb(
+    model: plates.Model, toy_photographs: Boxes, space: bytes, kept: bool
+) -> None:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = space
+    stored = io.BytesIO()
+    Image.open(next(iter(toy_photographs))).save(stored, "JPEG", icc_profile=bytes(profile))
+    covered, _, _ = covered_photograph(model, Picture(stored.getvalue(), "it"), Options())
+    assert ("icc_profile" in Image.open(io.BytesIO(covered)).info) == kept
+
+
 def test_the_promised_threshold_is_taken_and_what_is_under_it_is_doubtful(
     model: plates.Model, photograph: Path, tmp_path: Path
 ) -> None:
@@ -141,6 +169,10 @@ def test_each_file_has_a_place_and_none_is_overwritten(tmp_path: Path) -> None:
         "new/deep/b.png",
     }
     assert all(source == target for source, target in plan([street], None).items())
+    (tmp_path / "in/link.jpg").symlink_to(tmp_path / "other/a.jpg")
+    assert tmp_path / "other/a.jpg" in plan([street], None).values()
+    assert tmp_path / "in/link.jpg" not in plan([street], None).values()
+    (tmp_path / "in/link.jpg").unlink()
     for given, to, said in (
         ([street], "out", "1 of 3 files already exist"),
         ([f"{street}/a.jpg", str(tmp_path / "other/a.jpg")], "new", "would both be"),

@@ -31,7 +31,7 @@ def film(file: Path, rotation: int = 0) -> Path:
     street = street.repeat(3, axis=0).repeat(3, axis=1)
     with av.open(str(file), "w") as output:
         output.metadata["title"] = "a street"
-        video = output.add_stream("libx264", rate=RATE, options={"crf": "10"})
+        video = output.add_stream("libx264", rate=RATE, options={"crf": "10", "threads": "1"})
         video.width = video.height = SIDE
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
@@ -79,6 +79,28 @@ def test_the_plate_is_gone_and_all_else_stays(model: plates.Model, tmp_path: Pat
         assert "title" not in written.metadata
 
 
+def test_frames_of_an_avi_stay_in_order_and_those_of_another_that_are_not_are_named(
+    model: plates.Model, tmp_path: Path
+) -> None:
+    paths = {"0": tmp_path / "in_order.avi", "3": tmp_path / "mixed.avi"}
+    for between, file in paths.items():
+        with av.open(str(file), "w") as output:
+            video = output.add_stream("libx264", rate=RATE, options={"bf": between, "b_strategy": "0"})
+            video.width = video.height = SIDE
+            video.pix_fmt = "yuv420p"
+            for number in range(FRAMES):
+                pixels = np.full((SIDE, SIDE, 3), 10 * number, np.uint8)
+                output.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            output.mux(video.encode(None))
+    hide_video(model, paths["0"], tmp_path / "hidden.avi", Options())
+    times = [frame.seconds for frame in frames(str(tmp_path / "hidden.avi"))]
+    assert len(times) == FRAMES
+    assert times == sorted(times)
+    with pytest.raises(UserError, match=r"mixed.avi frame \d+: its time, .* ffmpeg"):
+        hide_video(model, paths["3"], tmp_path / "other.avi", Options())
+    assert not (tmp_path / "other.avi").exists()
+
+
 def test_a_plate_that_was_seen_once_is_hidden_and_counted(
     model: plates.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +120,7 @@ def test_a_plate_that_was_seen_once_is_hidden_and_counted(
 
 def test_a_video_that_was_cut_off_is_named_and_nothing_is_written(model: plates.Model, tmp_path: Path) -> None:
     whole = film(tmp_path / "street.mkv").read_bytes()
-    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 9 // 10])
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 8 // 10])
     (tmp_path / "cut.mp4").write_bytes(film(tmp_path / "a.mp4").read_bytes()[:3000])
     (tmp_path / "text.mp4").write_text("not a video")
     for name in ("cut.mkv", "cut.mp4", "text.mp4", "gone.mp4"):

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from foreign_networks import adapter, network
 from PIL import Image
@@ -12,7 +14,7 @@ from pipelines.cli.compare import compare
 from plates import load
 from plates.errors import UserError
 from plates.predict.compare import compare as compare_models
-from plates.predict.evaluate import labels
+from plates.predict.evaluate import cautions, labels
 
 SIDE, COUNT, SEEN_BY_FIRST = 128, 48, 40
 BOXES = {"first": [16, 32, 80, 64], "second": [60, 80, 110, 100]}
@@ -123,6 +125,13 @@ def test_a_model_that_finds_nothing_and_a_class_without_labels_are_named(
     assert f"{second} finds nothing at any score (photographs: 48)" in said
     assert f"{first} finds nothing" not in said
     assert said.count("no photograph has a labelled lorry") == 1
+
+
+@pytest.mark.parametrize(("lowest", "said"), [(0.0, []), (0.3, ["it leaves out scores under 0.3"])])
+def test_scores_that_a_network_leaves_out_are_said(lowest: float, said: list[str]) -> None:
+    found, truth = pd.DataFrame({"score": [0.9]}), pd.DataFrame({"image_id": [1], "class": ["plate"]})
+    lines = list(cautions("it", SimpleNamespace(names=["plate"], lowest=lowest), found, truth))
+    assert [line.split(" (")[0] for line in lines] == said
 
 
 def test_one_photograph_has_figures_and_no_interval(

@@ -1,6 +1,7 @@
 """Pictures of every usual kind come out upright, RGB, eight bits; the others are named."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,16 @@ def test_an_animation_is_not_a_picture(kind: str) -> None:
     content = encoded(drawn(), kind, save_all=True, append_images=[drawn().rotate(90)])
     with pytest.raises(UserError, match="it is an animation or a stack of 2 pictures"):
         Picture(content, "it")
+
+
+def test_a_tiff_whose_second_directory_has_no_size_is_damaged() -> None:
+    content = bytearray(encoded(drawn(), "TIFF"))
+    (first,) = struct.unpack_from("<I", content, 4)
+    (entries,) = struct.unpack_from("<H", content, first)
+    struct.pack_into("<I", content, first + 2 + 12 * entries, len(content))
+    software = struct.pack("<HHI4s", 305, 2, 4, b"it\0\0")
+    with pytest.raises(UserError, match="it is damaged"):
+        Picture(bytes(content) + struct.pack("<H", 1) + software + bytes(4), "it")
 
 
 def test_a_picture_that_would_fill_the_memory_is_refused() -> None:

@@ -12,7 +12,8 @@ from plates.errors import UserError
 from plates.hide.plan import plan
 from plates.predict import formats
 from plates.predict.load import locate
-from plates.predict.sources import files, others, passing, paths
+from plates.predict.picture import Picture
+from plates.predict.sources import expand, files, others, passing, paths
 
 
 def test_what_a_folder_holds_beside_pictures_is_counted(tmp_path: Path) -> None:
@@ -38,6 +39,15 @@ def test_an_empty_name_is_not_the_folder_one_is_in() -> None:
     for use in (paths, locate, lambda name: plan([name], None)):
         with pytest.raises(UserError, match="name is empty"):
             use("")
+
+
+def test_bytes_of_any_kind_are_a_picture_and_an_open_file_is_not(toy_photographs: dict) -> None:
+    file = next(iter(toy_photographs))
+    content = file.read_bytes()
+    for given in (bytearray(content), memoryview(content)):
+        assert [picture.width for picture in expand(given)] == [Picture(content, "it").width]
+    with file.open("rb") as opened, pytest.raises(UserError, match=r"give its path, or its bytes: file.read\(\)"):
+        list(expand(opened))
 
 
 def test_whatever_is_wrong_with_a_file_concerns_that_file() -> None:

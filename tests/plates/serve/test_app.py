@@ -366,6 +366,19 @@ def test_what_is_seen_is_compared_with_training_and_kept(
     assert (said["model"], said["photographs"], said["drift"]) == ("second", 1, None)
 
 
+def test_what_is_seen_does_not_depend_on_the_score_that_is_asked_for(
+    model: plates.Model, photographs: list[bytes]
+) -> None:
+    found = []
+    for asked in ("", "?score=0.99", "?score=0"):
+        with started(model) as client:
+            for content in photographs[:3]:
+                assert client.post(f"/predict{asked}", content=content, headers=JPEG).status_code == 200
+            found.append(client.get("/metadata").json()["seen"])
+    assert found[0]["photographs"] == 3
+    assert found[0] == found[1] == found[2]
+
+
 def in_parallel(client: TestClient, content: bytes, count: int) -> list[int]:
     statuses: list[int] = []
     threads = [
