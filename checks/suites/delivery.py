@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from checks.suites.measures import SAME_OBJECT
-from checks.suites.suite import critical, expectations, warning
+from checks.suites.suite import between, critical, expectations, warning
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.photographs.decode import MOST_MEGAPIXELS
 
@@ -34,7 +34,6 @@ class Delivery(BaseModel):
 def delivery(subsets: Collection[str], most_objects: int = 100) -> list[Any]:
     """The expectations on an image's identity. At most `most_objects` per image are found and scored."""
     gxe = expectations()
-    between = gxe.ExpectColumnValuesToBeBetween
     return [
         gxe.ExpectColumnValuesToBeInSet(
             column="subset",
@@ -65,36 +64,36 @@ def delivery(subsets: Collection[str], most_objects: int = 100) -> list[Any]:
             ),
         ),
         between(
-            column="megapixels",
-            max_value=MOST_MEGAPIXELS,
-            **critical("image_not_huge", f"the image has at most {MOST_MEGAPIXELS} megapixels"),
+            "megapixels",
+            critical("image_not_huge", f"the image has at most {MOST_MEGAPIXELS} megapixels"),
+            high=MOST_MEGAPIXELS,
         ),
         gxe.ExpectColumnValuesToBeInSet(
             column="image_size",
             value_set=[f"{IMAGE_WIDTH}x{IMAGE_HEIGHT}"],
             **critical("image_size_as_labelled", "an image with a CCPD label is 720x1160"),
         ),
-        between(column="copy", max_value=0, **critical("image_once", "an image name occurs only once in its subset")),
+        between("copy", critical("image_once", "an image name occurs only once in its subset"), high=0),
         between(
-            column="labels_of_content",
-            max_value=1,
-            **critical("content_has_one_label", "images of identical bytes carry the same label"),
+            "labels_of_content",
+            critical("content_has_one_label", "images of identical bytes carry the same label"),
+            high=1,
         ),
         between(
-            column="repeat",
-            max_value=0,
-            **critical(
+            "repeat",
+            critical(
                 "annotation_once",
                 f"no two annotations of a class in an image overlap almost wholly (IoU {SAME_OBJECT:g} or more)",
             ),
+            high=0,
         ),
         between(
-            column="objects",
-            max_value=most_objects,
-            **warning(
+            "objects",
+            warning(
                 "objects_not_too_many",
                 f"an image has at most {most_objects} annotations: no more are found (nms.max_output_size) or scored",
             ),
+            high=most_objects,
         ),
     ]
 

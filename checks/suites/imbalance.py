@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel
 
-from checks.suites.suite import Outcome, expectations, run, warning
+from checks.suites.suite import Outcome, between, run, warning
 from plates.splits.balance import AXES
 
 NOUNS = {
@@ -77,20 +77,15 @@ def imbalance(
 def _ask(
     measured: pd.DataFrame, axes: list[str], max_share: float, max_ratio: float, data_docs: Path | None
 ) -> dict[str, Outcome]:
-    between = expectations().ExpectColumnValuesToBeBetween
-    asked = [between(column="class_absent", max_value=0, **warning("class_absent", "every class has a box"))]
+    asked = [between("class_absent", warning("class_absent", "every class has a box"), high=0)]
     for axis in axes:
         share, ratio = f"{axis}_share", f"{axis}_ratio"
         asked += [
+            between(share, warning(share, f"no {axis} has over {max_share:.0%} of the boxes"), high=max_share),
             between(
-                column=share,
-                max_value=max_share,
-                **warning(share, f"no {axis} has over {max_share:.0%} of the boxes"),
-            ),
-            between(
-                column=ratio,
-                max_value=max_ratio,
-                **warning(ratio, f"the most frequent {axis} has at most {max_ratio:g} times as many as the rarest"),
+                ratio,
+                warning(ratio, f"the most frequent {axis} has at most {max_ratio:g} times as many as the rarest"),
+                high=max_ratio,
             ),
         ]
     return {answer.outcome.name: answer.outcome for answer in run("balance", measured, asked, data_docs)}

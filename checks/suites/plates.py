@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from checks.suites.suite import critical, expectations, warning
+from checks.suites.suite import between, critical, expectations, warning
 from plates.ccpd.alphabet import CHARACTERS, LETTERS, NO_CHARACTER, PROVINCES
 
 ENERGY = "ABCDEFGHJK"  # A to E: battery; F to K: hybrid (GA 36-2018)
@@ -11,25 +11,14 @@ ENERGY = "ABCDEFGHJK"  # A to E: battery; F to K: hybrid (GA 36-2018)
 def plates() -> list[Any]:
     """The expectations on `measures.characters`."""
     gxe = expectations()
-    between = gxe.ExpectColumnValuesToBeBetween
     return [
         gxe.ExpectColumnValuesToBeInSet(
             column="plate_type",
             value_set=["blue", "green"],
             **critical("plate_type_known", "a plate is blue or green"),
         ),
-        between(
-            column="blue_characters",
-            min_value=7,
-            max_value=7,
-            **critical("blue_plate_has_7", "a blue plate has seven characters"),
-        ),
-        between(
-            column="green_characters",
-            min_value=8,
-            max_value=8,
-            **critical("green_plate_has_8", "a green plate has eight characters"),
-        ),
+        between("blue_characters", critical("blue_plate_has_7", "a blue plate has seven characters"), low=7, high=7),
+        between("green_characters", critical("green_plate_has_8", "a green plate has eight characters"), low=8, high=8),
         gxe.ExpectColumnValuesToMatchRegex(
             column="blue_plate",
             regex=f"^[{PROVINCES}][{LETTERS}][{CHARACTERS}]*$",
@@ -52,15 +41,6 @@ def plates() -> list[Any]:
             regex=NO_CHARACTER,
             **critical("plate_complete", "no character of the plate is missing (O)"),
         ),
-        between(
-            column="brightness",
-            min_value=0,
-            max_value=255,
-            **warning("brightness_possible", "brightness is between 0 and 255"),
-        ),
-        between(
-            column="blurriness",
-            min_value=0,
-            **warning("blurriness_possible", "blurriness is a variance and not negative"),
-        ),
+        between("brightness", warning("brightness_possible", "brightness is between 0 and 255"), low=0, high=255),
+        between("blurriness", warning("blurriness_possible", "blurriness is a variance and not negative"), low=0),
     ]

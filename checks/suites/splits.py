@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel
 
-from checks.suites.suite import critical, expectations, run
+from checks.suites.suite import between, critical, run
 from plates.columns import SPLITS
 from plates.parts import hashes
 from plates.photographs.duplicates import nearest
@@ -126,18 +126,13 @@ def _plates(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
 
 def questions() -> list[Any]:
     """The expectations on how many splits each plate, name and content is in."""
-    between = expectations().ExpectColumnValuesToBeBetween
     return [
-        between(column="plate_splits", max_value=1, **critical("plate_in_one_split", "a plate is in one split")),
+        between("plate_splits", critical("plate_in_one_split", "a plate is in one split"), high=1),
         between(
-            column="name_splits",
-            max_value=1,
-            **critical("name_in_one_split", "a file name that is a CCPD label is in one split"),
+            "name_splits", critical("name_in_one_split", "a file name that is a CCPD label is in one split"), high=1
         ),
         between(
-            column="content_splits",
-            max_value=1,
-            **critical("content_in_one_split", "images of identical bytes are in one split"),
+            "content_splits", critical("content_in_one_split", "images of identical bytes are in one split"), high=1
         ),
     ]
 

@@ -7,7 +7,7 @@ import it, through `expectations()`.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -85,6 +85,14 @@ def warning(name: str, means: str) -> dict[str, Any]:
     return {"severity": "warning", "notes": means, "meta": {"name": name}}
 
 
+def between(
+    column: str, kind: dict[str, Any], *, low: float | None = None, high: float | None = None, strict_min: bool = False
+) -> Any:
+    """The expectation, of the `kind` of `critical` or `warning`, that a measure is `low` (or more) to `high`."""
+    expectation = expectations().ExpectColumnValuesToBeBetween
+    return expectation(column=column, min_value=low, max_value=high, strict_min=strict_min, **kind)
+
+
 class Suite:
     """Expectations that tables are checked against, one table after the other.
 
@@ -156,11 +164,6 @@ def shown(column: str, value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     unit = next((unit for ending, unit in UNITS.items() if column.endswith(ending)), "")
     return text + unit
-
-
-def failed(answers: Iterable[Answer]) -> list[Outcome]:
-    """The outcomes of those that do not hold."""
-    return [answer.outcome for answer in answers if not answer.outcome.success]
 
 
 def _answer(item: Any) -> Answer:

@@ -60,7 +60,7 @@ def restore(root: Path, record: Record, fetch: Fetch | None = None) -> Restored:
     return done
 
 
-def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = None, code: bool = True) -> Restored:
+def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = None) -> Restored:
     """Restores a record into a separate folder: its code, parameters, data and models, ready to run.
 
     DVC works in it, without Git, on the cache of the project in `root`.
@@ -70,18 +70,16 @@ def restore_to(root: Path, record: Record, folder: Path, fetch: Fetch | None = N
         record: the one to bring back.
         folder: a new or empty one.
         fetch: as in `restore`.
-        code: whether to write the record's code; else the folder has what the caller put into it.
 
     Raises:
         UserError: something is not available anywhere, or the folder is not empty.
     """
-    if code and folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty. Name a new folder")
     cache = Cache.of(root)
     wanted = _wanted(root, record, cache, fetch)
     folder.mkdir(parents=True, exist_ok=True)
-    if code:
-        export_code(root, record, folder)
+    export_code(root, record, folder)
     done = Restored()
     (folder / "params.yaml").write_text(record.params_yaml, encoding="utf-8")
     (folder / "dvc.lock").write_text(record.dvc_lock, encoding="utf-8")

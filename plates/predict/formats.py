@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from plates.files import as_text, atomic, write_json
 from plates.predict.result import Result
 from plates.predict.sources import PICTURES
 
-Form = Literal["jsonl", "csv", "coco", "yolo", "yolo-obb"]
 COLUMNS = ("image", "class", "name", "score", *BOX)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from plates.ccpd.geometry import hull, iou
 from plates.columns import BOX, CORNERS
 from plates.files import as_text
 from plates.pages import drawing
@@ -191,15 +192,11 @@ def to_hide(
     """
     if corners is None:
         return grown(xyxy, margin, size), None
-    around = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    low, high = np.maximum(xyxy[:, :2], around[:, :2]), np.minimum(xyxy[:, 2:], around[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (xyxy, around)]
-    trusted = shared >= TRUSTED * (areas[0] + areas[1] - shared)
+    trusted = iou(xyxy, hull(corners)) >= TRUSTED
     outlines = np.where(trusted[:, None, None], corners, xyxy[:, [2, 3, 0, 3, 0, 1, 2, 1]].reshape(-1, 4, 2))
     centres = outlines.mean(axis=1, keepdims=True)
     outlines = centres + (1 + 2 * margin) * (outlines - centres)
-    return grown(np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1), 0.0, size), outlines
+    return grown(hull(outlines), 0.0, size), outlines
 
 
 def grown(xyxy: np.ndarray, margin: float, size: tuple[int, int]) -> np.ndarray:

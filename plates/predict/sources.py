@@ -17,11 +17,11 @@ from PIL import Image
 
 from plates.errors import UserError
 from plates.predict.picture import MOST_MEGAPIXELS, Picture
+from plates.predict.video import CAMERA, frames
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".ts")
 PROTOCOLS = ("http://", "https://", "rtsp://")
-CAMERA = "/dev/video"
 
 MOST_BYTES = 3 * MOST_MEGAPIXELS * 10**6
 SECONDS = 10
@@ -128,7 +128,7 @@ def _inside(item: Any, name: str, urls: bool) -> Iterator[tuple[str, Opening]]:
 
 def _of_file(path: Path) -> Iterable[Picture]:
     moving = path.suffix.lower() in VIDEOS or str(path).startswith(CAMERA)
-    return _frames(str(path)) if moving else [Picture.read(path)]
+    return frames(str(path)) if moving else [Picture.read(path)]
 
 
 def named(given: str) -> Path:
@@ -154,17 +154,11 @@ def paths(given: str) -> list[Path]:
     return [path]
 
 
-def _frames(source: str) -> Iterable[Picture]:
-    from plates.predict.video import frames
-
-    return frames(source)
-
-
 def _fetched(address: str, urls: bool) -> Iterable[Picture]:
     if not urls:
         raise UserError(f"{address} is fetched only if you allow it: urls=True, or plates predict --urls")
     if address.startswith("rtsp://") or Path(address.partition("?")[0]).suffix.lower() in VIDEOS:
-        return _frames(address)
+        return frames(address)
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # its protocol was looked at
             content = answer.read(MOST_BYTES + 1)

@@ -26,9 +26,6 @@ MOST_STEPS = 500
 KEPT = 10
 """Detections of each photograph and training."""
 
-FEWEST = 3
-"""Trainings: each leaves out two folds, and learns from what is left."""
-
 
 @dataclass(frozen=True)
 class Trainer:
@@ -75,7 +72,7 @@ def out_of_fold(
         label_map: class id to name.
         photographs: gives their JPEGs.
         trainer: what is trained.
-        folds: `FEWEST` or more.
+        folds: three or more.
         work: folder of this run alone: of the same truth, trainer and folds.
         say: takes a line at a time.
         progress: called with photographs looked at and to look at.

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from plates.ccpd.geometry import iou as pairwise_iou
 from plates.columns import BOX
 
 MISSED, MOVED, SWAPPED = "missed", "moved", "swapped"
@@ -78,7 +79,7 @@ def _of_photograph(
     """Kind, doubt, labelled box (NaN: none) and found box of what is doubtful in one photograph."""
     pairs, scores = _agreed(first, second)
     plates = pairs.mean(axis=0)
-    certain = scores * np.diag(iou(*pairs))  # of a false alarm, two trainings seldom see the same edges
+    certain = scores * pairwise_iou(*pairs)  # of a false alarm, two trainings seldom see the same edges
     overlap = iou(labels, plates)
     free = [place for place in range(len(plates)) if not (overlap[:, place] >= APART).any()]
     for label, overlaps in zip(labels, overlap, strict=True):

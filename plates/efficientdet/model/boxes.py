@@ -68,6 +68,11 @@ def area(boxes: Tensor) -> Tensor:
     return height_width[..., 0] * height_width[..., 1]
 
 
+def centre(boxes: Tensor) -> Tensor:
+    """(y, x) [..., 2]."""
+    return (boxes[..., :2] + boxes[..., 2:]) / 2.0
+
+
 def iou(boxes: Tensor, others: Tensor) -> Tensor:
     """IoU [..., N, M] of each of `boxes` [..., N, 4] with each of `others` [..., M, 4]; one may be unbatched."""
     return bounding_boxes.compute_iou(boxes, others, bounding_box_format="yxyx")

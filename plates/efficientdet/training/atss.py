@@ -85,7 +85,7 @@ def _nearest(anchors: Tensor, cells: Sequence[int], gt_boxes: Tensor) -> Tensor:
     """int32 [B, M, N]: the anchors of the cells of each level whose centres are nearest to the ground truth's."""
     batch, rows = ops.shape(gt_boxes)[:2]
     per_cell = anchors.shape[0] // sum(cells)
-    centres, wanted = _centre(anchors[::per_cell]), _centre(gt_boxes)[:, :, None]
+    centres, wanted = box_ops.centre(anchors[::per_cell]), box_ops.centre(gt_boxes)[:, :, None]
     found, start = [], 0
     for count in cells:
         distance = ops.sum(ops.square(wanted - centres[start : start + count]), axis=-1)
@@ -102,10 +102,6 @@ def _overlap(anchors: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
     low, high = ops.maximum(anchors[..., :2], boxes[..., :2]), ops.minimum(anchors[..., 2:], boxes[..., 2:])
     inner = box_ops.area(ops.concatenate([low, high], axis=-1))
     iou = ops.divide_no_nan(inner, box_ops.area(anchors) + box_ops.area(boxes) - inner)
-    centre = _centre(anchors)
-    inside = ops.logical_and(centre > boxes[..., :2], centre < boxes[..., 2:])
+    middle = box_ops.centre(anchors)
+    inside = ops.logical_and(middle > boxes[..., :2], middle < boxes[..., 2:])
     return iou, ops.all(inside, axis=-1)
-
-
-def _centre(boxes: Tensor) -> Tensor:
-    return (boxes[..., :2] + boxes[..., 2:]) / 2.0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import NamedTuple
 
 import keras
 
@@ -14,15 +12,7 @@ from plates.efficientdet.model.network import variable_name
 from plates.errors import UserError
 
 
-class Frozen(NamedTuple):
-    """How much does not train: variables, their parameters, and batch-norm layers in inference mode."""
-
-    variables: int
-    parameters: int
-    batch_norms: int
-
-
-def apply(network: keras.Model, train: TrainConfig) -> Frozen:
+def apply(network: keras.Model, train: TrainConfig) -> None:
     """Freezes what `train.var_freeze_expr` matches, and all batch norm where `train.is_training_bn` is false.
 
     The expression is matched (`re.match`) at the start of the reference's names, such as
@@ -41,18 +31,12 @@ def apply(network: keras.Model, train: TrainConfig) -> Frozen:
         raise UserError(_complaint(train.var_freeze_expr, len(matched), [variable_name(v) for v in variables]))
     for variable in matched:
         variable.trainable = False
-    stopped = [
-        layer
-        for layer in layers_of(network)
-        if isinstance(layer, keras.layers.BatchNormalization)
-        and not train.reference
-        and not (train.is_training_bn and layer.gamma.trainable)
-    ]
-    for layer in stopped:
-        layer.trainable = False
-    left = {id(variable) for variable in network.trainable_variables}
-    frozen = [variable for variable in variables if id(variable) not in left]
-    return Frozen(len(frozen), sum(math.prod(v.shape) for v in frozen), len(stopped))
+    if train.reference:
+        return
+    for layer in layers_of(network):
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        if normalises and not (train.is_training_bn and layer.gamma.trainable):
+            layer.trainable = False
 
 
 def _complaint(expression: str, count: int, names: list[str]) -> str:

@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from plates.efficientdet.config import TrainConfig
-from plates.efficientdet.model.boxes import Tensor, area, deltas_to_yxyx
+from plates.efficientdet.model.boxes import Tensor, area, centre, deltas_to_yxyx
 from plates.efficientdet.training.matching import IGNORED, Targets
 
 IouLossType = Literal["iou", "giou", "diou", "ciou"]
@@ -239,7 +239,7 @@ def iou_similarity(boxes: Tensor, others: Tensor, kind: IouLossType) -> Tensor:
         return iou
     if kind == "giou":
         return iou - ops.divide_no_nan(area(outer) - union, area(outer))
-    distance = ops.sum(ops.square(_centre(boxes) - _centre(others)), axis=-1)
+    distance = ops.sum(ops.square(centre(boxes) - centre(others)), axis=-1)
     diagonal = ops.sum(ops.square(outer[..., 2:] - outer[..., :2]), axis=-1)
     diou = iou - ops.divide_no_nan(distance, diagonal)
     if kind == "diou":
@@ -304,11 +304,6 @@ def _mask(targets: Targets, reference: bool) -> Tensor:
 def _corners(low: Callable[..., Tensor], high: Callable[..., Tensor], boxes: Tensor, others: Tensor) -> Tensor:
     """Boxes [..., 4] from `low` of both upper left corners and `high` of both lower right ones."""
     return ops.concatenate([low(boxes[..., :2], others[..., :2]), high(boxes[..., 2:], others[..., 2:])], axis=-1)
-
-
-def _centre(boxes: Tensor) -> Tensor:
-    """(y, x) [..., 2]."""
-    return (boxes[..., :2] + boxes[..., 2:]) / 2.0
 
 
 def _angle(boxes: Tensor) -> Tensor:

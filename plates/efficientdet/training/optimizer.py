@@ -94,21 +94,15 @@ class _Packed:
         each = self.clip_norm / ops.maximum(norms, self.clip_norm)
         return each * self.clip_norm / ops.maximum(_norm(norms * each), self.clip_norm)
 
-    def get_config(self: Any) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("clip_norm", "l2", "decay", "average_decay")}
-        return {**super().get_config(), **own}  # type: ignore[misc]
-
 
 def _norm(values: Tensor) -> Tensor:
     return ops.sqrt(ops.sum(ops.square(values)))
 
 
-@keras.saving.register_keras_serializable(package="efficientdet")
 class SGD(_Packed, keras.optimizers.SGD):
     """Keras's SGD on packed weights."""
 
 
-@keras.saving.register_keras_serializable(package="efficientdet")
 class Adam(_Packed, keras.optimizers.Adam):
     """Keras's Adam on packed weights; AdamW where `decay` is set."""
 

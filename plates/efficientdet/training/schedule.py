@@ -15,7 +15,6 @@ LONGEST_WARMUP = 0.2
 REFERENCE_WARMUP_INIT = 0.008
 
 
-@keras.saving.register_keras_serializable(package="efficientdet")
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from `warmup_init` to `peak` in `warmup_steps`, then decay until `total_steps`, then constant.
 
@@ -44,46 +43,28 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         reference: bool = False,
     ) -> None:
         super().__init__()
-        self.config = {
-            "peak": peak,
-            "warmup_init": warmup_init,
-            "warmup_steps": warmup_steps,
-            "total_steps": total_steps,
-            "method": method,
-            "drop_steps": tuple(drop_steps),
-            "power": power,
-            "reference": reference,
-        }
-
-    @property
-    def warmup_steps(self) -> int:
-        c: dict[str, Any] = self.config
-        return c["warmup_steps"]
+        self.peak, self.warmup_init, self.warmup_steps, self.total_steps = peak, warmup_init, warmup_steps, total_steps
+        self.method, self.drop_steps, self.power, self.reference = method, drop_steps, power, reference
 
     def __call__(self, step: Any) -> Any:
         """Rate at `step`, a float32 scalar (steps count from 0)."""
         step = ops.cast(step, "float32")
-        c: dict[str, Any] = self.config
-        warmup = c["warmup_init"] + step / max(c["warmup_steps"], 1) * (c["peak"] - c["warmup_init"])
-        return ops.where(step < c["warmup_steps"], warmup, c["peak"] * self._share(step))
+        warmup = self.warmup_init + step / max(self.warmup_steps, 1) * (self.peak - self.warmup_init)
+        return ops.where(step < self.warmup_steps, warmup, self.peak * self._share(step))
 
     def _share(self, step: Any) -> Any:
         """What is left of the peak at `step` after warm-up."""
-        c: dict[str, Any] = self.config
-        if c["method"] == "stepwise":
-            first, second = c["drop_steps"]
+        if self.method == "stepwise":
+            first, second = self.drop_steps
             return ops.where(step < first, 1.0, ops.where(step < second, 0.1, 0.01))
-        decay_steps = max(c["total_steps"] - c["warmup_steps"], 1)
-        if not c["reference"]:
-            progress = ops.clip((step - c["warmup_steps"]) / decay_steps, 0.0, 1.0)
+        decay_steps = max(self.total_steps - self.warmup_steps, 1)
+        if not self.reference:
+            progress = ops.clip((step - self.warmup_steps) / decay_steps, 0.0, 1.0)
         else:
-            progress = step / (decay_steps if c["method"] == "cosine" else c["total_steps"])
-        if c["method"] == "cosine":
+            progress = step / (decay_steps if self.method == "cosine" else self.total_steps)
+        if self.method == "cosine":
             return 0.5 * (1.0 + ops.cos(math.pi * progress))
-        return ops.power(ops.maximum(1.0 - progress, 0.0), c["power"])
-
-    def get_config(self) -> dict[str, Any]:
-        return dict(self.config)
+        return ops.power(ops.maximum(1.0 - progress, 0.0), self.power)
 
 
 def build(train: TrainConfig, steps_per_epoch: float, total_steps: int) -> WarmupDecay:

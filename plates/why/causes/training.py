@@ -15,7 +15,6 @@ from plates.why.placement import SURE
 
 WINDOW = 10
 HEADS = ("box_net/box-0/pointwise_kernel", "class_net/class-0/pointwise_kernel")
-BODY = ("efficientnet-b0/blocks_0/conv2d/kernel", "fpn_cells/cell_0/fnode0/WSM")
 BACKBONE = "efficientnet"
 """How the names of a backbone's variables start."""
 FEWEST_STEPS = 100

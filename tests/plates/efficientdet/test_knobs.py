@@ -174,8 +174,10 @@ def built(values: dict[str, Any]) -> tuple[Any, ...]:
     return detector.class_weights, norm.momentum, norm.compute_dtype, kernel.numpy().ravel()[:4].tolist()
 
 
-def frozen(values: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(freeze.apply(network.build(resolve(ModelConfig(**SMALL))), TrainConfig(**values)))
+def frozen(values: dict[str, Any]) -> tuple[int, int]:
+    model = network.build(resolve(ModelConfig(**SMALL)))
+    freeze.apply(model, TrainConfig(**values))
+    return len(model.trainable_variables), sum(layer.trainable for layer in layers_of(model))
 
 
 def devices_for(values: dict[str, Any]) -> str:

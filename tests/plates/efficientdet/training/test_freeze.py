@@ -39,11 +39,8 @@ def test_a_frozen_backbone_keeps_weights_and_statistics_while_the_rest_trains():
     model = network.build(resolve(config, num_classes=1))
     everything = trained(model)
     backbone = {name for name in everything if name.startswith("efficientnet")}
-    frozen = freeze.apply(model, TrainConfig(var_freeze_expr="efficientnet"))
+    freeze.apply(model, TrainConfig(var_freeze_expr="efficientnet"))
     assert trained(model) == everything - backbone
-    assert frozen.variables == len(backbone)
-    assert frozen.batch_norms > 5
-    assert frozen.parameters == sum(v.numpy().size for v in model.variables if variable_name(v) in backbone)
     changed = moved(model)
     assert changed
     assert not any(name.startswith("efficientnet") for name in changed)
@@ -59,22 +56,23 @@ def test_the_reference_freezes_weights_and_lets_their_batch_norm_run():
 def test_a_single_variable():
     model = small()
     everything = trained(model)
-    frozen = freeze.apply(model, TrainConfig(var_freeze_expr="class_net/class-predict/bias"))
+    freeze.apply(model, TrainConfig(var_freeze_expr="class_net/class-predict/bias"))
     assert everything - trained(model) == {"class_net/class-predict/bias"}
-    assert frozen == (1, 1, 0)
 
 
 def test_without_training_of_batch_norm_all_of_it_stands_still():
     model = small()
-    frozen = freeze.apply(model, TrainConfig(is_training_bn=False))
+    freeze.apply(model, TrainConfig(is_training_bn=False))
     norms = [n for n in layers_of(model) if isinstance(n, keras.layers.BatchNormalization)]
-    assert frozen == (4, 16, len(norms))
+    assert not any(norm.trainable for norm in norms)
     assert moved(model) == set()
 
 
 def test_nothing_asked_nothing_frozen():
     model = small()
-    assert freeze.apply(model, TrainConfig()) == (0, 0, 0)
+    everything = trained(model)
+    freeze.apply(model, TrainConfig())
+    assert trained(model) == everything
     assert moved(model)
 
 

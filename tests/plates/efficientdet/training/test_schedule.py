@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,12 +42,6 @@ def test_the_reference_starts_warm_up_unscaled_and_rises_again_at_the_end():
     assert theirs[90] == pytest.approx(0, abs=1e-9)
     assert theirs[100] > 1e-5
     assert ours[90] > ours[100]
-
-
-def test_a_schedule_is_saved_with_its_optimizer():
-    built, found = rates(30)
-    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(built))
-    assert [float(again(step)) for step in range(31)] == found.tolist()
 
 
 def test_warm_up_takes_a_fifth_of_the_run_at_most():
