@@ -1,6 +1,6 @@
 """Runs Great Expectations over a table and gives the outcome in plain types.
 
-The families of questions (`geometry`, `plates`, `delivery`, `balance`, `splits`) are lists of expectations on
+The families of questions (`geometry`, `plates`, `delivery`, `imbalance`, `splits`) are lists of expectations on
 measured columns. An expectation carries its own name, what it means in words, and its severity: `critical`
 sets the row aside, `warning` is shown. Great Expectations takes six seconds to import, so only functions
 import it, through `expectations()`.

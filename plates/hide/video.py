@@ -75,7 +75,7 @@ def _found(model: Model, source: Path, least: float, progress: Progress) -> tupl
     with opened(str(source)) as container:
         stream = container.streams.video[0]
         rate, total = float(stream.average_rate or 25), 2 * stream.frames
-    seen = []
+    seen: list[Seen] = []
     for result in model.stream(frames(str(source)), score=least):
         picture = result.picture
         assert isinstance(picture, FramePicture)

@@ -139,7 +139,7 @@ def answers(
         label_map: class id to name, of the TFRecords.
         steps: length of the run; `momentum` that of its batch norm.
         least_recall: `anchors.min_recall`.
-        detail: `plates.why.evidence.Evidence.detail`; None: the photographs cannot be read.
+        detail: `plates.why.content.typical_detail`; None: the photographs cannot be read.
     """
     labelled = truth[truth["class"].notna()]
     inside = labelled[labelled["split"] == "train"]
@@ -151,7 +151,7 @@ def answers(
     return [
         Answer("there is something to learn", f"{len(inside):,} boxes in train", figures={"boxes": len(inside)}),
         survival(rows, drawn, spec, augment),
-        *pasting(inside, augment),
+        *cornered(inside, spec, augment),
         *cropping(spec, augment),
         *reached(rows, drawn, replace(spec, image_size=spec.training_size(augment)), train, least_recall),
         classes(labelled, label_map, spec.num_classes),
@@ -179,14 +179,20 @@ def survival(rows: pd.DataFrame, drawn: Augmented, spec: Spec, augment: AugmentC
     return Answer("boxes survive augmentation", said if holds else f"{said}. {turn}", holds, lost > 0.95, figures)
 
 
-def pasting(inside: pd.DataFrame, augment: AugmentConfig) -> list[Answer]:
-    """Whether there is an object to paste, if `augment.copy_paste` asks for it."""
-    if not augment.copy_paste:
+def cornered(inside: pd.DataFrame, spec: Spec, augment: AugmentConfig) -> list[Answer]:
+    """Whether there are corners for what needs them: `augment.copy_paste`, and the heads that learn them."""
+    if not augment.copy_paste and "corners" not in spec.heads:
         return []
     count = int(inside[CORNERS].notna().all(axis=1).sum())
-    said = f"{count:,} of {len(inside):,} boxes in train are labelled with corners"
-    turn = f"augment.copy_paste {augment.copy_paste:g} pastes nothing: {said}. Set it to 0"
-    return [Answer("objects can be pasted", said if count else turn, count > 0, figures={"with corners": count})]
+    said, figures = f"{count:,} of {len(inside):,} boxes in train are labelled with corners", {"with corners": count}
+    answers = []
+    if augment.copy_paste:
+        turn = f"augment.copy_paste {augment.copy_paste:g} pastes nothing: {said}. Set it to 0"
+        answers.append(Answer("objects can be pasted", said if count else turn, count > 0, figures=figures))
+    if "corners" in spec.heads:
+        turn = f"the corners head learns nothing: {said}. Leave it out: model.heads: object_detection"
+        answers.append(Answer("corners can be learned", said if count else turn, count > 0, not count, figures))
+    return answers
 
 
 def cropping(spec: Spec, augment: AugmentConfig) -> list[Answer]:

@@ -48,7 +48,7 @@ class LoadReport:
         if self.reinitialised:
             parts.append(f"{len(self.reinitialised)} start fresh, {_first(self.reinitialised)}")
         if self.skipped:
-            parts.append(f"{len(self.skipped)} not in the file, {_first(self.skipped)}")
+            parts.append(f"{len(self.skipped)} not in the file, or in another shape, {_first(self.skipped)}")
         if self.unused:
             parts.append(f"{self.unused} arrays of the file are not used by this network")
         return "; ".join(parts) + (f". SHA-256 {self.sha256}" if self.sha256 else "")

@@ -116,9 +116,9 @@ class ModelConfig(Section):
         None,
         gt=0,
         le=1,
-        description="Stochastic depth in the heads: survival probability of the last repeat. Setting it also adds "
-        "the heads' residual connections. Try 0.8 on long runs that overfit. The backbone has its own, "
-        "fixed by the variant.",
+        description="Stochastic depth in the heads: the survival probability falls linearly from 1 at the first "
+        "repeat towards this, as in the reference. Setting it also adds the heads' residual connections. Try 0.8 on "
+        "long runs that overfit. The backbone has its own, fixed by the variant.",
     )
     separable_conv: bool = Field(
         True,

@@ -6,6 +6,8 @@ from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.data.preprocess import Window, decode, decode_ratio, fit
 
 MASK_STRIDE = 4
+NOT_COUNTED = -1
+"""In a mask: a cell that is neither trained on nor scored."""
 AIMED = 0.75
 """Share of crops (`Spec.training_size`) that are taken around an object: the others show what else there is."""
 
@@ -135,15 +137,18 @@ def usable(
     """Classes [n] after the crop, and the mask [n] of the boxes to keep.
 
     A box that is visible by less than `min_visible_area` is dropped; one with a side under `min_box_side` px gets its
-    class negated: it is too small to be a positive, but not background either.
+    class negated: it is too small to be a positive, but not background either. Of a region to ignore, whose class is
+    negative already, any part stays.
     """
-    keep = (visible >= config.min_visible_area) & (visible > 0)
+    keep = (visible > 0) & ((visible >= config.min_visible_area) | (classes < 0))
     small = tf.reduce_min(boxes[:, 2:] - boxes[:, :2], axis=-1) < config.min_box_side
     return tf.where(small, -tf.abs(classes), classes), keep
 
 
 def mask_target(corners: tf.Tensor, classes: tf.Tensor, size: tuple[int, int], stride: int = MASK_STRIDE) -> tf.Tensor:
     """Class of each cell of `stride` px [ceil(H / stride), ceil(W / stride)] int32, 0 for background.
+
+    A cell of an object to ignore (`classes` [n] under 0) is `NOT_COUNTED`.
 
     A cell belongs to a plate whose four corners [n, 4, 2] (y, x in network px, in order around it) enclose its centre,
     which is then on the same side of all four edges. If there are several, the last one counts.
@@ -156,7 +161,7 @@ def mask_target(corners: tf.Tensor, classes: tf.Tensor, size: tuple[int, int], s
     x = columns[tf.newaxis, :] - start[:, :, 1]
     side = edge[:, :, 1] * y - edge[:, :, 0] * x
     inside = tf.reduce_all(side >= 0, axis=1) | tf.reduce_all(side <= 0, axis=1)
-    stacked = tf.where(inside, tf.abs(classes)[:, tf.newaxis, tf.newaxis], 0)
+    stacked = tf.where(inside, tf.maximum(classes, NOT_COUNTED)[:, tf.newaxis, tf.newaxis], 0)
     order = tf.where(inside, tf.range(1, tf.shape(classes)[0] + 1)[:, tf.newaxis, tf.newaxis], 0)
     last = tf.reduce_max(order, axis=0)
     return tf.reduce_sum(tf.where(order == last, stacked, 0), axis=0)

@@ -164,8 +164,12 @@ def operate(scene: Scene, name: str, level: float, draw: tf.Tensor) -> Scene:
     matrix = _matrix(motion, level, draw[1], (height, width), _along(motion, scene, 250))
     image = tf.ensure_shape(image_ops.affine(scene.image, matrix), scene.image.shape)
     corners = _moved(scene.corners, matrix)
-    turned = motion in ("Rotate", "ShearX", "ShearY")
-    boxes, share = clip(bounds(corners if turned else _moved(box_corners(scene.boxes), matrix)), (height, width))
+    if motion in ("Rotate", "ShearX", "ShearY"):
+        left, _ = clip(bounds(scene.corners), (height, width))  # what was cut off earlier does not come back
+        boxes = _common(bounds(corners), bounds(_moved(box_corners(left), matrix)))
+    else:
+        boxes = bounds(_moved(box_corners(scene.boxes), matrix))
+    boxes, share = clip(boxes, (height, width))
     return Scene(image, boxes, corners, scene.visible * share)
 
 
@@ -219,6 +223,11 @@ def _matrix(name: str, level: float, draw: tf.Tensor, size: tuple[Any, Any], tra
 def _along(name: str, scene: Scene, pixels: float) -> float:
     """A length in px of a picture of 640, in px of this one along the motion's axis."""
     return pixels * scene.image.shape[1 if name.endswith("X") else 0] / 640
+
+
+def _common(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """[n, 4] yxyx px: what each two boxes share; without area if that is nothing."""
+    return tf.concat([tf.maximum(boxes[:, :2], others[:, :2]), tf.minimum(boxes[:, 2:], others[:, 2:])], axis=-1)
 
 
 def _moved(points: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:

@@ -131,7 +131,7 @@ def augmented(
     height, width, size = sample["height"], sample["width"], pictures.canvas or pictures.size
     drawn = tf.stack([tf.constant(seed, tf.int64), position])
     known = None if ratio is None else tf.constant(ratio)
-    boxes = bounds(sample["points"])
+    boxes = tf.boolean_mask(bounds(sample["points"]), sample["classes"] > 0)
     scale, window = random_window(height, width, pictures.size, config, drawn, known, boxes, size)
     image = preprocess.render(pixels_of(sample, window), window, size, pictures.mean_rgb)
     points, corners = (to_network(sample[name], height, width, window) for name in ("points", "corners"))
@@ -150,8 +150,10 @@ def augmented(
     counted = {"gt_dropped": ~keep & ~outside, "gt_outside": outside}
     if donor is not None:
         counted["gt_pasted"] = tf.range(tf.size(scene.classes)) >= tf.size(sample["classes"])
-    classes, boxes, corners = (tf.boolean_mask(values, keep) for values in (classes, boxes, corners))
-    output = _output(sample, image, scale, boxes, classes, corners, replace(pictures, size=size))
+    painted, classes, boxes, corners = (
+        tf.boolean_mask(values, keep) for values in (scene.classes, classes, boxes, corners)
+    )
+    output = _output(sample, image, scale, boxes, classes, corners, painted, replace(pictures, size=size))
     return output | {name: tf.reduce_sum(tf.cast(flags, tf.int32)) for name, flags in counted.items()}
 
 
@@ -164,7 +166,7 @@ def whole(sample: Sample, pictures: Pictures) -> Sample:
         to_network(sample[name], sample["height"], sample["width"], window) for name in ("points", "corners")
     )
     boxes, _ = clip(bounds(points), pictures.size)
-    return _output(sample, image, scale, boxes, sample["classes"], corners, pictures)
+    return _output(sample, image, scale, boxes, sample["classes"], corners, sample["classes"], pictures)
 
 
 def padded(sample: Sample, max_boxes: int) -> Sample:
@@ -186,8 +188,10 @@ def _output(
     boxes: tf.Tensor,
     classes: tf.Tensor,
     corners: tf.Tensor,
+    painted: tf.Tensor,
     pictures: Pictures,
 ) -> Sample:
+    """`painted` are the classes for the mask, where a box too small to learn still is an object."""
     output = {
         "images": image,
         "gt_boxes": boxes,
@@ -198,5 +202,5 @@ def _output(
     if pictures.corners:
         output["gt_corners"] = tf.where(sample["has_corners"], corners, float("nan"))
     if pictures.mask:
-        output["mask"] = mask_target(corners, classes, pictures.size, pictures.mask_stride)
+        output["mask"] = mask_target(corners, painted, pictures.size, pictures.mask_stride)
     return output

@@ -118,11 +118,14 @@ def plate_iou(iou: np.ndarray) -> float | None:
 
 
 def confusion(mask: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Counts int64 [S, S] of cells by class in `mask` [B, h, w] and the best one in `logits` [B, >= h, >= w, S]."""
+    """Counts int64 [S, S] of cells by class in `mask` [B, h, w] and the best one in `logits` [B, >= h, >= w, S].
+
+    Cells under 0 do not count.
+    """
     classes = logits.shape[-1]
     predicted = np.argmax(logits[:, : mask.shape[1], : mask.shape[2]], axis=-1)
     pairs = np.asarray(mask, np.int64) * classes + predicted
-    return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
+    return np.bincount(pairs[mask >= 0], minlength=classes**2).reshape(classes, classes)
 
 
 def _curves(whole: precision.Precision, scored: list[str], classes: list[str]) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def build(
     Building the optimizer here instead of in the first step halves what Keras and TensorFlow trace.
 
     Args:
-        data: its number of images, its class counts and the size of its training pictures are used.
+        data: its number of images, classes, their counts and the size of its training pictures are used.
         steps: length of the run.
         rates: learning rate or schedule; None: the run's own (`schedule.build`).
         synchronized: batch norm takes its statistics over all replicas.
@@ -43,7 +43,7 @@ def build(
     network = networks.build(spec, batch_norm_momentum(config, steps), synchronized_batch_norm=synchronized)
     freeze.apply(network, config)
     weights = class_weights(data.class_counts, config.class_weights) if config.class_weights else None
-    taught = teacher.load(config.teacher, spec) if config.teacher else None
+    taught = teacher.load(config.teacher, spec, data.label_map) if config.teacher else None
     detector = Detector(network, spec, config, weights, taught)
     rates = rates_of(config, data, steps) if rates is None else rates
     detector.compile(optimizer=optimizer.build(config, rates), jit_compile=devices.jit_compile())

@@ -93,7 +93,7 @@ def from_tfrecords(
 
 
 def as_batch(sample: dict[str, Any]) -> Batch:
-    """A batch of `input` in the form of Keras."""
+    """A batch of `plates.efficientdet.data.batches` in the form of Keras."""
     return sample["images"], {name: value for name, value in sample.items() if name != "images"}
 
 

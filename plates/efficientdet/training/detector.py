@@ -3,8 +3,8 @@
 A batch is `(images, targets)`: images [B, H, W, 3] uint8 RGB of the network's input size, and a dictionary with
 `gt_boxes` float32 [B, M, 4] yxyx in pixels of that input, padded; `gt_classes` int32 [B, M] from 1, 0 for padding,
 negative for boxes to ignore; `gt_corners` float32 [B, M, 4, 2] y, x in the same pixels (bottom right, bottom left, top
-left, top right; NaN where not known) if corners are trained; `mask` int32 [B, h, w] if the segmentation head is. Other
-entries are left alone. `Detector.fit` takes any dataset of such batches.
+left, top right; NaN where not known) if corners are trained; `mask` int32 [B, h, w] if the segmentation head is,
+negative where it does not count. Other entries are left alone. `Detector.fit` takes any dataset of such batches.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Detector(keras.Model):
             self.means["ignored"].update_state(_per_image(y["gt_classes"] < 0))
             self.means["top_score"].update_state(ops.sigmoid(ops.max(y_pred["class"], axis=(1, 2))))
         if "segmentation" in y_pred:
-            terms["seg"] = segmentation_loss(y["mask"], y_pred["segmentation"]) / replicas
+            terms["seg"] = segmentation_loss(y["mask"], y_pred["segmentation"])
             total = total + terms["seg"]
         if training and self.train_config.optimizer != "adamw":
             kernels = [v for v in self.trainable_variables if optimizer.is_decayed(v)]
@@ -116,6 +116,11 @@ def _per_image(flags: Tensor) -> Tensor:
 
 
 def segmentation_loss(mask: Tensor, logits: Tensor) -> Tensor:
-    """Mean cross-entropy of the cells of `mask` int [B, h, w] under `logits` [B, >= h, >= w, S], a scalar."""
+    """Cross-entropy of the cells of `mask` int [B, h, w] under `logits` [B, >= h, >= w, S], a scalar.
+
+    Its mean over the cells of all replicas that count (0 or more), of which this is the replica's share.
+    """
     logits = ops.cast(logits, "float32")[:, : mask.shape[1], : mask.shape[2]]
-    return ops.mean(keras.losses.sparse_categorical_crossentropy(mask, logits, from_logits=True))
+    counts = ops.cast(mask >= 0, "float32")
+    each = keras.losses.sparse_categorical_crossentropy(ops.maximum(mask, 0), logits, from_logits=True)
+    return ops.divide_no_nan(ops.sum(each * counts), devices.over_replicas(ops.sum(counts)))

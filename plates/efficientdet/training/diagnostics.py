@@ -13,6 +13,7 @@ from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
 from plates.efficientdet.model.backbone_tables import backbone_table
 from plates.efficientdet.model.family import Spec
+from plates.efficientdet.training import losses, matching
 from plates.efficientdet.training.data import Batch
 from plates.efficientdet.training.detector import Detector
 from plates.efficientdet.training.history import Row
@@ -21,8 +22,8 @@ Say = Callable[[str], None]
 LOOK_AFTER = 50  # steps
 RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head
-OBJECT = 1.14  # focal loss of an anchor with an object at that score
 STALE = 3  # evaluations
+RISE = 0.002
 PLAIN = 15  # grey levels of deviation: pictures have more
 
 
@@ -37,18 +38,29 @@ def learning_rate(train: TrainConfig, say: Say) -> None:
         )
 
 
-def class_prior(first: Row, spec: Spec, anchors: int, say: Say) -> None:
+def class_prior(first: Row, spec: Spec, anchors: int, train: TrainConfig, say: Say) -> None:
     """Warns if the class head does not start out saying "background", as its bias of -log(99) makes it.
 
-    `first` is the row of the first step. An anchor without an object costs 1e-5 at a probability of 0.01, and 0.18 at
-    0.5 (focal loss with the usual alpha and gamma); what those with one cost does not count.
+    `first` is the row of the first step. With the usual focal loss an anchor without an object costs 1e-5 at a
+    probability of 0.01, and 0.18 at 0.5; what those with one cost does not count.
     """
-    each = (first.cls * (first.positives + 1) - OBJECT * first.positives) / (anchors * spec.num_classes)
-    if each > 0.01:
+    objects = first.positives * _class_cost(train, PRIOR, 0)
+    each = (first.cls * (first.positives + 1) - objects) / (anchors * spec.num_classes)
+    fresh, unsure = (_class_cost(train, score, matching.BACKGROUND) for score in (PRIOR, 0.5))
+    if each > max(0.01, math.sqrt(fresh * unsure)):
         say(
             f"Warning: class head: the first step's class loss is {first.cls:.3g}, {each:.2g} per anchor, so the head "
             "starts by seeing objects everywhere: its bias is not at the prior of 0.01. Check model.pretrained."
         )
+
+
+def _class_cost(train: TrainConfig, score: float, target: int) -> float:
+    """Class loss of one anchor of a class or the background, where the network gives it this score."""
+    logits, classes = np.full((1, 1, 1), math.log(score / (1 - score)), np.float32), np.array([[target]], np.int32)
+    if train.quality_loss is None:
+        return float(losses.focal_loss(classes, logits, 1.0, train.alpha, train.gamma, train.label_smoothing))
+    fits = (classes >= 0).astype(np.float32)
+    return float(losses.quality_loss(classes, logits, fits, 1.0, train.quality_loss, train.alpha, train.gamma))
 
 
 def pixels(network: keras.Model, spec: Spec, images: Any, say: Say) -> None:
@@ -92,10 +104,10 @@ def ignored_boxes(rows: Sequence[Row], say: Say) -> None:
         )
 
 
-def early(rows: Sequence[Row], spec: Spec, anchors: int, say: Say) -> None:
+def early(rows: Sequence[Row], spec: Spec, anchors: int, train: TrainConfig, say: Say) -> None:
     """What the first steps show; call after each step."""
     if len(rows) == 1:
-        class_prior(rows[0], spec, anchors, say)
+        class_prior(rows[0], spec, anchors, train, say)
     if len(rows) == LOOK_AFTER:
         ignored_boxes(rows, say)
 
@@ -162,11 +174,11 @@ def plateau(rows: Sequence[Row], figure: str, say: Say) -> bool:
     if len(scores) <= STALE:
         return False
     earlier, late = (max(row.validation for row in part) for part in (scores[:-STALE], scores[-STALE:]))
-    if late > earlier + 0.002:
+    if late > earlier + RISE:
         return False
     say(
-        f"Plateau: validation {figure} has not risen above {earlier:.3f} in the last {STALE} evaluations. More steps "
-        "bring little; train.patience stops a run at this point."
+        f"Plateau: validation {figure} has risen by no more than {RISE} above {earlier:.3f} in the last {STALE} "
+        "evaluations. More steps bring little; train.patience stops a run where it does not rise at all."
     )
     return True
 

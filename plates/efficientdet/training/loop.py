@@ -149,10 +149,17 @@ class Training:
             **fingerprint,
         }
         self.distribution = devices.strategy(config.strategy)
+        replicas = self.distribution.num_replicas_in_sync if self.distribution else 1
+        if config.batch_size < replicas:
+            raise UserError(
+                f"train.batch_size {config.batch_size} gives {replicas} devices less than a picture each. Raise it to "
+                f"{replicas} or more, or train on one device: train.strategy: none"
+            )
         devices.skip_graph_optimisation()
         if config.deterministic:
             devices.be_deterministic()
         self.progress = resume.load(work_dir, self.fingerprint, say) or Progress()
+        self.saved_step = self.progress.step
         if len(steps := set(devices.of_every_worker(self.distribution, self.progress.step))) > 1:
             raise UserError(
                 f"the workers are at different steps ({', '.join(map(str, sorted(steps)))}; this one at "
@@ -200,6 +207,7 @@ class Training:
                 told = any(devices.of_every_worker(self.distribution, asked_to_stop()))
                 if told or row.step % self.checkpoint_every == 0:
                     resume.save(self.work_dir, resume.collect(self.detector), self.progress, self.fingerprint)
+                    self.saved_step = row.step
                 if told:
                     break
                 clock = time.monotonic()
@@ -290,7 +298,7 @@ class Training:
         if row.step == 1:
             diagnostics.pixels(self.detector.network, self.spec, self._local(batch)[0], self.note)
         if "object_detection" in self.spec.heads:
-            diagnostics.early(rows, self.spec, len(self.detector.anchors), self.note)
+            diagnostics.early(rows, self.spec, len(self.detector.anchors), self.config, self.note)
             diagnostics.after_warmup(rows, self.rates.warmup_steps, self.config, self.note)
         if not evaluated:
             return
@@ -330,10 +338,9 @@ class Training:
         return devices.local(self.distribution, images), known
 
     def _kept(self) -> str:
-        saved = self.progress.step // self.checkpoint_every * self.checkpoint_every
-        if not saved:
+        if not self.saved_step:
             return f"No state had been saved yet (train.checkpoint_every is {self.checkpoint_every})."
-        return f"The state after step {saved} is kept in {self.work_dir}."
+        return f"The state after step {self.saved_step} is kept in {self.work_dir}."
 
     def _evaluate(self, row: Row) -> Row:
         """Scores the averaged weights on the validation batches, and keeps them if they are the best so far."""

@@ -35,7 +35,7 @@ def detection_loss(
 
     Args:
         outputs: `class` logits [B, A, C] and `box` deltas [B, A, 4] of the network; `corners` [B, A, 8] if it has them.
-        targets: of `matching.assign`.
+        targets: of `matching.targets_of`.
         anchors: [A, 4] yxyx in pixels.
         normalizer: scalar, positives of the whole batch plus one.
         train: weights and shapes of the terms.

@@ -15,6 +15,7 @@ from plates.efficientdet.model.family import Spec
 from plates.efficientdet.training import devices
 from plates.efficientdet.training.build import build
 from plates.efficientdet.training.data import TARGETS, Data
+from plates.errors import UserError
 
 SMOOTHED = 0.9  # share of the mean loss before that a step keeps
 EXPLODED = 4.0  # times the lowest loss: the test ends there
@@ -58,6 +59,9 @@ def lr_range(
         initialise: fills the fresh network with pretrained weights.
         low: first rate, for a batch of 64; `high` is the last.
         on_step: called after each step with the steps done and to do.
+
+    Raises:
+        UserError: the first loss is not a number.
     """
     scale = config.batch_size / 64
     rising = keras.optimizers.schedules.ExponentialDecay(low * scale, max(steps - 1, 1), high / low)
@@ -68,7 +72,7 @@ def lr_range(
             initialise(detector.network)
     rates: list[float] = []
     losses: list[float] = []
-    mean = 0.0
+    mean = loss = 0.0
     for images, targets in data.training(0):
         rate = float(detector.optimizer.learning_rate) / scale
         known = {name: value for name, value in targets.items() if name in TARGETS}
@@ -82,6 +86,8 @@ def lr_range(
         on_step(len(losses), steps)
         if len(losses) == steps:
             break
+    if not losses:
+        raise UserError(f"the loss of the first batch is {loss:g}, at a rate of {low:g}. Check model.pretrained")
     return RateRange(rates, losses)
 
 

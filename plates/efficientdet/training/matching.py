@@ -14,6 +14,8 @@ from plates.efficientdet.training.atss import Choice
 
 BACKGROUND = -1
 IGNORED = -2
+IN_REGION = 0.5
+"""Share of an anchor's area in a box to be ignored from which it is ignored too."""
 
 
 class Targets(NamedTuple):
@@ -81,21 +83,25 @@ def match(
         matched, best, overlap = atss.choose(anchors, cells, gt_boxes, present, counts)
     wanting = present if reference else ops.logical_and(present, overlap > 0)
     forced = _first_come(best, wanting, counts, anchors.shape[0])
-    return ops.where(forced >= 0, forced, matched)
+    free = ops.logical_or(_of_row(counts, forced), ops.logical_not(_of_row(counts, matched)))
+    return ops.where(ops.logical_and(forced >= 0, ops.logical_or(matched < 0, free)), forced, matched)
 
 
 def targets_of(matched: Tensor, anchors: Tensor, gt_boxes: Tensor, gt_classes: Tensor) -> Targets:
-    """The targets of anchors that answer for the rows `matched` int32 [B, A] of the ground truth, -1 for none."""
+    """The targets of anchors that answer for the rows `matched` int32 [B, A] of the ground truth, -1 for none.
+
+    Those without a row are background, or ignored where they lie in a box to be ignored.
+    """
     anchors = ops.convert_to_tensor(anchors, dtype="float32")
     gt_boxes = ops.cast(gt_boxes, "float32")
     gt_classes = ops.cast(gt_classes, "int32")
     assigned = matched >= 0
-    row = ops.maximum(matched, 0)
-    classes = _of_row(gt_classes, row)
+    classes = _of_row(gt_classes, matched)
     positive = ops.logical_and(assigned, classes > 0)
-    deltas = box_ops.yxyx_to_deltas(_of_row(gt_boxes, row), anchors)
+    ignored = ops.logical_or(assigned, _in_regions(anchors, gt_boxes, gt_classes < 0))
+    deltas = box_ops.yxyx_to_deltas(_of_row(gt_boxes, matched), anchors)
     return Targets(
-        classes=ops.where(positive, classes - 1, ops.where(assigned, IGNORED, BACKGROUND)),
+        classes=ops.where(positive, classes - 1, ops.where(ignored, IGNORED, BACKGROUND)),
         boxes=ops.where(positive[..., None], deltas, 0.0),
         num_positives=ops.sum(ops.cast(positive, "float32"), axis=1),
     )
@@ -109,8 +115,23 @@ def corners_of(matched: Tensor, anchors: Tensor, gt_corners: Tensor) -> Tensor:
         anchors: [A, 4] yxyx in pixels.
         gt_corners: [B, M, 4, 2] y, x in pixels, NaN where they are not known.
     """
-    corners = _of_row(ops.cast(gt_corners, "float32"), ops.maximum(matched, 0))
+    corners = _of_row(ops.cast(gt_corners, "float32"), matched)
     return box_ops.corners_to_deltas(corners, ops.convert_to_tensor(anchors, dtype="float32"))
+
+
+def _in_regions(anchors: Tensor, gt_boxes: Tensor, regions: Tensor) -> Tensor:
+    """bool [B, A]: half of an anchor or more is in a box where `regions` bool [B, M], as if it were COCO's crowd."""
+
+    def found() -> Tensor:
+        low, high = (
+            pick(gt_boxes[:, :, None, ends], anchors[:, ends])
+            for pick, ends in ((ops.maximum, slice(0, 2)), (ops.minimum, slice(2, 4)))
+        )
+        inside = ops.prod(ops.maximum(high - low, 0.0), axis=-1) >= IN_REGION * box_ops.area(anchors)
+        return ops.any(ops.logical_and(inside, regions[..., None]), axis=1)
+
+    nowhere = ops.zeros((ops.shape(gt_boxes)[0], anchors.shape[0]), dtype="bool")
+    return ops.cond(ops.any(regions), found, lambda: nowhere)
 
 
 def _by_threshold(anchors: Tensor, gt_boxes: Tensor, present: Tensor, counts: Tensor, iou_threshold: float) -> Choice:
@@ -150,7 +171,7 @@ def _first_come(wanted: Tensor, wanting: Tensor, counts: Tensor, num_anchors: in
 
 
 def _of_row(values: Tensor, row: Tensor) -> Tensor:
-    """[B, A, ...] what `values` [B, M, ...] has in the row int32 [B, A] of each anchor."""
+    """[B, A, ...] what `values` [B, M, ...] has in the row int32 [B, A] of each anchor; in its first row for -1."""
     batch, rows = ops.shape(values)[:2]
     flat = ops.reshape(values, (-1, *values.shape[2:]))
-    return ops.take(flat, row + ops.arange(batch, dtype="int32")[:, None] * rows, axis=0)
+    return ops.take(flat, ops.maximum(row, 0) + ops.arange(batch, dtype="int32")[:, None] * rows, axis=0)

@@ -33,8 +33,9 @@ def asked(
     model="efficientdet-d0",
     ratios=None,
     names=NAMES,
+    heads=("object_detection",),
 ):
-    config = ModelConfig(name=model, image_size=512, aspect_ratios=ratios or [1.8, 2.5, 3.4])
+    config = ModelConfig(name=model, image_size=512, aspect_ratios=ratios or [1.8, 2.5, 3.4], heads=list(heads))
     spec = resolve(config, num_classes=len(names))
     found = preflight.answers(
         truth,
@@ -90,6 +91,15 @@ def test_pasting_needs_corners_if_it_is_asked_for(truth, share, holds):
     question = "objects can be pasted"
     assert asked(marked, augment={"copy_paste": 0.5})[question].holds is holds
     assert question not in asked(marked)
+
+
+@pytest.mark.parametrize(("share", "holds"), [(1.0, True), (0.0, False)])
+def test_a_head_for_corners_needs_corners(truth, share, holds):
+    marked = truth.assign(**dict.fromkeys(CORNERS, np.nan))
+    marked.loc[: share * COUNT - 1, CORNERS] = 1.0
+    answer = asked(marked, heads=["object_detection", "corners"])["corners can be learned"]
+    assert (answer.holds, answer.hopeless) == (holds, not holds)
+    assert "corners can be learned" not in asked(marked)
 
 
 def test_the_jitter_of_the_published_guide_passes(truth):

@@ -139,6 +139,13 @@ def test_slivers_are_dropped_and_small_boxes_ignored(values, least, smallest):
         assert (label < 0) == (float(min(inner[2:] - inner[:2])) < np.float32(smallest))
 
 
+def test_any_part_of_a_region_to_ignore_stays():
+    boxes, visible = tf.constant([[0.0, 0, 20, 20]] * 3), tf.constant([0.1, 0.1, 0.0])
+    classes, keep = augment.usable(boxes, tf.constant([1, -1, -1]), visible, AugmentConfig(min_visible_area=0.3))
+    assert keep.numpy().tolist() == [False, True, False]
+    assert classes.numpy().tolist() == [1, -1, -1]
+
+
 @given(st.tuples(*[st.floats(2, 46)] * 2, *[st.floats(4, 40)] * 2, st.floats(0, 6.28), st.booleans()))
 @settings(max_examples=40, deadline=None)
 def test_the_mask_is_the_quadrilateral(values):
@@ -147,7 +154,7 @@ def test_the_mask_is_the_quadrilateral(values):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = corners @ turn.T + [x, y]
     corners = corners[::-1] if reverse else corners
-    mask = augment.mask_target(tf.constant(corners[np.newaxis, :, ::-1], tf.float32), tf.constant([-3]), SIZE).numpy()
+    mask = augment.mask_target(tf.constant(corners[np.newaxis, :, ::-1], tf.float32), tf.constant([3]), SIZE).numpy()
     assert mask.shape == (16, 12)
     assert set(np.unique(mask)) <= {0, 3}
     fine = Image.new("L", (480, 640))
@@ -164,6 +171,8 @@ def test_the_mask_of_a_later_plate_lies_on_top_and_none_is_background():
     assert (mask[:4, :4] == 2).all()
     assert (mask[4:8, :8] == 1).all()
     assert (mask[:, 8:] == 0).all()
+    ignored = augment.mask_target(tf.constant(square), tf.constant([1, -2]), (30, 46)).numpy()
+    assert np.array_equal(ignored, np.where(mask == 2, augment.NOT_COUNTED, mask))
     assert not augment.mask_target(tf.zeros([0, 4, 2]), tf.zeros([0], tf.int32), (30, 46)).numpy().any()
 
 
@@ -219,6 +228,18 @@ def test_what_is_moved_out_is_no_longer_visible():
     assert float(moved.visible[0]) == pytest.approx((120 - (40 + 250 * 120 / 640)) / 52, abs=1e-3)
     moved = autoaugment.operate(moved, "TranslateX_BBox", 1.0, tf.constant([0.0, 0.9, 0, 0]))
     assert float(moved.visible[0]) == 0
+
+
+@pytest.mark.parametrize("name", ["Rotate", "ShearX", "ShearY"])
+def test_what_was_cut_off_is_counted_once_and_does_not_come_back(name):
+    cut = autoaugment.operate(scene(), "TranslateX_BBox", 1.0, tf.constant([0.0, 0.9, 0, 0]))
+    left = float(cut.visible[0])
+    assert 0.2 < left < 0.9
+    turned = autoaugment.operate(cut, f"{name}_BBox", 0.02, tf.constant([0.0, 0.9, 0, 0]))
+    assert float(turned.visible[0]) == pytest.approx(left, abs=0.05)
+    back = autoaugment.operate(cut, f"{name}_BBox", 0.02, tf.constant([0.0, 0.2, 0, 0]))
+    for moved in (turned, back):
+        np.testing.assert_allclose(bright(moved.image), moved.boxes[0], atol=2.5)
 
 
 def test_cutouts_are_grey_and_where_they_should_be():

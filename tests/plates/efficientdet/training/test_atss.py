@@ -63,10 +63,17 @@ def plain_assignment(boxes, classes):
     taken: set[int] = set()
     for i in sorted(choices, key=lambda i: (classes[i] < 0, i)):
         _, best, overlap = choices[i]
-        if overlap > 0 and best not in taken:
+        counted = owner[best] >= 0 and classes[owner[best]] > 0
+        if overlap > 0 and best not in taken and (classes[i] > 0 or not counted):
             taken.add(best)
             owner[best] = i
-    return [BACKGROUND if i < 0 else classes[i] - 1 if classes[i] > 0 else IGNORED for i in owner]
+    free = np.full(len(GRID), BACKGROUND)
+    for box in (boxes[i] for i in choices if classes[i] < 0):
+        low, high = np.maximum(GRID[:, :2], box[:2]), np.minimum(GRID[:, 2:], box[2:])
+        inner, area = np.maximum(high - low, 0).prod(axis=1), (GRID[:, 2:] - GRID[:, :2]).prod(axis=1)
+        assume(np.abs(inner - matching.IN_REGION * area).min() > 1e-3)
+        free[inner > matching.IN_REGION * area] = IGNORED
+    return [free[at] if i < 0 else classes[i] - 1 if classes[i] > 0 else IGNORED for at, i in enumerate(owner)]
 
 
 @settings(max_examples=60, deadline=None)

@@ -29,11 +29,20 @@ def test_a_learning_rate_that_the_optimizer_does_not_stand(optimizer, rate, warn
 
 
 @pytest.mark.parametrize(
-    ("loss", "positives", "warned"), [(0.5, 3.0, False), (40.0, 3.0, True), (1.14, 200.0, False), (1.4, 200.0, True)]
+    ("loss", "positives", "settings", "warned"),
+    [
+        (0.5, 3.0, {}, False),
+        (40.0, 3.0, {}, True),
+        (1.14, 200.0, {}, False),
+        (1.4, 200.0, {}, True),
+        (1000 * 0.18 / 4, 3.0, {"gamma": 0.0, "label_smoothing": 0.1}, False),  # what a background anchor costs then
+        (1000 * 0.5 / 4, 3.0, {"gamma": 0.0, "label_smoothing": 0.1}, True),
+        (1000 * 0.01 / 4, 3.0, {"gamma": 0.0, "quality_loss": "qfl"}, False),
+    ],
 )
-def test_a_class_head_that_does_not_start_at_its_prior(loss, positives, warned):
-    said = []
-    diagnostics.class_prior(row(cls=loss, positives=positives), toy.spec(), 1000, said.append)
+def test_a_class_head_that_does_not_start_at_its_prior(loss, positives, settings, warned):
+    said, config = [], toy.train_config(**settings)
+    diagnostics.class_prior(row(cls=loss, positives=positives), toy.spec(), 1000, config, said.append)
     assert bool(said) == warned
     assert all("class head" in line and "model.pretrained" in line for line in said)
 
@@ -61,7 +70,8 @@ def test_pixels_that_are_not_as_the_weights_expect(settings, scale, warned):
 @pytest.mark.parametrize(("dropped", "warned"), [(0.0, False), (0.05, False), (0.5, True)])
 def test_augmentation_that_cuts_boxes_away(dropped, warned):
     said = []
-    diagnostics.early([row(dropped=dropped)] * diagnostics.LOOK_AFTER, toy.spec(), 1000, said.append)
+    rows = [row(dropped=dropped)] * diagnostics.LOOK_AFTER
+    diagnostics.early(rows, toy.spec(), 1000, toy.train_config(), said.append)
     assert bool(said) == warned
     assert all("augment.min_visible_area" in line for line in said)
 
@@ -70,7 +80,7 @@ def test_augmentation_that_cuts_boxes_away(dropped, warned):
 def test_augmentation_that_shrinks_boxes_away(ignored, warned):
     said = []
     rows = [row(ignored=ignored)] * diagnostics.LOOK_AFTER
-    diagnostics.early(rows, toy.spec(), 1000, said.append)
+    diagnostics.early(rows, toy.spec(), 1000, toy.train_config(), said.append)
     assert bool(said) == warned
     assert all("augment.jitter_min" in line for line in said)
 
@@ -153,4 +163,4 @@ def test_over_fitting(scores, losses, named):
 def test_a_plateau(scores, named):
     said = []
     assert diagnostics.plateau(run_of(scores, [1.0] * len(scores)), "mAP", said.append) == named
-    assert all("has not risen above 0.650 in the last 3 evaluations" in line for line in said)
+    assert all("has risen by no more than 0.002 above 0.650 in the last 3 evaluations" in line for line in said)

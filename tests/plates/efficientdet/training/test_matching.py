@@ -26,12 +26,14 @@ def assign(boxes, classes, **options):
 
 def plain_assignment(boxes, classes):
     """The same in loops: the reference's assignment, ours for ignored and untouched boxes."""
+    inside = np.zeros(len(GRID), bool)
     overlap = np.zeros((len(boxes), len(GRID)), np.float32)
     for i, box in enumerate(np.array(boxes, np.float32)):
         low, high = np.maximum(GRID[:, :2], box[:2]), np.minimum(GRID[:, 2:], box[2:])
         inner = np.maximum(high - low, 0).prod(axis=1)
         areas = (GRID[:, 2:] - GRID[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
         overlap[i] = inner / (areas - inner) if classes[i] else -1
+        inside |= (classes[i] < 0) & (inner >= 0.5 * (GRID[:, 2:] - GRID[:, :2]).prod(axis=1))
     owner = np.full(len(GRID), -1)
     for counts in (True, False):
         among = np.where((np.array(classes) > 0)[:, None] == counts, overlap, -1)
@@ -40,10 +42,12 @@ def plain_assignment(boxes, classes):
     taken: set[int] = set()
     for i in order:
         best = int(overlap[i].argmax())
-        if classes[i] and overlap[i, best] > 0 and best not in taken:
+        counted = owner[best] >= 0 and classes[owner[best]] > 0
+        if classes[i] and overlap[i, best] > 0 and best not in taken and (classes[i] > 0 or not counted):
             taken.add(best)
             owner[best] = i
-    return [BACKGROUND if i < 0 else classes[i] - 1 if classes[i] > 0 else IGNORED for i in owner]
+    free = np.where(inside, IGNORED, BACKGROUND)
+    return [free[at] if i < 0 else classes[i] - 1 if classes[i] > 0 else IGNORED for at, i in enumerate(owner)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,9 +83,34 @@ def test_an_ignored_box_is_neither_positive_nor_background(cells):
     classes, deltas, num_positives = assign([box], [-1], cells=cells)
     matched = assign([box], [1], cells=cells)[0] >= 0
     assert (classes[matched] == IGNORED).all()
-    assert (classes[~matched] == BACKGROUND).all()
+    assert (classes[~matched & (share_in(box) < 0.5)] == BACKGROUND).all()
     assert num_positives == 0
     assert not deltas.any()
+
+
+def share_in(box):
+    """Of each anchor's area, in a box."""
+    low, high = np.maximum(GRID[:, :2], box[:2]), np.minimum(GRID[:, 2:], box[2:])
+    return np.maximum(high - low, 0).prod(axis=1) / (GRID[:, 2:] - GRID[:, :2]).prod(axis=1)
+
+
+@EITHER_WAY
+def test_all_that_lies_in_an_ignored_region_is_ignored_except_for_what_counts_there(cells):
+    region, box = (0, 0, 64, 40), (8, 8, 24, 30)
+    alone = assign([box], [1], cells=cells)[0]
+    classes, _, num_positives = assign([region, box], [-1, 1], cells=cells)
+    free = alone < 0
+    assert num_positives == (alone >= 0).sum() > 0
+    assert np.array_equal(classes[~free], alone[~free])
+    assert (classes[free & (share_in(region) >= 0.5)] == IGNORED).all()
+    assert (classes[free & (share_in(region) < 0.3)] == BACKGROUND).any()
+
+
+def test_a_box_to_be_ignored_does_not_force_its_best_anchor_from_one_that_counts():
+    grid = np.array([[0, 0, 10, 10], [0, 2, 10, 12], [0, 40, 10, 50]], np.float32)
+    boxes = np.array([[[0, 0.5, 10, 10.5], [0, 11, 10, 30]]], np.float32)
+    found = matching.assign(grid, boxes, np.array([[1, -1]], np.int32))
+    assert ops.convert_to_numpy(found.classes)[0].tolist() == [0, 0, BACKGROUND]
 
 
 @EITHER_WAY

@@ -1,6 +1,7 @@
 """A detector that learns from another one's answers."""
 
 import math
+import re
 from pathlib import Path
 
 import keras
@@ -22,6 +23,7 @@ SMALL = {
     "image_size": 64, "max_level": 4, "fpn_num_filters": 8, "fpn_cell_repeats": 1, "box_class_repeats": 1,
     "num_classes": 1,
 }  # fmt: skip
+NAMES = {1: "plate"}
 
 
 def spec(**changed) -> Spec:
@@ -36,7 +38,7 @@ def larger(tmp_path_factory) -> Path:
     large = spec(fpn_num_filters=16, image_size=128)
     (folder / "checkpoint").mkdir()
     saved_detector.save_weights(network.build(large), folder / "checkpoint" / saved_detector.BEST)
-    saved_detector.describe(folder / "checkpoint", large, {1: "plate"}, {})
+    saved_detector.describe(folder / "checkpoint", large, NAMES, {})
     return folder
 
 
@@ -55,7 +57,7 @@ def test_the_loss_is_qfl_of_the_scores_and_huber_of_the_positive_boxes():
 
 
 def test_it_answers_pictures_of_the_size_that_training_sees(larger):
-    ask = teacher.load(str(larger), spec())
+    ask = teacher.load(str(larger), spec(), NAMES)
     pictures = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.float32)
     rebuilt = network.build(spec(fpn_num_filters=16))
     rebuilt.set_weights(saved_detector.load(larger / "checkpoint").network.get_weights())
@@ -66,7 +68,7 @@ def test_it_answers_pictures_of_the_size_that_training_sees(larger):
 
 def test_training_draws_a_detector_to_its_teacher_which_stays_as_it_is(larger):
     config = TrainConfig(teacher=str(larger), teacher_weight=20.0, moving_average_decay=0, learning_rate=0.3)
-    detector = build(spec(), config, Data(lambda start: [], 4), 40)
+    detector = build(spec(), config, Data(lambda start: [], 4, label_map=NAMES), 40)
     assert len(detector.trainable_variables) == len(detector.network.trainable_variables)
     pictures = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3)).astype(np.uint8)
     targets = {"gt_boxes": np.tile(np.float32([8, 8, 30, 56]), (4, 1, 1)), "gt_classes": np.ones((4, 1), np.int32)}
@@ -82,14 +84,18 @@ def test_training_draws_a_detector_to_its_teacher_which_stays_as_it_is(larger):
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
-    [({"num_scales": 2}, "other anchors"), ({"num_classes": 2}, "knows 1 classes; here there are 2")],
+    ("changed", "names", "message"),
+    [
+        ({"num_scales": 2}, NAMES, "other anchors"),
+        ({"num_classes": 2}, NAMES | {2: "lorry"}, "knows the classes {1: 'plate'}; here they are {1: 'plate', 2"),
+        ({}, {1: "lorry"}, "knows the classes {1: 'plate'}; here they are {1: 'lorry'}"),
+    ],
 )
-def test_one_of_other_anchors_or_classes_is_refused(larger, changed, message):
-    with pytest.raises(UserError, match=message):
-        teacher.load(str(larger), spec(**changed))
+def test_one_of_other_anchors_or_classes_is_refused(larger, changed, names, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        teacher.load(str(larger), spec(**changed), names)
 
 
 def test_one_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match="No trained detector"):
-        teacher.load(str(tmp_path), spec())
+        teacher.load(str(tmp_path), spec(), NAMES)

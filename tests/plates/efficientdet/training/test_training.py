@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import keras
@@ -20,12 +21,13 @@ from plates.efficientdet.checkpoints import keras_model, saved_detector
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.data.tfrecords import write
+from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.keras_private import layers_of
 from plates.efficientdet.training import devices, guards, resume, validation
 from plates.efficientdet.training.build import build
 from plates.efficientdet.training.class_weights import class_weights
 from plates.efficientdet.training.data import from_batches, from_tfrecords
-from plates.efficientdet.training.detector import Detector
+from plates.efficientdet.training.detector import Detector, segmentation_loss
 from plates.efficientdet.training.history import Cost, History, Row, StepLog
 from plates.efficientdet.training.loop import train
 from plates.efficientdet.training.resume import Progress
@@ -271,6 +273,25 @@ def test_divergence_stops_the_run_and_names_batch_term_and_cause(tmp_path):
     position = (error.step - 1) % 8
     assert error.image_ids == list(range(position * 8 + 1, position * 8 + 9))
     assert not (tmp_path / "checkpoint").exists()
+    saved = json.loads((tmp_path / "work/state/state.json").read_text())["step"]
+    assert f"The state after step {saved} is kept in {tmp_path / 'work'}" in str(error)
+
+
+def test_fewer_pictures_than_devices_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "strategy", lambda name: SimpleNamespace(num_replicas_in_sync=2))
+    with pytest.raises(UserError, match="gives 2 devices less than a picture each"):
+        train(toy.spec(), toy.train_config(batch_size=1), toy.data(1), tmp_path / "c", tmp_path / "w")
+
+
+def test_cells_that_do_not_count_change_no_mask_loss_and_no_score():
+    random = np.random.default_rng(0)
+    mask, logits = random.integers(0, 2, (2, 4, 4)), random.normal(size=(2, 4, 4, 2)).astype(np.float32)
+    half = np.where(np.arange(4) < 2, mask, -1)
+    assert float(segmentation_loss(half, logits)) == pytest.approx(
+        float(segmentation_loss(mask[..., :2], logits[:, :, :2])), rel=1e-6
+    )
+    assert float(segmentation_loss(np.full_like(mask, -1), logits)) == 0
+    np.testing.assert_array_equal(metrics.confusion(half, logits), metrics.confusion(mask[..., :2], logits[:, :, :2]))
 
 
 def row(step: int = 1, **values: float) -> Row:
