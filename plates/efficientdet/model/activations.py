@@ -43,9 +43,9 @@ def is_swish(act_type: str) -> bool:
 
 
 def activate(act_type: str, x: Any, training: bool | None) -> Any:
-    """The activation; in training TensorFlow's swish has a fused gradient where `x` is large."""
+    """The activation; in training swish on TensorFlow has a faster gradient than TensorFlow's own."""
     if training and is_swish(act_type) and keras.backend.backend() == "tensorflow":
-        from plates.efficientdet.model.tensorflow_kernels import silu, worth_compiling
+        from plates.efficientdet.model.tensorflow_kernels import silu
 
-        return silu(x) if worth_compiling(x) else ops.silu(x)
+        return silu(x)
     return ACTIVATIONS[act_type](x)
