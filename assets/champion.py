@@ -5,7 +5,6 @@ are scored on the same photographs, overall and slice by slice. A challenger is 
 `lineage/decisions` with its evidence.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,13 @@ import dagster as dg
 import pandas as pd
 
 from plates.errors import UserError
+from plates.files import read_json
 from plates.hashes import content_hash
 from plates.lineage import champion as champions
 from plates.lineage import gate
 from plates.lineage import record as records
 from plates.lineage.champion import InService
+from plates.lineage.checkpoint import described, label_map
 from plates.lineage.record import Record
 from plates.lineage.timeline import markdown
 from plates.lineage.training_set import SPLITS, trained_on
@@ -57,7 +58,7 @@ BY_FIGURE = "mask_iou"
 )
 def champion(run: Run) -> dict[str, Any]:
     root, metric = run.project.root, run.params.gate.metric
-    record = records.find(root, _json(run.project.path("models/export/record.json"))["record"])
+    record = records.find(root, read_json(run.project.path("models/export/record.json"))["record"])
     service = in_service(run)
     judged = next((one for one in champions.decisions(root) if one.challenger == record.id), None)
     if judged is None:
@@ -104,7 +105,7 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
     """The gate's decision; if the best model was scored again, also its detections."""
     limits, path = run.params.gate, run.project.path
     rule = gate.Rule(limits.metric, limits.min_value, limits.margin)
-    agrees = _json(path("models/export/model") / "agreement.json")["agrees"]
+    agrees = read_json(path("models/export/model") / "agreement.json")["agrees"]
     if service is None:
         return gate.decide(record.metrics, None, rule, best=None, agrees=agrees), None
     best = records.find(run.project.root, service.best)
@@ -119,7 +120,7 @@ def judge(run: Run, record: Record, service: InService | None) -> tuple[gate.Dec
     if (service.test_set, service.numbering) != (identity(expected), numbering(expected)):
         scored = run.project.scratch / "best_detections.parquet"
         look(run, scored)
-    size = _json(path("models/checkpoint") / "model.json")["spec"]["image_size"]
+    size = read_json(path("models/checkpoint") / "model.json")["spec"]["image_size"]
     most, kept = run.params.evaluation.max_detections, set(fair["image_id"])
     old, new = (
         (table[table["image_id"].isin(kept)] for table in parts(file))
@@ -183,20 +184,16 @@ def look(run: Run, file: Path) -> Found:
 
 def same_classes(run: Run, service: InService) -> dict[int, str]:
     """Class id to name; `UserError` if the best model in service has other classes."""
-    ours = champions.label_map(run.project.path("models/checkpoint"))
-    theirs = champions.label_map(run.project.path(champions.FOLDER) / "best" / "checkpoint")
+    ours = label_map(described(run.project.path("models/checkpoint")))
+    theirs = label_map(described(run.project.path(champions.FOLDER) / "best" / "checkpoint"))
     if ours != theirs:
         raise UserError(
             f"the best model in service finds {theirs}, the new one {ours}: no figure compares them. "
             f"{gate.new_bar('other classes')}"
         )
-    return dict(ours)
+    return ours
 
 
 def better(decision: gate.Decision) -> bool:
     """Whether the challenger raises the bar: its figure is above the best model's on the same photographs."""
     return not decision.evidence or decision.evidence[0]["difference"] > 0
-
-
-def _json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))

@@ -5,7 +5,6 @@ parameters or weights is moved aside, never resumed. Training stops at the first
 why.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import dagster as dg
 
 from plates.efficientdet.config import AugmentConfig, ModelConfig
 from plates.errors import UserError
+from plates.files import read_json
 from plates.hashes import content_hash
 from plates.settings.project import Project
 from stages.run import Run
@@ -95,7 +95,7 @@ def prepared(project: Project, augment: AugmentConfig | None = None) -> tuple[An
     from plates.efficientdet.training.data import from_tfrecords
 
     path, params = project.path, project.params
-    fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
+    fitted = read_json(path("data/anchors.json"))
     label_map = read_manifest(path("data/tfrecords")).label_map
     check_classes(params.model.label_map, params.model.num_classes, label_map)
     spec = resolve(params.model, num_classes=max(label_map), aspect_ratios=fitted["aspect_ratios"])

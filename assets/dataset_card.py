@@ -1,11 +1,11 @@
 """What the data looks like: numbers, plots, and contact sheets of accepted, rejected and augmented pictures."""
 
-import json
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from plates.files import read_json
 from plates.scoring.label_noise import label_noise
 from plates.splits.shift import between_splits, sentences
 from stages.run import Run
@@ -41,7 +41,7 @@ def dataset_card(run: Run) -> dict[str, Any]:
     boxes = pd.read_parquet(path("data/boxes.parquet"))
     rejected = pd.read_parquet(path("data/rejected.parquet"))
     splits = pd.read_parquet(path("data/splits.parquet"))
-    report = json.loads(path("reports/validation.json").read_text(encoding="utf-8"))
+    report = read_json(path("reports/validation.json"))
     spec = resolve(params.model, num_classes=1, aspect_ratios=[1.0])
     shown = pictures(spec, params.augment)
     seen = preview(path("data/tfrecords"), shown, params.augment, AUGMENTED, seed=params.train.seed)

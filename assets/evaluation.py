@@ -127,13 +127,13 @@ def looks_of(run: Run, expected: pd.DataFrame) -> pd.DataFrame | None:
     if expected["brightness"].notna().any():
         return None
     images = expected.drop_duplicates("image_id").set_index("image_id")
-    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
+    photographs = Photographs.of(run.project)
     return looks(photographs, images, run.progress("photographs measured"))
 
 
 def worst(run: Run, boxes: Boxes | None, expected: pd.DataFrame) -> list[Picture]:
     """The worst photographs, with truth and detection."""
-    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
+    photographs = Photographs.of(run.project)
 
     def found(ids: list[int]) -> pd.DataFrame:
         return pd.read_parquet(run.project.path("data/detections.parquet"), filters=[("image_id", "in", ids)])

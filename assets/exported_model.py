@@ -3,12 +3,11 @@
 Its numbers are compared with the checkpoint's on test photographs; if they differ, a check stops everything downstream.
 """
 
-import json
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from plates.efficientdet.config.output import Exported
-from plates.files import atomic, write_json
+from plates.files import atomic, read_json, write_json
 from plates.hashes import content_hash
 from stages.run import Run
 from stages.stage import asset
@@ -41,7 +40,7 @@ def exported_model(run: Run) -> dict[str, Any]:
     whole, fewer = params.export.whole, params.export.fewer_bits
     model = saved_detector.load(checkpoint)
     photographs = [example.encoded for example in examples(run, params.evaluation.split, COMPARED)]
-    thresholds = json.loads(path("metrics/thresholds.json").read_text(encoding="utf-8"))
+    thresholds = read_json(path("metrics/thresholds.json"))
     for name, threshold in thresholds.items():
         if threshold < params.export.score_threshold:
             run.progress.say(

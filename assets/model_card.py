@@ -3,7 +3,6 @@
 The outcome of every photograph is in `data/outcomes.parquet`, whose hash is in the record.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import pandas as pd
 
 from plates.efficientdet.inference.runtimes import FILES, part
 from plates.efficientdet.inference.speed import BATCHES, costs, mib
-from plates.files import atomic, write_json
+from plates.files import atomic, read_json, write_json
 from plates.hashes import content_hash
 from plates.lineage import record as records
+from plates.lineage.checkpoint import described, label_map
 from plates.lineage.model_card import render
 from plates.lineage.parents import parents
 from plates.lineage.timeline import markdown
@@ -51,9 +51,10 @@ from stages.stage import Output, asset
 )
 def model_card(run: Run) -> dict[str, Any]:
     path, root = run.project.path, run.project.root
-    metrics = json.loads(path("metrics/evaluation.json").read_text(encoding="utf-8"))
+    metrics = read_json(path("metrics/evaluation.json"))
     detections = pd.read_parquet(path("data/detections.parquet")) if "mAP" in metrics else None
-    became = outcomes.outcomes(run.project, detections, metrics["split"], label_map(run))
+    classes = label_map(described(path("models/checkpoint")))
+    became = outcomes.outcomes(run.project, detections, metrics["split"], classes)
     outcomes.write(path("data/outcomes.parquet"), became)
     record = records.write(
         root,
@@ -90,12 +91,6 @@ def exported(folder: Path) -> dict[str, dict[str, float | None]]:
             }
             found[name]["memory"] = cost.memory if cost else None
     return found
-
-
-def label_map(run: Run) -> dict[int, str]:
-    """Class id to name, as the checkpoint has it."""
-    model = json.loads(run.project.path("models/checkpoint/model.json").read_text(encoding="utf-8"))
-    return {int(key): name for key, name in model["label_map"].items()}
 
 
 def origin(run: Run) -> dict[str, Any]:

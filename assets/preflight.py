@@ -5,14 +5,13 @@ account. The answers are in `metrics/preflight.json`; `data/preflight.txt` only 
 changed answer does not retrain.
 """
 
-import json
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from plates.errors import UserError
-from plates.files import atomic, write_json
+from plates.files import atomic, read_json, write_json
 from plates.scoring.truth import truth
 from stages.run import Run
 from stages.stage import Output, asset
@@ -35,7 +34,7 @@ def preflight(run: Run) -> dict[str, Any]:
 
     path, params = run.project.path, run.params
     manifest = read_manifest(path("data/tfrecords"))
-    fitted = json.loads(path("data/anchors.json").read_text(encoding="utf-8"))
+    fitted = read_json(path("data/anchors.json"))
     labels = truth(run.project)
     steps = number_of_steps(params.train, manifest.split("train").images)
     answers = questions.answers(

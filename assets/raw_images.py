@@ -94,7 +94,7 @@ def raw_images(run: Run) -> dict[str, Any]:
 def taken_in(run: Run, images: pa.Table) -> pa.Table:
     """A part of the scan's images, decoded; with upright JPEGs in place of others if `data.convert` says so."""
     params, scratch = run.params.data, run.project.scratch
-    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
+    photographs = Photographs.of(run.project)
     if params.convert == "when_needed":
         images = convert_images(
             images,

@@ -14,7 +14,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.checkpoint import initialiser
-from plates.files import remove, write_parquet
+from plates.files import read_json, remove, write_parquet
 from plates.hashes import content_hash
 from plates.photographs.content import Photographs
 from plates.quiet import import_tensorflow
@@ -48,7 +48,7 @@ def suspects(run: Run) -> dict[str, Any]:
     labels = truth(run.project)
     decided = decisions.read(path(decisions.FILE))["path"].tolist()
     found = ranking.suspects(labels, out_of_fold(run, labels), decided) if folds else ranking.NONE
-    photographs = Photographs(run.project.photographs, run.project.converted, run.project.scan_cache)
+    photographs = Photographs.of(run.project)
     write_parquet(path(TABLE), found)
     pictures = page.write(path(PAGE), found, labels, photographs.file, folds, len(decided))
     return {
@@ -68,7 +68,7 @@ def out_of_fold(run: Run, labels: pd.DataFrame) -> pd.DataFrame:
 
     import_tensorflow()
     params, label_map = run.params, classes(run.project)
-    fitted = json.loads(run.project.path("data/anchors.json").read_text(encoding="utf-8"))
+    fitted = read_json(run.project.path("data/anchors.json"))
     spec = resolve(params.model, num_classes=max(label_map), aspect_ratios=fitted["aspect_ratios"])
     trainer = folds.Trainer(
         spec, params.train, params.augment, initialiser(params.model, run.project.scratch / "weights")
@@ -76,7 +76,7 @@ def out_of_fold(run: Run, labels: pd.DataFrame) -> pd.DataFrame:
     return folds.out_of_fold(
         labels,
         label_map,
-        Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
+        Photographs.of(run.project),
         trainer,
         params.suspects.folds,
         work(run),

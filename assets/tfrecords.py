@@ -33,7 +33,7 @@ def tfrecords(run: Run) -> dict[str, Any]:
     manifest = shards.write_images(
         shards.images_from(path("data/boxes.parquet"), path("data/splits.parquet"), names, regions(path(REJECTED))),
         names,
-        Photographs(run.project.photographs, run.project.converted, run.project.scan_cache),
+        Photographs.of(run.project),
         path("data/tfrecords"),
         work=run.project.scratch / "tfrecords",
         seed=params.seed,

@@ -3,7 +3,6 @@
 The annotations themselves were validated inside `boxes`, which lets nothing bad through; these checks show the result.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from checks.report import failed, passed, rows, warned
 from checks.suites.suite import Outcome
 from plates import parts
+from plates.files import read_json
 from plates.photographs.header import NOT_JPEG, TURNED
 from plates.settings.project import Project
 from stages.uncommitted import blocking_check
@@ -170,7 +170,7 @@ def tfrecords_equal_the_table(project: dg.ResourceParam[Project]) -> dg.AssetChe
 
 @blocking_check(asset="anchors", description="Enough training boxes reach IoU 0.5 with an anchor.")
 def anchors_reach_the_boxes(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    fit = json.loads(project.path("data/anchors.json").read_text(encoding="utf-8"))
+    fit = read_json(project.path("data/anchors.json"))
     recall, least = fit["used"]["best_possible_recall"], project.params.anchors.min_recall
     figures = {"recall": recall, "least": least}
     said = f"{recall:.1%} of the training boxes reach IoU 0.5 with an anchor of the model"
@@ -200,4 +200,4 @@ def _shifts(compared: pd.DataFrame) -> dict[str, float]:
 
 def validation(project: Project) -> dict[str, Any]:
     """The validation results that `boxes` wrote."""
-    return json.loads(project.path("reports/validation.json").read_text(encoding="utf-8"))
+    return read_json(project.path("reports/validation.json"))

@@ -1,12 +1,10 @@
 """What must be true of the model: checks on `checkpoint`, `evaluation`, `exported_model` and `champion`."""
 
-import json
-from typing import Any
-
 import dagster as dg
 import pandas as pd
 
 from checks.report import failed, passed, rows, warned
+from plates.files import read_json
 from plates.lineage import champion
 from plates.metrics import measured
 from plates.scoring import agreement
@@ -17,7 +15,7 @@ from stages.uncommitted import blocking_check
 
 @dg.asset_check(asset="preflight", description="Anchors, augmentation, classes, labels, rate and batch norm are sound.")
 def training_can_learn(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    answers = _read(project, "metrics/preflight.json")
+    answers = read_json(project.path("metrics/preflight.json"))
     wrong = [answer for answer in answers if not answer["holds"]]
     figures = {"questions": len(answers), "problems": len(wrong)}
     table = rows(pd.DataFrame(answers)[["question", "holds", "said"]])
@@ -28,7 +26,7 @@ def training_can_learn(project: dg.ResourceParam[Project]) -> dg.AssetCheckResul
 
 @dg.asset_check(asset="checkpoint", description="Training gave no warning: rate, anchors, batch norm, augmentation.")
 def training_went_well(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    run = _read(project, "models/checkpoint/model.json")["run"]
+    run = read_json(project.path("models/checkpoint/model.json"))["run"]
     figures = {"warnings": len(run["warnings"]), "steps": run["steps"], "best step": run["best_step"]}
     figures |= {f"best validation {name}": value for name, value in (run["best_validation"] or {}).items()}
     if run["warnings"]:
@@ -79,7 +77,7 @@ def scorers_agree(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
 
 @blocking_check(asset="exported_model", description="The export gives the checkpoint's own numbers.")
 def export_agrees_with_checkpoint(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    agreement = _read(project, "models/export/model/agreement.json")
+    agreement = read_json(project.path("models/export/model/agreement.json"))
     said = ", ".join(f"{name} within {value:.1e}" for name, value in agreement["differences"].items())
     figures = {"photographs": agreement["images"], **agreement["differences"]}
     if agreement["agrees"]:
@@ -90,9 +88,9 @@ def export_agrees_with_checkpoint(project: dg.ResourceParam[Project]) -> dg.Asse
 
 @dg.asset_check(asset="champion", description="The new model is not worse than the one in service.")
 def not_below_the_champion(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    decision = _read(project, "models/champion.json")["decision"]
-    evidence = _read(project, f"{champion.DECISIONS}/{decision['id']}.json")["evidence"]
-    figures = {**measured(_read(project, "metrics/evaluation.json")), "compared slices": len(evidence)}
+    decision = read_json(project.path("models/champion.json"))["decision"]
+    evidence = read_json(project.path(f"{champion.DECISIONS}/{decision['id']}.json"))["evidence"]
+    figures = {**measured(read_json(project.path("metrics/evaluation.json"))), "compared slices": len(evidence)}
     figures |= {f"difference, {row['dimension']} {row['slice']}": row["difference"] for row in evidence}
     answer = passed if decision["promoted"] else warned
     return answer(decision["reason"], figures=figures)
@@ -103,7 +101,7 @@ def service_sees_what_was_learnt(project: dg.ResourceParam[Project]) -> dg.Asset
     file = project.scratch / FILE
     if not file.exists():
         return passed("no service has run", figures={})
-    seen = json.loads(file.read_text(encoding="utf-8"))
+    seen = read_json(file)
     figures = {"photographs": seen["photographs"], "empty": seen.get("empty")}
     on = f"{seen['photographs']:,} photographs seen"
     if seen["drift"] is None:
@@ -111,7 +109,3 @@ def service_sees_what_was_learnt(project: dg.ResourceParam[Project]) -> dg.Asset
     if not seen["drift"]:
         return passed(f"{on}; they look like the training photographs", figures=figures)
     return warned(f"{on}. {'; '.join(seen['drift'])}. Label some: plates next FOLDER --to NEW", figures=figures)
-
-
-def _read(project: Project, path: str) -> Any:
-    return json.loads(project.path(path).read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
 """Compares two records: what `plates lineage diff` prints, lists and draws."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from plates.errors import UserError
-from plates.files import atomic
+from plates.files import atomic, read_json
 from plates.lineage import differences
 from plates.lineage.cache import Cache
+from plates.lineage.checkpoint import label_map
 from plates.lineage.differences import Section
 from plates.lineage.photographs import Comparison, compare
 from plates.lineage.record import Record
@@ -126,8 +126,7 @@ def _label_map(cache: Cache, record: Record) -> Mapping[int, str]:
     files = dict(cache.files(record.outputs[CHECKPOINT])) if not cache.missing(record.outputs[CHECKPOINT]) else {}
     if "model.json" not in files:
         raise UserError(f"{CHECKPOINT} of record {record.short} is not kept here")
-    model = json.loads(kept(cache, record, "model.json", files["model.json"]).read_text(encoding="utf-8"))
-    return {int(key): name for key, name in model["label_map"].items()}
+    return label_map(read_json(kept(cache, record, "model.json", files["model.json"])))
 
 
 def kept(cache: Cache, record: Record, path: str, md5: str) -> Path:

@@ -5,7 +5,6 @@ parameters and code are those of fitting, training and scoring. A run made befor
 try, is not made again: DVC's cache identifies it by its inputs.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import yaml
 from pipelines.lineage import again
 from pipelines.lineage.verify import circumstances
 from plates.errors import UserError
-from plates.files import remove, write_json
+from plates.files import read_json, remove, write_json
 from plates.lineage.attribution import Attribution, Cell, attribute, cells
 from plates.lineage.cache import Cache
 from plates.lineage.code_trees import export_code
@@ -154,7 +153,7 @@ def _train(root: Path, plan: Plan, run: Run, say: Callable[[str], None], fetch: 
         share_cache(folder, cache)
         (folder / "dvc.lock").write_text(data.dvc_lock, encoding="utf-8")
     again.reproduce(folder, _stages(steps), say)
-    figure = json.loads((folder / EVALUATION).read_text(encoding="utf-8")).get(METRIC)
+    figure = read_json(folder / EVALUATION).get(METRIC)
     if figure is None:
         raise UserError(f"the run {run.name} has no {METRIC}")
     write_json(plan.folder / f"{run.name}.json", {METRIC: figure})
@@ -164,7 +163,7 @@ def _train(root: Path, plan: Plan, run: Run, say: Callable[[str], None], fetch: 
 
 def _known(folder: Path, run: Run) -> float | None:
     file = folder / f"{run.name}.json"
-    return float(json.loads(file.read_text(encoding="utf-8"))[METRIC]) if file.is_file() else None
+    return float(read_json(file)[METRIC]) if file.is_file() else None
 
 
 def _seeds(first: Record, second: Record, count: int) -> list[int]:

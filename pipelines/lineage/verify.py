@@ -1,6 +1,5 @@
 """Verifies a record: runs its stages again and compares every output with the recorded hash."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.lineage import again
+from plates.files import read_json
 from plates.hashes import content_hash
 from plates.lineage import differences, environment
 from plates.lineage.cache import Cache
@@ -70,7 +70,7 @@ def verify(
             path = out["path"]
             if path in record.outputs:
                 (same if content_hash(folder / path) == record.outputs[path] else differs).append(path)
-    now = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+    now = read_json(folder / EVALUATION)
     return Verified(
         same,
         differs,

@@ -9,7 +9,7 @@ it and are written again if a kill prevented that.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -308,12 +308,6 @@ def _bring(root: Path, path: str, md5: str, target: Path) -> None:
             "If a remote has it: dvc pull"
         )
     cache.put(md5, target)
-
-
-def label_map(checkpoint: Path) -> Mapping[int, str]:
-    """Class id to name, as a checkpoint has it."""
-    content = json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))
-    return {int(key): name for key, name in content["label_map"].items()}
 
 
 def listed(root: Path) -> Sequence[tuple[Verdict, Record | None]]:

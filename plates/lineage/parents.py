@@ -1,10 +1,11 @@
 """Trained weights that training started from, or learned from: their content, and the record of their run."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plates.files import read_json
+from plates.lineage.checkpoint import described
 from plates.lineage.record import Record
 
 
@@ -15,9 +16,9 @@ def parents(checkpoint: Path, records: Sequence[Record]) -> dict[str, Any]:
     that was loaded, `record` the id of the record that the checkpoint is of; `teacher`, `teacher_content` and
     `teacher_record` the same of `train.teacher`. Each only if known.
     """
-    fingerprint = json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["run"]["fingerprint"]
+    fingerprint = described(checkpoint)["run"]["fingerprint"]
     report = checkpoint / "load_report.json"
-    loaded = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    loaded = read_json(report) if report.is_file() else {}
     found: dict[str, Any] = {}
     if fingerprint["pretrained"][0] != "none":
         found["pretrained"], found["content"], found["record"] = _origin(fingerprint["pretrained"], records)

@@ -3,10 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plates.errors import UserError
 from plates.files import atomic
 from plates.remote import Place, Remote, read
+
+if TYPE_CHECKING:
+    from plates.settings.project import Project
 
 SCAN_AGAIN = "run `plates materialize raw_images`"
 
@@ -28,6 +32,11 @@ class Photographs:
     root: Place
     converted: Path | None = None
     scan_cache: Path | None = None
+
+    @classmethod
+    def of(cls, project: "Project") -> "Photographs":
+        """The photographs of `project`."""
+        return cls(project.photographs, project.converted, project.scan_cache)
 
     def file(self, path: str, sha256: str) -> Place:
         """The file that holds the content `sha256` of the photograph at `path`."""

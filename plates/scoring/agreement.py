@@ -1,10 +1,9 @@
 """Whether three scorers give a project's detections the same figures: ours, hotcoco and COCO's own, pycocotools."""
 
-import json
-
 import pandas as pd
 
 from plates.efficientdet.evaluation import metrics, scorers
+from plates.lineage.checkpoint import described, label_map
 from plates.scoring.detections import sample
 from plates.scoring.truth import truth
 from plates.settings.project import Project
@@ -18,10 +17,10 @@ def figures(project: Project) -> tuple[int, pd.DataFrame] | None:
     Scored are the photographs of `evaluation.split` with what `data/detections.parquet` holds of them: all, or a seeded
     sample of `MOST`.
     """
-    model = json.loads(project.path("models/checkpoint/model.json").read_text(encoding="utf-8"))
+    model = described(project.path("models/checkpoint"))
     if "object_detection" not in model["spec"]["heads"]:
         return None
-    labels = {int(key): name for key, name in model["label_map"].items()}
+    labels = label_map(model)
     params = project.params.evaluation
     expected = truth(project, params.split, with_regions=True)
     found, expected = sample(project.path("data/detections.parquet"), expected, MOST)

@@ -1,9 +1,8 @@
 """The classes to detect, whatever the delivery contains."""
 
-import json
-
 from plates.ccpd.table import label_map
 from plates.coco.convert import categories
+from plates.files import read_json
 from plates.settings.project import Project
 
 FILE = "data/label_map.json"
@@ -21,4 +20,4 @@ def delivered(project: Project) -> dict[int, str]:
 
 def classes(project: Project) -> dict[int, str]:
     """What `delivered` gave when the labels were read."""
-    return {int(key): name for key, name in json.loads(project.path(FILE).read_text(encoding="utf-8")).items()}
+    return {int(key): name for key, name in read_json(project.path(FILE)).items()}

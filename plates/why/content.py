@@ -29,7 +29,7 @@ def typical_detail(project: Project, truth: pd.DataFrame) -> float | None:
     rows = truth[(truth["split"] == "train") & truth["class"].notna()]
     rows = rows.sample(min(LOOKED_AT, len(rows)), random_state=0)
     try:
-        found = detail(Photographs(project.photographs, project.converted, project.scan_cache), rows)
+        found = detail(Photographs.of(project), rows)
     except (OSError, UserError):
         return None
     return float(np.nanmedian(found)) if np.isfinite(found).any() else None

@@ -18,6 +18,7 @@ from plates.errors import UserError
 from plates.files import damage, damaged, read_json, read_table
 from plates.hashes import content_hash
 from plates.lineage.cache import Cache
+from plates.lineage.checkpoint import label_map
 from plates.lineage.record import Record, flat, read_all
 from plates.scoring.truth import truth
 from plates.settings.params import Params
@@ -111,7 +112,7 @@ class Evidence:
     @cached_property
     def label_map(self) -> dict[int, str]:
         """Class id to name, of the detector."""
-        return {int(key): name for key, name in self._json("models/checkpoint/model.json").get("label_map", {}).items()}
+        return label_map(self._json("models/checkpoint/model.json"))
 
     @cached_property
     def warnings(self) -> dict[str, str]:
