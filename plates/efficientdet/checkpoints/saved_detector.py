@@ -65,19 +65,23 @@ def load(folder: str | Path, weights: str = BEST) -> SavedDetector:
             raise UserError(
                 f"No trained detector at {folder}: {name} is missing. Train one: `plates materialize checkpoint`."
             )
+    spec, label_map, run = described(folder)
+    network = networks.build(spec)
+    load_weights(network, folder / weights)
+    return SavedDetector(network, spec, label_map, run)
+
+
+def described(folder: Path) -> tuple[Spec, dict[int, str], dict[str, Any]]:
+    """What model.json says: `spec`, `label_map` and `run` of `SavedDetector`; `UserError` if it is damaged."""
     try:
         content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
-        spec = Spec.from_json(content["spec"])
         label_map = {int(key): name for key, name in content["label_map"].items()}
-        run = content["run"]
+        return Spec.from_json(content["spec"]), label_map, content["run"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / MODEL} is damaged or of another version ({type(error).__name__}: {error}). Train again: "
             "`plates materialize checkpoint`."
         ) from error
-    network = networks.build(spec)
-    load_weights(network, folder / weights)
-    return SavedDetector(network, spec, label_map, run)
 
 
 def load_weights(network: keras.Model, path: Path) -> None:

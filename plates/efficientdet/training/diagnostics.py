@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from plates.efficientdet.checkpoints import saved_detector
+from plates.efficientdet.checkpoints.load import PREDICTIONS
+from plates.efficientdet.checkpoints.report import LoadReport
 from plates.efficientdet.config import TrainConfig
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
 from plates.efficientdet.model.backbone_tables import backbone_table
@@ -24,6 +28,7 @@ RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head
 STALE = 3  # evaluations
 RISE = 0.002
+OTHER = 1.25  # times: anchors that differ by less are near those of before
 PLAIN = 15  # grey levels of deviation: pictures have more
 
 
@@ -35,6 +40,33 @@ def learning_rate(train: TrainConfig, say: Say) -> None:
         say(
             f"Warning: learning rate: train.learning_rate {train.learning_rate:g} is {peak:.2g} at batch "
             f"{train.batch_size} (scaled by batch / 64); {train.optimizer} usually works between {low:g} and {high:g}."
+        )
+
+
+def pretrained(report: LoadReport, spec: Spec, label_map: Mapping[int, str], say: Say) -> None:
+    """Warns if the heads that were loaded were trained for other classes or anchors, as their checkpoint says."""
+    given = Path(report.source)
+    folder = given if given.is_dir() else given.parent
+    if not (folder / saved_detector.MODEL).is_file():
+        return
+    before, names, _ = saved_detector.described(folder)
+    classes, boxes = (
+        any(name.startswith(head) for name in report.matched)
+        and not any(name.startswith(head) for name in report.reinitialised)
+        for head in PREDICTIONS
+    )
+    if classes and names != dict(label_map):
+        say(
+            f"Warning: pretrained: the class head of {report.source} was trained for {names}, and here the classes are "
+            f"{dict(label_map)}. If these are not other names of the same classes, it starts from wrong ones."
+        )
+    was, now = (np.log([*np.ravel(one.aspect_ratios), *one.anchor_scale]) for one in (before, spec))
+    if boxes and (was.shape != now.shape or np.abs(was - now).max() > math.log(OTHER)):
+        say(
+            f"Warning: pretrained: the box head of {report.source} was trained for anchors of other shapes or sizes, "
+            f"some by over {OTHER} times, so its first boxes are off by as much. Short runs keep the anchors: "
+            f"model.aspect_ratios: {[list(ratio) for ratio in before.aspect_ratios]}, model.anchor_scale: "
+            f"{list(before.anchor_scale)}."
         )
 
 

@@ -249,6 +249,7 @@ class Training:
             report = initialise(self.detector.network)
             self.say(report.say())
             self.progress.loaded = report.to_json()
+            diagnostics.pretrained(report, self.spec, self.data.label_map, self.note)
         self.say(
             f"{self.spec.name}: {self.steps} steps of {self.config.batch_size} images "
             f"({self.steps * self.config.batch_size / self.data.images:.1f} epochs of {self.data.images}), "

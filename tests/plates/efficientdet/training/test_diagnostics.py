@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import toy
 
+from plates.efficientdet.checkpoints import saved_detector
+from plates.efficientdet.checkpoints.report import LoadReport
 from plates.efficientdet.training import diagnostics
 from plates.efficientdet.training.history import Row
 
@@ -45,6 +47,29 @@ def test_a_class_head_that_does_not_start_at_its_prior(loss, positives, settings
     diagnostics.class_prior(row(cls=loss, positives=positives), toy.spec(), 1000, config, said.append)
     assert bool(said) == warned
     assert all("class head" in line and "model.pretrained" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "heads", "said"),
+    [
+        ({1: "plate"}, {}, ("class", "box"), []),
+        ({1: "lorry"}, {}, ("class", "box"), ["trained for {1: 'plate'}, and here the classes are {1: 'lorry'}"]),
+        ({1: "lorry"}, {}, ("box",), []),
+        ({1: "plate"}, {"aspect_ratios": [1.1, 2.2]}, ("class", "box"), []),
+        ({1: "plate"}, {"aspect_ratios": [0.2, 0.3]}, ("class", "box"), ["model.aspect_ratios: [[1.0, 1.0], "]),
+        ({1: "plate"}, {"anchor_scale": 4.0}, ("class", "box"), ["model.anchor_scale: [2.0, 2.0]"]),
+    ],
+)
+def test_heads_that_were_trained_for_other_classes_or_anchors(tmp_path, names, changes, heads, said):
+    saved_detector.describe(tmp_path, toy.spec(), {1: "plate"}, {})
+    matched = [f"{head}_net/{head}-predict/bias" for head in heads]
+    found = []
+    report = LoadReport(str(tmp_path), "checkpoint", matched=matched)
+    diagnostics.pretrained(report, toy.spec(**changes), names, found.append)
+    assert len(found) == len(said)
+    assert all(words in line for words, line in zip(said, found, strict=True))
+    diagnostics.pretrained(LoadReport("nowhere.h5", "Keras weights", matched=matched), toy.spec(), names, found.append)
+    assert len(found) == len(said)
 
 
 @pytest.mark.parametrize(
