@@ -34,6 +34,11 @@ def why(
     project = Project.find()
     if record is None:
         found = verdict(evidence.of_now(project))
+        if changed := evidence.changed(project):
+            said = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in changed.items())
+            note(
+                f"this is about the last training; params.yaml has changed since: {said}. To train with it: plates run"
+            )
     else:
         found = verdict(evidence.of_record(project.root, records.find(project.root, record)))
     if as_json:

@@ -264,7 +264,25 @@ def of_now(project: Project) -> Evidence:
     records = read_all(project.root)
     record = next((record for record in reversed(records) if dict(record.metrics) == metrics), None)
     params = flat(project.params.model_dump(mode="json"))
-    return Evidence(project, params, metrics, record, _before(records, record))
+    trained = {name: before for name, (before, _) in changed(project).items()}
+    return Evidence(project, params | trained, metrics, record, _before(records, record))
+
+
+def changed(project: Project) -> dict[str, tuple[Any, Any]]:
+    """Parameters of training that params.yaml has had others of since the checkpoint was made: (then, now) by name.
+
+    Nothing if the checkpoint is gone: a training that has failed is looked at with the parameters that it had.
+    """
+    lock = project.root / "dvc.lock"
+    if not lock.is_file() or not project.path("models/checkpoint/model.json").is_file():
+        return {}
+    try:
+        entry = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}).get("checkpoint", {})
+        then = flat(entry.get("params", {}).get("params.yaml", {}))
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError):
+        raise UserError("dvc.lock is damaged. Restore it: git checkout HEAD -- dvc.lock") from None
+    now = flat(project.params.model_dump(mode="json"))
+    return {name: (value, now[name]) for name, value in then.items() if name in now and now[name] != value}
 
 
 def _before(records: list[Record], record: Record | None) -> Record | None:

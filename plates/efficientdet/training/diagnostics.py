@@ -57,14 +57,14 @@ def pretrained(report: LoadReport, spec: Spec, label_map: Mapping[int, str], say
     )
     if classes and names != dict(label_map):
         say(
-            f"Warning: pretrained: the class head of {report.source} was trained for {names}, and here the classes are "
-            f"{dict(label_map)}. If these are not other names of the same classes, it starts from wrong ones."
+            f"Warning: pretrained classes: the class head of {report.source} was trained for {names}, and here the "
+            f"classes are {dict(label_map)}. Unless these are other names of the same classes, it starts from wrong ones."
         )
     was, now = (np.log([*np.ravel(one.aspect_ratios), *one.anchor_scale]) for one in (before, spec))
     if boxes and (was.shape != now.shape or np.abs(was - now).max() > math.log(OTHER)):
         say(
-            f"Warning: pretrained: the box head of {report.source} was trained for anchors of other shapes or sizes, "
-            f"some by over {OTHER} times, so its first boxes are off by as much. Short runs keep the anchors: "
+            f"Warning: pretrained anchors: the box head of {report.source} was trained for anchors of other shapes or "
+            f"sizes, some by over {OTHER} times, so its first boxes are off by as much. Short runs keep the anchors: "
             f"model.aspect_ratios: {[list(ratio) for ratio in before.aspect_ratios]}, model.anchor_scale: "
             f"{list(before.anchor_scale)}."
         )

@@ -24,6 +24,7 @@ CAUSES: tuple[Callable[[Evidence], Finding | None], ...] = (
     training.batch_norm,
     training.frozen,
     training.pretrained,
+    training.other_heads,
     training.class_head,
     training.drowned_term,
     training.augmentation,

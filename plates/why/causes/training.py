@@ -18,6 +18,8 @@ HEADS = ("box_net/box-0/pointwise_kernel", "class_net/class-0/pointwise_kernel")
 BACKBONE = "efficientnet"
 """How the names of a backbone's variables start."""
 FEWEST_STEPS = 100
+FAR = 0.2
+"""Mean IoU of boxes with their best anchor under which anchors fit nothing, however they are assigned."""
 LEAST_ALPHA = 0.1
 """Focal loss: with it and less, nothing is learned (Lin et al., 2017, table 1a)."""
 
@@ -115,12 +117,22 @@ def pretrained(e: Evidence) -> Finding | None:
     return Finding(
         "pretrained weights loaded in part",
         min(DECISIVE, LIKELY + 0.4 * share),
-        f"{skipped:,} of {skipped + matched:,} variables are not in {e.loaded['source']} ({share:.0%}) and start at "
-        "random among trained ones.",
+        f"{skipped:,} of {skipped + matched:,} variables are not in {e.loaded['source']}, or in another shape "
+        f"({share:.0%}), and start at random among trained ones.",
         "model.pretrained, model.name, model.backbone",
         f"plates weights inspect {e.loaded['source']}",
         [f"{name}: {why}" for name, why in list(missing.items())[:3]],
     )
+
+
+def other_heads(e: Evidence) -> Finding | None:
+    """Pretrained heads for other classes or other anchors."""
+    found = [e.warnings[name] for name in ("pretrained classes", "pretrained anchors") if name in e.warnings]
+    if not found:
+        return None
+    turn = "model.pretrained, model.label_map, model.aspect_ratios"
+    look = "plates weights inspect models/checkpoint"
+    return Finding("pretrained heads are for something else", LIKELY, found[0], turn, look, found[1:])
 
 
 def class_head(e: Evidence) -> Finding | None:
@@ -188,7 +200,16 @@ def anchors(e: Evidence) -> Finding | None:
     asked = (e.params.get(key) for key in ("model.backbone", "train.assignment"))
     adaptive = assignment(e.params["model.name"], *asked) == "atss"  # asks for no IoU of 0.5
     known = e.anchors.get("used", {}).get("best_possible_recall")
-    recall = None if adaptive else known
+    recall, mean = None if adaptive else known, e.anchors.get("used", {}).get("mean_best_iou", 1.0)
+    if adaptive and mean < FAR:
+        return Finding(
+            "the anchors do not fit",
+            DECISIVE,
+            f"The best anchor of a training box has a mean IoU of {mean:.2f} with it: even for atss, which asks for no "
+            "IoU of 0.5, anchors are far from every box.",
+            "model.aspect_ratios: auto, model.anchor_scale, model.image_size",
+            "plates anchors",
+        )
     positives = e.history["positives"].sum() / max(e.history["boxes"].sum(), 1e-6) if len(e.history) else math.nan
     lost = 1 - recall if recall is not None else 0.0
     boxes = e.manifest.get("splits", {}).get("train", {}).get("boxes") or math.inf

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from plates.errors import UserError
+from plates.files import write_json
 from plates.lineage.record import flat
 from plates.settings.params import Params
 from plates.settings.project import Project
@@ -80,6 +83,9 @@ CASES = {
     "everything is frozen": {"params": {"train.var_freeze_expr": ".*"}},
     "pretrained weights loaded in part": {
         "loaded": LOADED | {"skipped": {f"box_net/{i}": "not in the file" for i in range(50)}}
+    },
+    "pretrained heads are for something else": {
+        "run": {"best_validation": {"mAP": 0.655}, "warnings": ["Warning: pretrained classes: the class"]}
     },
     "the class head was not re-initialised": {"run": RUN | {"warnings": ["Warning: class head: the first step's"]}},
     "dead class head": {"run": RUN | {"warnings": ["Warning: dead class head: after warm-up"]}},
@@ -183,6 +189,12 @@ def test_atss_is_not_accused_of_anchors_under_an_iou_of_0_5(tmp_path, params, ac
     assert len(verdict(evidence(tmp_path, LOW, params, anchors=anchors)).findings) == accused
 
 
+def test_anchors_that_fit_nothing_are_named_under_atss_too(tmp_path):
+    for mean, accused in ((0.02, True), (0.5, False)):
+        known = evidence(tmp_path, LOW, {"train.assignment": "atss"}, anchors={"used": {"mean_best_iou": mean}})
+        assert ("the anchors do not fit" in [one.cause for one in verdict(known).findings]) is accused
+
+
 @pytest.mark.parametrize(("prefix", "count"), [("box_net", 0), ("efficientnetv2-b0", 1)])
 def test_a_file_of_a_backbone_is_asked_for_the_backbone_alone(tmp_path, prefix, count):
     skipped = {f"{prefix}/{number}": "not in the file" for number in range(50)}
@@ -208,8 +220,24 @@ def test_a_low_score_without_a_known_cause_is_not_explained_away(tmp_path):
     assert "no known cause is found" in found.answer
 
 
+def test_the_parameters_are_those_of_the_training_while_its_checkpoint_is_there(tmp_path):
+    from plates.why.evidence import changed, of_now
+
+    project, checkpoint = Project(tmp_path), tmp_path / "models/checkpoint/model.json"
+    write_json(tmp_path / "metrics/evaluation.json", {"mAP": 0.1, "split": "test"})
+    (tmp_path / "params.yaml").write_text("train: {learning_rate: 0.024}\n", encoding="utf-8")
+    lock = {"stages": {"checkpoint": {"params": {"params.yaml": {"train": {"learning_rate": 20.0, "steps": 350}}}}}}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert (changed(project), of_now(project).params["train.learning_rate"]) == ({}, 0.024)
+    write_json(checkpoint, {"run": {}})
+    assert changed(project) == {"train.learning_rate": (20.0, 0.024)}
+    assert of_now(project).params["train.learning_rate"] == 20.0
+    (tmp_path / "dvc.lock").write_text("stages: [", encoding="utf-8")
+    with pytest.raises(UserError, match=r"dvc\.lock is damaged"):
+        of_now(project)
+
+
 def test_nothing_scored_yet_names_the_next_command(tmp_path):
-    from plates.errors import UserError
     from plates.why.evidence import of_now
 
     with pytest.raises(UserError, match="nothing has been scored yet"):
