@@ -58,7 +58,7 @@ def pretrained(report: LoadReport, spec: Spec, label_map: Mapping[int, str], say
     if classes and names != dict(label_map):
         say(
             f"Warning: pretrained classes: the class head of {report.source} was trained for {names}, and here the "
-            f"classes are {dict(label_map)}. Unless these are other names of the same classes, it starts from wrong ones."
+            f"classes are {dict(label_map)}. Unless these only rename the classes, it starts from wrong ones."
         )
     was, now = (np.log([*np.ravel(one.aspect_ratios), *one.anchor_scale]) for one in (before, spec))
     if boxes and (was.shape != now.shape or np.abs(was - now).max() > math.log(OTHER)):
