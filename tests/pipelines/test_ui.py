@@ -46,11 +46,12 @@ def test_an_asset_shows_its_figures_and_checks(page: Page, address: str) -> None
 def test_what_starts_a_run_waits_to_be_switched_on(page: Page, address: str) -> None:
     page.goto(f"{address}/automation")
     starting = ("weekly_retrain", "new_photographs", "new_deliveries", "default_automation_condition_sensor")
-    for name in (*starting, "results_of_dvc", "failed_runs"):
+    watching = ("results_of_dvc", "failed_runs", "lost_runs")
+    for name in (*starting, *watching):
         expect(page.get_by_text(name).first).to_be_visible()
     boxes = page.get_by_role("checkbox")  # one to select all; in each row one to select it, and its switch
-    expect(boxes).to_have_count(13)
-    assert sum(box.is_checked() for box in boxes.all()) == 2, "results_of_dvc and failed_runs, which start nothing"
+    expect(boxes).to_have_count(1 + 2 * len((*starting, *watching)))
+    assert sum(box.is_checked() for box in boxes.all()) == len(watching), "those that start nothing"
 
 
 def test_a_check_has_plots_of_its_numbers(page: Page, address: str) -> None:
