@@ -70,9 +70,13 @@ def anchors(
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary:
         plot(found.fit, found.sizes, temporary)
+    gains = any(fit[figure] > found.used[figure] for figure in ("best_possible_recall", "mean_best_iou"))
+    turn = (
+        "Use the fitted ratios: plates run --set model.aspect_ratios=auto" if gains else "The fitted ones gain nothing."
+    )
     console.print(
         f"{found.fit.boxes:,} training boxes at {found.fit.spec.image_size[1]} x {found.fit.spec.image_size[0]} px. "
-        f"Use the fitted ratios: plates run --set model.aspect_ratios=auto\nboxes over anchors  {target}",
+        f"{turn}\nboxes over anchors  {target}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -49,7 +49,7 @@ def overview(
     if page is not None:
         with typer.progressbar(length=len(found) - 1, label="records compared", file=sys.stderr) as bar:
             timeline.write(page, root, lambda done, total: bar.update(1))
-        note(f"{len(found)} records: {page}")
+        note(f"{len(found)} {'record' if len(found) == 1 else 'records'}: {page}")
         return
     left_out = print_columns(_columns(found), SPARE)
     say = partial(console.print, highlight=False)
