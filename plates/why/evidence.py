@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import yaml
+from pydantic import ValidationError
 
 from plates.ccpd.geometry import hull
 from plates.columns import BOX, CORNERS
@@ -278,11 +279,15 @@ def changed(project: Project) -> dict[str, tuple[Any, Any]]:
         return {}
     try:
         entry = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}).get("checkpoint", {})
-        then = flat(entry.get("params", {}).get("params.yaml", {}))
-    except (yaml.YAMLError, ValueError, AttributeError, RecursionError):
+        given = dict(entry.get("params", {}).get("params.yaml", {}))
+    except (yaml.YAMLError, UnicodeError, TypeError, AttributeError, RecursionError):
         raise UserError("dvc.lock is damaged. Restore it: git checkout HEAD -- dvc.lock") from None
-    now = flat(project.params.model_dump(mode="json"))
-    return {name: (value, now[name]) for name, value in then.items() if name in now and now[name] != value}
+    try:
+        then = Params.model_validate(given)
+    except ValidationError:  # of code with other parameters
+        return {}
+    was, now = (flat(params.model_dump(mode="json", include=set(given))) for params in (then, project.params))
+    return {name: (was[name], now[name]) for name in sorted(was.keys() & now.keys()) if was[name] != now[name]}
 
 
 def _before(records: list[Record], record: Record | None) -> Record | None:
