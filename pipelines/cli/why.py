@@ -15,6 +15,7 @@ from plates.why.finding import DECISIVE, LIKELY, STRONG, Finding
 from plates.why.verdict import Verdict, verdict
 
 PROBE_STEPS = 60
+CHECKPOINT = "models/checkpoint/model.json"
 WIDEST = 120
 INDENT = " " * 12
 WORDS = ((DECISIVE, "all but certain"), (STRONG, "very likely"), (LIKELY, "likely"), (0.0, "possible"))
@@ -47,7 +48,12 @@ def why(
         show(found)
     if probe:
         _probe(project)
-    if found.missing:
+    if record is None and CHECKPOINT in found.missing:
+        note(
+            "there is no checkpoint: the scores are of an earlier one, the settings of a training that did not end. "
+            "plates status shows what stopped it; plates why ID looks at a record"
+        )
+    elif found.missing:
         note(f"missing, so not examined: {', '.join(found.missing)}. To get them: plates run, or dvc pull")
 
 

@@ -115,12 +115,12 @@ def heat_maps(title: str, boxes: pd.DataFrame, split: pd.Series) -> Any:
 
 
 def spread(title: str, values: pd.Series, split: pd.Series, label: str, logarithmic: bool) -> Any:
-    """The distribution of `values` in each split, as outlines over common bins without the 0.1% at either end."""
+    """The distribution of `values` in each split, as outlines over common bins, the outermost with all beyond."""
     figure, (axis,) = canvas.panels(title, WIDTH, HEIGHT)
     edges = _bins(values, logarithmic)
     names = [name for name in (*SPLITS, "all") if (split == name).any()]
     for name in names:
-        counts, _ = np.histogram(values[split == name], edges)
+        counts, _ = np.histogram(values[split == name].clip(edges[0], edges[-1]), edges)
         share = counts / max(counts.sum(), 1)
         axis.stairs(share, edges, color=COLOURS[name], linewidth=1.6, label=name)
         if name in ("train", "all"):

@@ -263,7 +263,8 @@ def of_now(project: Project) -> Evidence:
     if not isinstance(metrics, dict):
         raise UserError(f"{path} is not an evaluation. Score again: plates materialize evaluation")
     records = read_all(project.root)
-    record = next((record for record in reversed(records) if dict(record.metrics) == metrics), None)
+    there = project.path("models/checkpoint/model.json").is_file()  # else it is about a training that failed
+    record = next((one for one in reversed(records) if dict(one.metrics) == metrics), None) if there else None
     params = flat(project.params.model_dump(mode="json"))
     trained = {name: before for name, (before, _) in changed(project).items()}
     return Evidence(project, params | trained, metrics, record, _before(records, record))

@@ -5,6 +5,7 @@ suit the run, do the boxes contain something. Everything is computed in seconds,
 photographs.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -229,7 +230,11 @@ def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, train: TrainConfig
         f"{found['all']:.0%} of the boxes reach IoU 0.5 with an anchor after augmentation, {worst}: {found[worst]:.0%}"
     )
     if assignment(spec.name, spec.backbone, train.assignment) == "atss":
-        return [Answer("anchors reach the augmented boxes", f"{said}; atss asks for no IoU of 0.5", figures=found)]
+        fit = anchor_fit.reach(drawn.sizes[kept], drawn.centres[kept], spec).mean_iou
+        near = f"{said}; atss asks for no IoU of 0.5, and the best anchor has {fit:.2f} by the mean"
+        holds = fit >= anchor_fit.FAR
+        said = near if holds else f"{near}. model.aspect_ratios: auto, model.anchor_scale or a larger model.image_size"
+        return [Answer("anchors reach the augmented boxes", said, holds, figures=found)]
     holds = found["all"] >= min(least, LEAST_REACHED) and found[worst] >= LEAST_REACHED / 2
     turn = ". model.aspect_ratios: auto, model.anchor_scale or a larger model.image_size"
     hopeless = found["all"] < 0.05
@@ -290,9 +295,9 @@ def batch_norm(train: TrainConfig, steps: int, momentum: float) -> Answer:
         return Answer(question, said, False, figures=figures)
     said = f"momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-9):,.0f} of {steps:,} steps"
     holds = constants >= SETTLED
-    return Answer(
-        question, said if holds else f"{said}. train.batch_norm_momentum: null follows them", holds, False, figures
-    )
+    needed = math.ceil(SETTLED / max(1 - momentum, 1e-9))
+    turn = "train.batch_norm_momentum: null follows them" if train.batch_norm_momentum else f"train.steps: {needed}"
+    return Answer(question, said if holds else f"{said}. {turn}", holds, False, figures)
 
 
 def on_plates(detail: float | None) -> Answer:

@@ -52,10 +52,14 @@ def _headline(e: Evidence) -> str:
 
 def _answer(e: Evidence, found: Sequence[Finding], low: bool) -> str:
     strongest = found[0].weight if found else 0.0
-    if strongest >= LIKELY and found[0].cause != "too few steps":
-        return f"Most likely: {found[0].cause}."
+    likely = [finding.cause for finding in found if finding.weight >= LIKELY]
+    if likely and likely[0] != "too few steps":
+        return f"Most likely: {likely[0]}."
     if found and found[0].cause == "too few steps":
-        return "Nothing is wrong: it needs more steps."
+        others = [cause for cause in likely if cause != "too few steps"]
+        return (
+            f"It needs more steps; also look at: {others[0]}." if others else "Nothing is wrong: it needs more steps."
+        )
     if within_chance(e) and e.before is not None:
         return (
             f"This is noise: the best earlier mAP, {e.before.metrics['mAP']:.3f} (record {e.before.short}), is "

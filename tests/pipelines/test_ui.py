@@ -17,6 +17,7 @@ from plates.settings import edit
 from plates.settings.project import Project
 
 pytestmark = pytest.mark.long
+UP_TO_DATE = {"raw_images": ["always changed"]}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,8 @@ def test_materialize_all_runs_the_whole_pipeline(page: Page, address: str, finis
     page.goto(f"{address}/asset-groups")
     page.get_by_role("button", name=re.compile("Materialize all")).click()
     waited_for(lambda: set((root / "lineage/records").glob("*.json")) > records, 900, "a new record")
+    waited_for(lambda: json.loads(call("dvc", "status", "--json").stdout) == UP_TO_DATE, 300, "every result")
     page.goto(f"{address}/runs")
+    expect(page.get_by_text("Success").first).to_be_visible()
     expect(page.get_by_text(re.compile("^(Started|Starting|Queued)$"))).to_have_count(0, timeout=300_000)
     expect(page.get_by_text("Failure")).to_have_count(0)
-    assert json.loads(call("dvc", "status", "--json").stdout) == {"raw_images": ["always changed"]}

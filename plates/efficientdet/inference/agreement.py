@@ -53,7 +53,10 @@ def agreement(
 def _compare(name: str, expected: Arrays, found: Arrays) -> dict[str, float]:
     broken = [key for key, value in found.items() if not np.isfinite(value).all()]
     if broken:
-        raise UserError(f"The exported {name} returns values that are not numbers ({', '.join(broken)}).")
+        raise UserError(
+            f"The exported {name} returns values that are not numbers ({', '.join(broken)}): weights are out of range. "
+            "For the cause: plates why"
+        )
     if "classes" in expected and not np.array_equal(expected["classes"], found["classes"]):
         here, there = ((classes > 0).sum(axis=1).tolist() for classes in (found["classes"], expected["classes"]))
         raise UserError(f"The exported {name} finds {here} objects, but the checkpoint finds {there}.")

@@ -28,6 +28,10 @@ IOU_SLACK = 0.03
 ANCHOR_SCALES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
 
 
+FAR = 0.2
+"""Mean IoU of boxes with their best anchor under which anchors fit nothing, however they are assigned."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """What anchors can do for boxes: share with an anchor of IoU 0.5 or more, and the mean of their best IoU."""

@@ -12,7 +12,7 @@ from plates.why.finding import LIKELY, STRONG, Finding
 MATTERS = 0.02
 """Of mAP."""
 EVALUATION = "metrics/evaluation.json"
-INDIFFERENT = (".workers", ".strategy", ".pictures")
+INDIFFERENT = (".workers", ".strategy", ".pictures", ".min_recall", ".max_psi", ".max_ks")
 """Of parameters that cannot change a figure."""
 SUBJECTS = {
     "data/raw_images.parquet": "photographs",
@@ -35,7 +35,7 @@ def fell_since(e: Evidence) -> Finding | None:
         "something changed since the better run",
         LIKELY if len(changed) > 1 else STRONG - 0.1,
         f"mAP fell by {lost:.3f} from record {e.before.short}; what changed in between: {', '.join(changed)}.",
-        changed[0],
+        changed[0] if len(changed) == 1 else f"one of these back: {', '.join(changed)}",
         f"plates lineage diff {e.before.short} {e.record.short}",
     )
 

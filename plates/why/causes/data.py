@@ -18,6 +18,8 @@ MORE_NEGATIVES = 0.15
 """Share of photographs without a box that train has more than val and test, which splits by chance do not make."""
 OUTRANKED = 0.97
 """mAP50 from which on what is detected elsewhere costs nothing: labelled plates rank above it."""
+RARE = 0.7
+"""Of an equal share: a class with fewer of the boxes is out of balance."""
 
 
 def labels_off_the_plates(e: Evidence) -> Finding | None:
@@ -198,6 +200,8 @@ def unbalanced_classes(e: Evidence) -> Finding | None:
     worst = min(scores, key=lambda name: scores[name])
     counts = e.manifest.get("class_counts", {}).get("train", {})
     total = max(sum(counts.values()), 1)
+    if counts.get(worst, 0) / total > RARE / len(scores):
+        return None
     weights = e.params.get("train.class_weights")
     return Finding(
         "classes out of balance",

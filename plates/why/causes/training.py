@@ -7,6 +7,7 @@ import numpy as np
 
 from plates.efficientdet.config.run_length import SETTLED
 from plates.efficientdet.config.train import DROWNED, USUAL_PEAK
+from plates.efficientdet.model import anchor_fit
 from plates.efficientdet.model.backbone_tables import KERAS_BACKBONE, MEAN_RGB, STDDEV_RGB
 from plates.efficientdet.model.family import assignment
 from plates.why.evidence import Evidence
@@ -18,8 +19,6 @@ HEADS = ("box_net/box-0/pointwise_kernel", "class_net/class-0/pointwise_kernel")
 BACKBONE = "efficientnet"
 """How the names of a backbone's variables start."""
 FEWEST_STEPS = 100
-FAR = 0.2
-"""Mean IoU of boxes with their best anchor under which anchors fit nothing, however they are assigned."""
 LEAST_ALPHA = 0.1
 """Focal loss: with it and less, nothing is learned (Lin et al., 2017, table 1a)."""
 
@@ -73,7 +72,11 @@ def batch_norm(e: Evidence) -> Finding | None:
         "train.batch_norm_momentum (null follows the steps)"
         if unsettled
         else "train.batch_size, or train.is_training_bn: false with pretrained weights",
-        "plates run --set train.batch_norm_momentum=null",
+        "plates run --set train.batch_norm_momentum=null"
+        if chosen
+        else f"plates run --set train.steps={math.ceil(SETTLED / (1 - momentum))}"
+        if steps * (1 - momentum) < SETTLED
+        else "the curves in reports/evaluation.html",
         [e.warnings["batch norm"]] if "batch norm" in e.warnings and why != e.warnings["batch norm"] else [],
         against,
     )
@@ -201,7 +204,7 @@ def anchors(e: Evidence) -> Finding | None:
     adaptive = assignment(e.params["model.name"], *asked) == "atss"  # asks for no IoU of 0.5
     known = e.anchors.get("used", {}).get("best_possible_recall")
     recall, mean = None if adaptive else known, e.anchors.get("used", {}).get("mean_best_iou", 1.0)
-    if adaptive and mean < FAR:
+    if adaptive and mean < anchor_fit.FAR:
         return Finding(
             "the anchors do not fit",
             DECISIVE,

@@ -180,3 +180,12 @@ def test_every_column_is_shown_against_the_last_delivery_and_the_shifted_are_mar
     assert f"1 of {len(rows)} columns shifted" in page
     assert page.count('<tr class="shifted"><td>brightness</td>') == page.count('<tr class="shifted">') == 1
     assert card.tables.shift([]) == "none: there is no earlier delivery"
+
+
+@pytest.mark.parametrize("values", [[0.03, 0.05], [100.0, 303.0, 420.0], [7.0]])
+def test_every_box_is_in_a_bin_of_a_distribution(values: list[float]) -> None:
+    split = pd.Series(["all"] * len(values))
+    (axis,) = plots.spread("Size", pd.Series(values), split, "size", logarithmic=True).axes
+    shares = axis.patches[0].get_data().values
+    assert shares.sum() == pytest.approx(1)
+    assert shares.max() <= 1 / len(values) + 1e-9

@@ -80,8 +80,11 @@ def test_atss_asks_for_no_iou(truth):
     question, far = "anchors reach the augmented boxes", {"ratios": [0.1]}
     assert asked(truth, **far)[question].hopeless
     answer = asked(truth, {"assignment": "atss"}, **far)[question]
-    assert answer.holds
+    assert (answer.holds, answer.hopeless) == (False, False), "a mean IoU under 0.2"
     assert answer.figures == asked(truth, **far)[question].figures
+    near = {"ratios": [0.6]}
+    assert not asked(truth, **near)[question].holds
+    assert asked(truth, {"assignment": "atss"}, **near)[question].holds
 
 
 @pytest.mark.parametrize(("share", "holds"), [(1.0, True), (0.0, False)])

@@ -214,6 +214,25 @@ def test_a_run_that_was_still_learning_needs_more_steps(tmp_path):
     assert found.answer == "Nothing is wrong: it needs more steps."
 
 
+def test_more_steps_are_not_all_where_another_cause_is_likely(tmp_path):
+    values = np.full(STEPS, np.nan)
+    values[79::80] = [0.0, 0.05, 0.1, 0.2, 0.3]
+    short = {"history": history(validation=values).head(60), "trained_on": "1" * 32, "manifest_hash": "2" * 32}
+    found = verdict(evidence(tmp_path, LOW, **short))
+    assert [one.cause for one in found.findings[:2]] == ["too few steps", "stale checkpoint"]
+    assert found.answer == "It needs more steps; also look at: stale checkpoint."
+
+
+@pytest.mark.parametrize(("boxes", "accused"), [(50, False), (10, True)])
+def test_equal_classes_are_not_out_of_balance(tmp_path, boxes, accused):
+    known = {
+        "label_map": {1: "plate", 2: "car"},
+        "manifest": {"splits": {"train": TRAIN}, "class_counts": {"train": {"plate": 50, "car": boxes}}},
+    }
+    found = verdict(evidence(tmp_path, LOW | {"per_class": {"plate": 0.5, "car": 0.1}}, **known))
+    assert ("classes out of balance" in [one.cause for one in found.findings]) is accused
+
+
 def test_a_low_score_without_a_known_cause_is_not_explained_away(tmp_path):
     found = verdict(evidence(tmp_path, LOW))
     assert found.findings == []
