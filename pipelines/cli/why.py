@@ -50,7 +50,7 @@ def why(
         _probe(project)
     if record is None and CHECKPOINT in found.missing:
         note(
-            "there is no checkpoint: the scores are of an earlier one, the settings of a training that did not end. "
+            "models/checkpoint is missing: the scores are of an earlier one, the settings of an unfinished training. "
             "plates status shows what stopped it; plates why ID looks at a record"
         )
     elif found.missing:
