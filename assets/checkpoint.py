@@ -91,7 +91,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
 def prepared(project: Project, augment: AugmentConfig | None = None) -> tuple[Any, Any]:
     """The project's `Spec` and the `Data` to train it on, augmented by the project's settings or by `augment`."""
     from plates.efficientdet.data.tfrecords import read_manifest
-    from plates.efficientdet.model.family import resolve
+    from plates.efficientdet.model.family import check_classes, resolve
     from plates.efficientdet.training.data import from_tfrecords
 
     path, params = project.path, project.params
@@ -100,33 +100,6 @@ def prepared(project: Project, augment: AugmentConfig | None = None) -> tuple[An
     check_classes(params.model.label_map, params.model.num_classes, label_map)
     spec = resolve(params.model, num_classes=max(label_map), aspect_ratios=fitted["aspect_ratios"])
     return spec, from_tfrecords(path("data/tfrecords"), spec, params.train, augment or params.augment)
-
-
-def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:
-    """Checks the model's settings against the classes in the TFRecords.
-
-    Raises:
-        UserError: `model.label_map` gives a class a different id, or `model.num_classes` allows for classes that have
-            no name there.
-    """
-    if num_classes is not None and num_classes > max(found):
-        raise UserError(
-            f"model.num_classes is {num_classes}, but the data's classes end at {max(found)}: detections of the others "
-            "would have no name. Remove model.num_classes; a pretrained head of another width is re-initialised, and "
-            "the run says so"
-        )
-    if wanted is None or wanted == found:
-        return
-    wrong = [
-        f"{key} is {name!r} in the TFRecords, {wanted.get(key, 'missing')!r} in model.label_map"
-        for key, name in found.items()
-        if wanted.get(key) != name
-    ]
-    if wrong:
-        raise UserError(
-            f"model.label_map does not fit the TFRecords: {'; '.join(wrong)}. Remove it (the TFRecords bring "
-            f"their own), or write {found}"
-        )
 
 
 def identity(weights: str) -> list[str]:

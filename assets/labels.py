@@ -78,7 +78,7 @@ def from_annotations(annotations: Path, scanned: Path) -> tuple[pa.Table, dict[s
     imported = from_coco(annotations, pd.read_parquet(scanned))
     return pa.Table.from_pandas(imported.labels, schema=LABELS_SCHEMA, preserve_index=False), {
         "crowds": imported.crowds,
-        "photographs with crowds left out": imported.crowded,
+        "photographs with crowds left out": len(imported.crowded),
         "images not listed": imported.unlisted,
         "outlines that do not have four corners": imported.polygons,
         "turned with their photograph": imported.turned,

@@ -28,13 +28,14 @@ from stages.stage import Output, asset
 def preflight(run: Run) -> dict[str, Any]:
     from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
     from plates.efficientdet.data.tfrecords.manifest import read_manifest
-    from plates.efficientdet.model.family import resolve
+    from plates.efficientdet.model.family import check_classes, resolve
     from plates.why import preflight as questions
     from plates.why.content import typical_detail
 
     path, params = run.project.path, run.params
     manifest = read_manifest(path("data/tfrecords"))
     fitted = read_json(path("data/anchors.json"))
+    check_classes(params.model.label_map, params.model.num_classes, manifest.label_map)
     labels = truth(run.project)
     steps = number_of_steps(params.train, manifest.split("train").images)
     answers = questions.answers(
@@ -58,6 +59,8 @@ def preflight(run: Run) -> dict[str, Any]:
         temporary.write_text("training may begin\n", encoding="utf-8")
     table = pd.DataFrame([[one.question, "yes" if one.holds else "no", one.said] for one in answers])
     return {
+        "questions": len(answers),
+        "problems": len(wrong),
         "answers": dg.MetadataValue.md(table.set_axis(["question", "holds", "seen"], axis=1).to_markdown(index=False)),
         **{f"{one.question}: {name}": value for one in answers for name, value in one.figures.items()},
     }

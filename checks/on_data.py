@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from checks.report import failed, passed, rows, warned
@@ -21,8 +22,10 @@ from stages.uncommitted import blocking_check
 
 @dg.asset_check(asset="raw_images", description="Every image is usable: an upright JPEG that decodes completely.")
 def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
-    images = pd.read_parquet(project.path("data/raw_images.parquet"), columns=["path", "problem"])
-    broken = images[images["problem"].notna()]
+    from plates.photographs.convert import convertible
+
+    images = pq.read_table(project.path("data/raw_images.parquet"), columns=["path", "problem"])
+    broken = images.filter(pc.is_valid(images["problem"])).to_pandas()
     turned, foreign = (int(broken["problem"].str.startswith(kind).sum()) for kind in (TURNED, NOT_JPEG))
     counts = {"turned by EXIF": turned, "not a JPEG": foreign, "cannot be read": len(broken) - turned - foreign}
     figures = {"images": len(images), **counts}
@@ -30,8 +33,8 @@ def images_are_readable(project: dg.ResourceParam[Project]) -> dg.AssetCheckResu
         return passed(f"all {len(images):,} images can be read", figures=figures)
     said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     said = f"of {len(images):,} images: {said}; `boxes` sets them aside"
-    if turned or foreign:
-        said += ". To convert turned images and images that are not JPEGs: plates run --set data.convert=when_needed"
+    if upright := pc.sum(convertible(images)).as_py():
+        said += f". {upright:,} can be made upright JPEGs: plates run --set data.convert=when_needed"
     return warned(said, rows(broken), figures=figures)
 
 

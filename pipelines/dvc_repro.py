@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.dvc_whole import write_whole
 from stages.faults import dvc_in_words
 
 CACHED = "is cached - skipping run"
@@ -40,6 +41,7 @@ def main(root: Path) -> int:
     cache.setLevel(logging.INFO)
     cache.addHandler(FromCache())
     cache.propagate = False
+    write_whole()
     try:
         Repo(str(root)).reproduce()
     except KeyboardInterrupt:

@@ -113,6 +113,8 @@ def _line(event: dg.DagsterEvent) -> str:
         f"{name} {value:,}"
         if isinstance(value, int)
         else f"{name} {value:.3g}"
+        if isinstance(value, float) and abs(value) < 1000
+        else f"{name} {value:,.0f}"
         if isinstance(value, float)
         else f"{name} {value}"
         for name, value in figures.items()

@@ -19,7 +19,7 @@ LAST = dg.AssetKey("champion")
 
 @dg.sensor(
     job=retrain,
-    minimum_interval_seconds=300,
+    minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Retrains when photographs were added, changed or removed since the last scan and are stable (settings "
     "under retrain). Off until you switch it on.",
@@ -40,9 +40,14 @@ def new_photographs(
         return dg.SkipReason(f"{len(found.unreadable)} in {root} cannot be read: {'; '.join(found.unreadable[:3])}")
     if not len(found.photographs):
         return dg.SkipReason(f"no photograph under {root}: is its disk mounted?")
-    if rests_for(context, found) < settings.settle_minutes:
-        return dg.SkipReason(f"folders are changing: waiting until they are stable for {settings.settle_minutes:g} min")
-    return after_last_run(context.instance, found, settings.attempts) or after_last_scan(project, found)
+    rested = rests_for(context, found)
+    answer = after_last_run(context.instance, found, settings.attempts) or after_last_scan(project, found)
+    if isinstance(answer, dg.RunRequest) and rested < settings.settle_minutes:
+        return dg.SkipReason(
+            f"photographs have changed: waiting until they are stable for {settings.settle_minutes:g} min, so far for "
+            f"{max(rested, 0):.1f} min"
+        )
+    return answer
 
 
 def rests_for(context: dg.SensorEvaluationContext, found: Look) -> float:

@@ -33,7 +33,7 @@ def commit(root: Path, stage: str, began: Snapshot) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", stage],
+            [sys.executable, "-m", "stages.dvc_whole", "commit", "--force", "--quiet", stage],
             cwd=root,
             capture_output=True,
             text=True,

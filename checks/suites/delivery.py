@@ -12,7 +12,9 @@ from checks.suites.suite import between, critical, expectations, warning
 from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH
 from plates.photographs.decode import MOST_MEGAPIXELS
 
-CONVERT = "plates run --set data.convert=when_needed makes upright JPEGs of PNG, WebP, BMP, TIFF, GIF and turned JPEGs"
+CONVERT = (
+    "plates run --set data.convert=when_needed makes upright JPEGs of turned ones and of PNG, WebP, BMP, TIFF, GIF"
+)
 
 
 class Delivery(BaseModel):

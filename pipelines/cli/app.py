@@ -113,7 +113,8 @@ def note_left_out(reasons: Mapping[str, str], total: int) -> None:
     for path, reason in islice(reasons.items(), SHOWN):
         note(f"left out: {reason if path in reason else f'{path}: {reason}'}")
     if reasons:
-        note(f"{len(reasons):,} of {total:,} photographs are left out")
+        first = f", the first {SHOWN} of them named above" if len(reasons) > SHOWN else ""
+        note(f"{len(reasons):,} of {total:,} photographs are left out{first}")
 
 
 def require_ordinary(path: Path) -> None:

@@ -40,7 +40,7 @@ class Imported:
     Attributes:
         label_map: class names by id, from 1.
         crowds: annotations left out because they are crowds, with their photographs.
-        crowded: photographs left out with them.
+        crowded: the photographs (paths) left out with them.
         unlisted: images of the folder that the JSON does not list.
         polygons: annotations kept without corners: their outline is not one polygon of four points.
         turned: annotations that were turned with their photograph.
@@ -49,7 +49,7 @@ class Imported:
     labels: pd.DataFrame
     label_map: dict[int, str]
     crowds: int
-    crowded: int
+    crowded: list[str]
     unlisted: int
     polygons: int
     turned: int = 0
@@ -151,7 +151,8 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
     listed["subset"] = listed["given_subset"].fillna(folder)
     listed["name"] = listed["path"].map(lambda path: path.rpartition("/")[2])
     crowded = {annotation.image_id for annotation in coco.annotations if annotation.iscrowd}
-    listed = listed[~listed["image_id"].isin(crowded)]
+    of_crowds = listed["image_id"].isin(crowded)
+    left_out, listed = listed.loc[of_crowds, "path"].tolist(), listed[~of_crowds]
     kept = [annotation for annotation in coco.annotations if annotation.image_id not in crowded]
     corners, polygons = _corners(kept)
     annotations = _annotations(kept, corners, {category.id: category.name for category in coco.categories})
@@ -167,7 +168,7 @@ def from_coco(source: Path | Mapping[str, Any], images: pd.DataFrame | None = No
         labels=pa.Table.from_pandas(labels, LABELS_SCHEMA, preserve_index=False).to_pandas(),
         label_map=coco.label_map,
         crowds=sum(bool(annotation.iscrowd) for annotation in coco.annotations),
-        crowded=len(crowded),
+        crowded=left_out,
         unlisted=unlisted,
         polygons=polygons,
         turned=int(((turn > 1) & labels["class"].notna()).sum()),

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plates.ccpd.geometry import IMAGE_HEIGHT, IMAGE_WIDTH, beyond, clip, frame
 from plates.ccpd.table import ClassBy, label_map, parse_labels
 from plates.coco.convert import from_coco
-from plates.columns import CORNERS
+from plates.columns import BOX, CORNERS
 from plates.efficientdet.evaluation import report
 from plates.errors import UserError
 from plates.photographs.convert import as_they_are
@@ -30,7 +32,7 @@ from plates.scoring.mistakes import mistakes
 from plates.scoring.scores import Boxes, scores
 from plates.scoring.truth import identity
 from plates.scoring.working_points import calibration, carried
-from plates.settings.params import EvaluationParams
+from plates.settings.params import EvaluationParams, ValidationParams
 
 MOST_DETECTIONS = EvaluationParams().max_detections
 READ_ANYWAY = (NOT_JPEG, TURNED)
@@ -205,13 +207,17 @@ def labels(folder: Path, annotations: Path | None, known: dict[int, str]) -> tup
     with tempfile.TemporaryDirectory() as scratch:
         images = as_they_are(scan(folder, Path(scratch) / "scan.parquet").table)
     if annotations:
-        table = from_coco(annotations, _opened(folder, images.to_pandas())).labels
-        unlabelled: list[str] = []
+        imported = from_coco(annotations, _opened(folder, images.to_pandas()))
+        table, left_out = imported.labels, dict.fromkeys(imported.crowded, "it has a crowd, whose objects have no box")
     else:
         class_by: ClassBy = next((name for name in get_args(ClassBy) if label_map(name) == known), "plate")
         parsed, unparsed = parse_labels(images, class_by)
-        table, unlabelled = parsed.to_pandas(), unparsed["path"].to_pylist()
-    left_out = dict.fromkeys(unlabelled, "its name is not a CCPD label")
+        table, left_out = (
+            parsed.to_pandas(),
+            dict.fromkeys(unparsed["path"].to_pylist(), "its name is not a CCPD label"),
+        )
+    table, _ = clip(table, ValidationParams().edge_tolerance_px)
+    left_out |= _impossible(table)
     broken = table[table["problem"].notna()]
     left_out |= dict(zip(broken["path"], broken["problem"], strict=True))
     table = table[~table["path"].isin(left_out)]
@@ -229,6 +235,21 @@ def labels(folder: Path, annotations: Path | None, known: dict[int, str]) -> tup
             f"{', '.join(known.values())}"
         )
     return table.sort_values(["path", "xmin"], kind="stable", ignore_index=True), left_out
+
+
+def _impossible(table: pd.DataFrame) -> dict[str, str]:
+    """Photographs whose label cannot be theirs, each with the reason: a run would set them aside, too."""
+    table = table[table["class"].notna() & table["problem"].isna()]
+    boxes, meant = table[BOX].to_numpy(np.float64, na_value=np.nan), frame(table)
+    resized = (meant != table[["width", "height"]].to_numpy(np.float64)).any(axis=1)
+    reasons = dict.fromkeys(table.loc[beyond(boxes, meant) > 0, "path"], "a box extends past the edge of the picture")
+    thin = ~((boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= 1)
+    reasons |= dict.fromkeys(table.loc[thin, "path"], "a box is less than a pixel wide or high")
+    size = f"{IMAGE_WIDTH}x{IMAGE_HEIGHT} px"
+    return reasons | {
+        row.path: f"its name is the label of a picture of {size}, it is {row.width}x{row.height}"
+        for row in table[resized].itertuples()
+    }
 
 
 def _opened(folder: Path, images: pd.DataFrame) -> pd.DataFrame:

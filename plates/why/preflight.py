@@ -176,7 +176,8 @@ def survival(rows: pd.DataFrame, drawn: Augmented, spec: Spec, augment: AugmentC
         f"the smaller side is {np.median(sides):.0f} px by the median, under {fifth:.1f} px in 5%"
     )
     holds = lost <= MOST_LOST and (fifth >= SMALL or fifth >= 0.6 * float(np.quantile(plain, 0.05)))
-    figures = {"survive": 1 - lost, "too small": small, "cut away": float(drawn.dropped.mean()), "5% side px": fifth}
+    shares = {"that survives": 1 - lost, "too small": small, "cut away": float(drawn.dropped.mean())}
+    figures = {**{f"share {name}": share for name, share in shares.items()}, "side in px, 5%": fifth}
     return Answer("boxes survive augmentation", said if holds else f"{said}. {turn}", holds, lost > 0.95, figures)
 
 
@@ -225,6 +226,7 @@ def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, train: TrainConfig
         for name, hit in groups.items()
         if hit.any()
     }
+    figures = {f"share of {name}": recall for name, recall in found.items()}
     worst = min(found, key=lambda name: found[name])
     said = (
         f"{found['all']:.0%} of the boxes reach IoU 0.5 with an anchor after augmentation, {worst}: {found[worst]:.0%}"
@@ -234,11 +236,11 @@ def reached(rows: pd.DataFrame, drawn: Augmented, spec: Spec, train: TrainConfig
         near = f"{said}; atss asks for no IoU of 0.5, and the best anchor has {fit:.2f} by the mean"
         holds = fit >= anchor_fit.FAR
         said = near if holds else f"{near}. model.aspect_ratios: auto, model.anchor_scale or a larger model.image_size"
-        return [Answer("anchors reach the augmented boxes", said, holds, figures=found)]
+        return [Answer("anchors reach the augmented boxes", said, holds, figures=figures)]
     holds = found["all"] >= min(least, LEAST_REACHED) and found[worst] >= LEAST_REACHED / 2
     turn = ". model.aspect_ratios: auto, model.anchor_scale or a larger model.image_size"
     hopeless = found["all"] < 0.05
-    return [Answer("anchors reach the augmented boxes", said if holds else said + turn, holds, hopeless, found)]
+    return [Answer("anchors reach the augmented boxes", said if holds else said + turn, holds, hopeless, figures)]
 
 
 def classes(labelled: pd.DataFrame, label_map: dict[int, str], width: int) -> Answer:

@@ -40,7 +40,7 @@ class World:
         self.settings({"train.steps": 3, "train.eval_every": 3})
         self.settings({"retrain.on_failure": "cat >> told.txt"})
         for file, slow, fast in (
-            ("pipelines/sensors.py", "minimum_interval_seconds=300", "minimum_interval_seconds=1"),
+            ("pipelines/sensors.py", "minimum_interval_seconds=60", "minimum_interval_seconds=1"),
             ("pipelines/failures.py", "minimum_interval_seconds=30", "minimum_interval_seconds=1"),
             ("dagster.yaml", "run_monitoring:\n", "run_monitoring:\n  poll_interval_seconds: 2\n"),
         ):

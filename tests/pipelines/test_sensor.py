@@ -94,9 +94,9 @@ def test_nothing_new_is_said_so(world: World) -> None:
 
 def test_a_run_is_asked_for_once_the_folders_rest(world: World) -> None:
     world.photograph("one/new.jpg")
-    assert "are changing" in str(world.tick())
+    assert "have changed" in str(world.tick())
     world.photograph("one/newer.jpg")
-    assert "are changing" in str(world.tick())
+    assert "have changed" in str(world.tick())
     request = world.tick()
     run = world.run(request)
     assert world.tick() == f"run {run} has seen these photographs"
@@ -117,7 +117,7 @@ def test_a_clock_that_was_put_back_delays_and_does_not_blind(world: World) -> No
     world.tick()
     cursor = json.loads(world.cursor or "")
     world.cursor = json.dumps({**cursor, "since": cursor["since"] + 10**9})
-    assert "are changing" in str(world.tick())
+    assert "have changed" in str(world.tick())
     assert json.loads(world.cursor)["since"] <= cursor["since"] + 100
 
 
@@ -125,7 +125,7 @@ def test_a_clock_that_was_put_back_delays_and_does_not_blind(world: World) -> No
 def test_a_cursor_that_is_none_of_its_own_is_a_first_look(world: World, cursor: str) -> None:
     world.photograph("one/new.jpg")
     world.cursor = cursor
-    assert "are changing" in str(world.tick())
+    assert "have changed" in str(world.tick())
     assert isinstance(world.tick(), dg.RunRequest)
 
 
@@ -141,7 +141,7 @@ def test_a_half_copied_photograph_is_looked_at_again(world: World) -> None:
 def test_a_photograph_that_grows_is_waited_for(world: World) -> None:
     for size in range(10, 15):
         world.photograph("one/slow.jpg", size)
-        assert "are changing" in str(world.tick())
+        assert "have changed" in str(world.tick())
 
 
 def test_folders_that_keep_their_times_are_seen(world: World, tmp_path: Path) -> None:

@@ -237,6 +237,33 @@ def resolve(
     )
 
 
+def check_classes(wanted: dict[int, str] | None, num_classes: int | None, found: dict[int, str]) -> None:
+    """Checks the model's settings against the classes in the TFRecords.
+
+    Raises:
+        UserError: `model.label_map` gives a class a different id, or `model.num_classes` allows for classes that have
+            no name there.
+    """
+    if num_classes is not None and num_classes > max(found):
+        raise UserError(
+            f"model.num_classes is {num_classes}, but the data's classes end at {max(found)}: detections of the others "
+            "would have no name. Remove model.num_classes; a pretrained head of another width is re-initialised, and "
+            "the run says so"
+        )
+    if wanted is None or wanted == found:
+        return
+    wrong = [
+        f"{key} is {name!r} in the TFRecords, {wanted.get(key, 'missing')!r} in model.label_map"
+        for key, name in found.items()
+        if wanted.get(key) != name
+    ]
+    if wrong:
+        raise UserError(
+            f"model.label_map does not fit the TFRecords: {'; '.join(wrong)}. Remove it (the TFRecords bring "
+            f"their own), or write {found}"
+        )
+
+
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 

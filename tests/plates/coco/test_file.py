@@ -196,7 +196,7 @@ def test_crowds_without_a_box_are_left_out_like_others() -> None:
 
     imported = from_coco(small(annotations=[crowd]))
 
-    assert (imported.crowds, imported.crowded, imported.polygons) == (1, 1, 0)
+    assert (imported.crowds, len(imported.crowded), imported.polygons) == (1, 1, 0)
     assert imported.labels.empty
 
 

@@ -88,3 +88,36 @@ def test_other_formats_and_turned_pictures_are_scored_as_well(
     found = plates.evaluate(exported, tmp_path, tmp_path / "labels.json")
     assert found.left_out == {}
     assert found.figures["mAP50"] == pytest.approx(scores.figures["mAP50"], abs=0.15)
+
+
+def test_photographs_with_labels_that_cannot_be_theirs_are_left_out(
+    exported: Path, toy_photographs: Boxes, annotations: Path
+) -> None:
+    folder, content = next(iter(toy_photographs)).parent, json.loads(annotations.read_text())
+    first, second, third, *others = content["annotations"]
+    first["bbox"][2] = 0.5
+    second["bbox"][0] = 185.0
+    third["bbox"][:2] = [-0.9, -0.9]
+    content["annotations"] = [*content["annotations"], others[-1] | {"id": 99, "iscrowd": 1}]
+    file = annotations.with_name("impossible.json")
+    file.write_text(json.dumps(content))
+    found, left_out = evaluate.labels(folder, file, {1: "plate"})
+    names = [path.name for path in toy_photographs]
+    assert left_out == {
+        names[0]: "a box is less than a pixel wide or high",
+        names[1]: "a box extends past the edge of the picture",
+        names[-1]: "it has a crowd, whose objects have no box",
+    }
+    assert set(found["path"]) == set(names[2:-1])
+    assert found.loc[found["path"] == names[2], ["xmin", "ymin"]].to_numpy().tolist() == [[0, 0]], "cut, not left out"
+
+
+def test_a_resized_photograph_with_a_name_of_ccpd_is_left_out(tmp_path: Path) -> None:
+    label = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15"
+    Image.new("RGB", (720, 1160)).save(tmp_path / f"{label}.jpg")
+    Image.new("RGB", (360, 580)).save(tmp_path / f"{label.replace('025', '026')}.jpg")
+    found, left_out = evaluate.labels(tmp_path, None, {1: "license_plate"})
+    assert found["path"].tolist() == [f"{label}.jpg"]
+    assert left_out == {
+        f"{label.replace('025', '026')}.jpg": "its name is the label of a picture of 720x1160 px, it is 360x580"
+    }

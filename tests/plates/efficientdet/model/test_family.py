@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from plates.efficientdet.config import AugmentConfig, ModelConfig, NmsConfig
 from plates.efficientdet.model import network
-from plates.efficientdet.model.family import VARIANTS, resolve
+from plates.efficientdet.model.family import VARIANTS, check_classes, resolve
 from plates.efficientdet.model.models_table import count, rows
 from plates.errors import UserError
 
@@ -142,3 +142,18 @@ def test_the_small_backbone_alone_votes_unless_asked(model, least):
     assert spec.post_processing(NmsConfig()).voting == least
     assert spec.post_processing(NmsConfig(voting=0)).voting == 0
     assert spec.post_processing(NmsConfig(voting=0.8)).voting == 0.8
+
+
+def test_a_label_map_that_misses_or_swaps_an_id_is_refused():
+    check_classes(None, None, {1: "blue"})
+    check_classes({1: "blue", 2: "green"}, None, {1: "blue"})
+    with pytest.raises(UserError, match=r"2 is 'green' in the TFRecords, 'missing' in model.label_map"):
+        check_classes({1: "blue"}, None, {1: "blue", 2: "green"})
+    with pytest.raises(UserError, match=r"1 is 'blue' in the TFRecords, 'green'"):
+        check_classes({1: "green", 2: "blue"}, None, {1: "blue", 2: "green"})
+
+
+def test_more_classes_than_the_data_names_are_refused():
+    check_classes(None, 1, {1: "blue"})
+    with pytest.raises(UserError, match="num_classes is 90, but the data's classes end at 1"):
+        check_classes(None, 90, {1: "blue"})

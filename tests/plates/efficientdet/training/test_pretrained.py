@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import toy
 
-from assets.checkpoint import check_classes, initialiser
+from assets.checkpoint import initialiser
 from plates.efficientdet.checkpoints import load, saved_detector
 from plates.efficientdet.config import ModelConfig
 from plates.efficientdet.model import network
@@ -88,18 +88,3 @@ def test_coco_without_a_connection_says_where_to_put_the_file(tmp_path, monkeypa
 
 def test_random_weights_need_no_initialiser(tmp_path):
     assert initialiser(ModelConfig(), tmp_path) is None
-
-
-def test_a_label_map_that_misses_or_swaps_an_id_is_refused():
-    check_classes(None, None, {1: "blue"})
-    check_classes({1: "blue", 2: "green"}, None, {1: "blue"})
-    with pytest.raises(UserError, match=r"2 is 'green' in the TFRecords, 'missing' in model.label_map"):
-        check_classes({1: "blue"}, None, {1: "blue", 2: "green"})
-    with pytest.raises(UserError, match=r"1 is 'blue' in the TFRecords, 'green'"):
-        check_classes({1: "green", 2: "blue"}, None, {1: "blue", 2: "green"})
-
-
-def test_more_classes_than_the_data_names_are_refused():
-    check_classes(None, 1, {1: "blue"})
-    with pytest.raises(UserError, match="num_classes is 90, but the data's classes end at 1"):
-        check_classes(None, 90, {1: "blue"})
