@@ -7,7 +7,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plates.efficientdet.evaluation import metrics
 from plates.efficientdet.training import losses
+from plates.efficientdet.training.detector import segmentation_loss
 from plates.efficientdet.training.matching import BACKGROUND, IGNORED, Targets
 
 logits = st.floats(-30, 30, width=32)
@@ -166,3 +168,14 @@ def test_l2_is_half_the_weighted_sum_of_squares():
     kernels = [np.full((2, 3), 2.0, np.float32), np.array([3.0], np.float32)]
     assert float(losses.l2_loss(kernels, 0.1)) == pytest.approx(0.1 * (6 * 4 + 9) / 2)
     assert float(losses.l2_loss([], 0.1)) == 0
+
+
+def test_cells_that_do_not_count_change_no_mask_loss_and_no_score():
+    random = np.random.default_rng(0)
+    mask, logits = random.integers(0, 2, (2, 4, 4)), random.normal(size=(2, 4, 4, 2)).astype(np.float32)
+    half = np.where(np.arange(4) < 2, mask, -1)
+    assert float(segmentation_loss(half, logits)) == pytest.approx(
+        float(segmentation_loss(mask[..., :2], logits[:, :, :2])), rel=1e-6
+    )
+    assert float(segmentation_loss(np.full_like(mask, -1), logits)) == 0
+    np.testing.assert_array_equal(metrics.confusion(half, logits), metrics.confusion(mask[..., :2], logits[:, :, :2]))

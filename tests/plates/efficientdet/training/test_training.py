@@ -1,64 +1,32 @@
 """The toy is trained once for this module; what a run promises is then looked up in it."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import h5py
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import run_toy as toy_steps
 import toy
+from processes import arrays, run_toy
 
 from plates.efficientdet.checkpoints import keras_model, saved_detector
 from plates.efficientdet.config import AugmentConfig
 from plates.efficientdet.config.run_length import batch_norm_momentum, number_of_steps
 from plates.efficientdet.data.tfrecords import write
-from plates.efficientdet.evaluation import metrics
-from plates.efficientdet.keras_private import layers_of
-from plates.efficientdet.training import devices, guards, resume, validation
-from plates.efficientdet.training.build import build
+from plates.efficientdet.training import guards, resume, validation
 from plates.efficientdet.training.class_weights import class_weights
 from plates.efficientdet.training.data import from_batches, from_tfrecords
-from plates.efficientdet.training.detector import Detector, segmentation_loss
-from plates.efficientdet.training.history import Cost, History, Row, StepLog
+from plates.efficientdet.training.detector import Detector
+from plates.efficientdet.training.history import Cost, History, StepLog
 from plates.efficientdet.training.loop import train
 from plates.efficientdet.training.resume import Progress
 from plates.errors import UserError
 from plates.hashes import content_hash
 from plates.photographs.content import Photographs
-
-HERE = Path(__file__).parent
-
-
-def run_toy(*arguments: str, **environment: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, str(HERE / "run_toy.py"), *arguments],
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[3]), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def result(process: subprocess.Popen) -> list:
-    out, error = process.communicate(timeout=500)
-    assert process.returncode == 0, error[-2000:]
-    return json.loads(out.splitlines()[-1])
-
-
-def arrays(file: Path) -> dict[str, np.ndarray]:
-    found = {}
-    with h5py.File(file) as h5:
-        h5.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
 
 
 def test_toy_is_learnt(run):
@@ -129,11 +97,11 @@ def test_the_step_log_of_a_resumed_run_has_each_step_once(tmp_path):
     path = tmp_path / "steps.csv"
     log = StepLog(path)
     for step in range(1, 6):
-        log.append(row(step, validation=0.5 if step == 4 else np.nan), Cost(0.1, 80.0, 300.0))
+        log.append(toy.row(step, validation=0.5 if step == 4 else np.nan), Cost(0.1, 80.0, 300.0))
     with path.open("a") as stream:
         stream.write("6,0.2")  # killed in the middle of a line
     log = StepLog(path, done=4)
-    log.append(row(5), Cost(0.2, 40.0, 300.0))
+    log.append(toy.row(5), Cost(0.2, 40.0, 300.0))
     found = pd.read_csv(path)
     assert found["step"].tolist() == [1, 2, 3, 4, 5]
     assert found["validation"].dropna().tolist() == [0.5]
@@ -277,73 +245,9 @@ def test_divergence_stops_the_run_and_names_batch_term_and_cause(tmp_path):
     assert f"The state after step {saved} is kept in {tmp_path / 'work'}" in str(error)
 
 
-def test_fewer_pictures_than_devices_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "strategy", lambda name: SimpleNamespace(num_replicas_in_sync=2))
-    with pytest.raises(UserError, match="gives 2 devices less than a picture each"):
-        train(toy.spec(), toy.train_config(batch_size=1), toy.data(1), tmp_path / "c", tmp_path / "w")
-
-
-def test_cells_that_do_not_count_change_no_mask_loss_and_no_score():
-    random = np.random.default_rng(0)
-    mask, logits = random.integers(0, 2, (2, 4, 4)), random.normal(size=(2, 4, 4, 2)).astype(np.float32)
-    half = np.where(np.arange(4) < 2, mask, -1)
-    assert float(segmentation_loss(half, logits)) == pytest.approx(
-        float(segmentation_loss(mask[..., :2], logits[:, :, :2])), rel=1e-6
-    )
-    assert float(segmentation_loss(np.full_like(mask, -1), logits)) == 0
-    np.testing.assert_array_equal(metrics.confusion(half, logits), metrics.confusion(mask[..., :2], logits[:, :, :2]))
-
-
-def row(step: int = 1, **values: float) -> Row:
-    calm = {"loss": 1.0, "cls": 0.5, "box": 0.01, "iou": 0.0, "seg": 0.0, "l2": 0.0, "gradient_norm": 2.0}
-    counts = {"positives": 5.0, "boxes": 1.0, "ignored": 0.0, "learning_rate": 0.01}
-    return Row(step=step, **(calm | counts | values))
-
-
-def check(broken: Row, history: list[Row], batch=None, **config) -> None:
-    targets = (batch or toy.batches(1)[0])[1]
-    guards.check_step(broken, history, targets.get, toy.spec(), toy.train_config(**config), "Kept.")
-
-
-def test_nan_is_blamed_on_the_bad_box_and_its_image():
-    batch = toy.batches(1)[0]
-    batch[1]["gt_boxes"][3, 0] = np.nan
-    with pytest.raises(guards.TrainingDiverged, match=r"bad boxes .* in images 4\. Kept") as caught:
-        check(row(7, loss=np.nan, box=np.nan), [row()], batch)
-    assert (caught.value.step, caught.value.term) == (7, "box")
-
-
-def test_nan_under_float16_is_blamed_on_overflow_and_an_infinite_gradient_is_not_an_error():
-    with pytest.raises(guards.TrainingDiverged, match="float16 overflows"):
-        check(row(7, loss=np.inf, cls=np.inf), [row()], mixed_precision="float16")
-    check(row(7, gradient_norm=np.inf), [row()], mixed_precision="float16")
-    with pytest.raises(guards.TrainingDiverged, match="gradient is not a number"):
-        check(row(7, gradient_norm=np.inf), [row()])
-
-
-def test_growing_loss_is_stopped_and_a_bump_is_not():
-    history = [row(step, loss=1.0) for step in range(1, 31)]
-    check(row(31, loss=50.0, box=1.0), history)
-    exploding = history + [row(step, loss=50.0, box=1.0) for step in range(31, 40)]
-    with pytest.raises(
-        guards.TrainingDiverged, match=r"the loss is growing: 50 .* after 1 at best, mostly the box loss"
-    ):
-        check(row(40, loss=50.0, box=1.0), exploding)
-
-
-def test_no_boxes_and_no_matches_are_named():
-    with pytest.raises(guards.NothingMatched, match="No image of the first 20 batches has a box"):
-        guards.check_matches([row(boxes=0.0, positives=0.0)] * 20, print, 100)
-    with pytest.raises(guards.NothingMatched, match="anchors fit nothing"):
-        guards.check_matches([row(positives=0.0)] * 20, print, 100)
-    said = []
-    guards.check_matches([row(positives=1.1)] * 20, said.append, 100)
-    assert "1.10 positives per box" in said[0]
-
-
 def test_state_of_another_configuration_is_moved_aside(tmp_path):
     work = tmp_path / "work"
-    history = History([row(1), replace(row(2), validation=0.5)])
+    history = History([toy.row(1), replace(toy.row(2), validation=0.5)])
     resume.save(
         work,
         {"a": np.arange(3.0)},
@@ -386,96 +290,3 @@ def test_batches_that_can_be_read_only_once_are_refused():
     next(endless)
     with pytest.raises(UserError, match="only once"):
         next(endless)
-
-
-def test_a_step_gives_the_same_numbers_on_any_number_of_devices():
-    """Three steps from the same weights: one device; two logical devices; Keras's `fit`."""
-    two_devices = run_toy("steps", "gpus")
-    expected = np.array(toy_steps.steps("one"))
-    assert expected[0, 0] != pytest.approx(expected[2, 0], rel=1e-2)
-    np.testing.assert_allclose(toy_steps.steps("fit"), expected[:, :1], rtol=1e-4)
-    np.testing.assert_allclose(result(two_devices), expected, rtol=1e-4)
-
-
-@pytest.mark.long
-def test_a_step_gives_the_same_numbers_on_jax():
-    jax = run_toy("steps", "fit", KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
-    np.testing.assert_allclose(result(jax), np.array(toy_steps.steps("one"))[:, :1], rtol=1e-4)
-
-
-@pytest.mark.long
-def test_a_step_gives_the_same_numbers_in_two_processes():
-    workers = [run_toy("steps", "multiworker", TF_CONFIG=task) for task in tf_config(23461, 23462)]
-    for worker in workers:
-        np.testing.assert_allclose(result(worker), toy_steps.steps("one"), rtol=1e-4)
-
-
-@pytest.mark.long
-def test_a_run_on_many_devices_that_was_stopped_ends_as_a_whole_one(tmp_path):
-    """Two logical devices, whole and stopped; two processes with folders of their own, stopped after three steps."""
-    whole, again = result(run_toy("resumed", str(tmp_path)))
-    assert len(whole[0]) == 5
-    assert_same_run(again, whole)
-    for stop, ports in (("3", (23463, 23464)), ("0", (23465, 23466))):
-        workers = [
-            run_toy("trained", str(tmp_path / f"worker{index}"), stop, TF_CONFIG=task)
-            for index, task in enumerate(tf_config(*ports))
-        ]
-        ends = [result(worker) for worker in workers]
-    for end in ends:
-        assert_same_run(end, whole)
-    first, second = (arrays(tmp_path / f"worker{index}/checkpoint/best.weights.h5") for index in range(2))
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
-@pytest.mark.long
-def test_a_sigterm_to_one_of_two_processes_has_both_save_the_same_step(tmp_path):
-    def run(stops: tuple[str, str], *ports: int) -> list[tuple[int, str]]:
-        tasks = zip(stops, tf_config(*ports), strict=True)
-        workers = [
-            run_toy("trained", str(tmp_path / str(index)), stop, TF_CONFIG=task)
-            for index, (stop, task) in enumerate(tasks)
-        ]
-        said = [worker.communicate(timeout=500)[1] for worker in workers]
-        return [(worker.returncode, error) for worker, error in zip(workers, said, strict=True)]
-
-    def steps() -> list[int]:
-        return [json.loads(file.read_text())["step"] for file in states]
-
-    states = [tmp_path / str(index) / "work/state/state.json" for index in range(2)]
-    assert [code for code, _ in run(("0", "-3"), 23467, 23468)] == [-signal.SIGTERM] * 2
-    assert steps() == [3, 3]
-    states[1].write_text(states[1].read_text().replace('"step": 3', '"step": 2'))
-    for code, error in run(("0", "0"), 23469, 23470):
-        assert code == 1
-        assert "the workers are at different steps (2, 3; this one at" in error
-    assert steps() == [3, 2]
-
-
-def assert_same_run(one: list, other: list) -> None:
-    np.testing.assert_allclose(one[0], other[0], rtol=1e-4)
-    assert one[1:] == pytest.approx(other[1:], rel=1e-4)
-
-
-def tf_config(*ports: int) -> list[str]:
-    """TF_CONFIG of each of two processes here."""
-    cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    return [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
-
-
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_16_bit_learns_with_float32_weights_and_outputs(precision):
-    config = toy.train_config(steps=30, mixed_precision=precision, learning_rate=0.02)
-    with devices.precision(precision):
-        detector = build(toy.spec(), config, toy.data(2), 30)
-    assert isinstance(detector.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "float16")
-    images, targets = toy.batches(1)[0]
-    known = {name: targets[name] for name in ("gt_boxes", "gt_classes")}
-    losses = [float(detector.train_on_batch(images, known, return_dict=True)["loss"]) for _ in range(12)]
-    assert np.isfinite(losses).all()
-    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
-    assert {str(variable.dtype) for variable in detector.network.weights if "seed" not in variable.path} == {"float32"}
-    outputs = detector.network(images)
-    assert {str(value.dtype).removeprefix("<dtype: '").rstrip("'>") for value in outputs.values()} == {"float32"}
-    norms = [n for n in layers_of(detector.network) if isinstance(n, keras.layers.BatchNormalization)]
-    assert {norm.compute_dtype for norm in norms} == {precision}

@@ -7,6 +7,7 @@ import numpy as np
 from plates.efficientdet.config import ModelConfig, TrainConfig
 from plates.efficientdet.model.family import Spec, resolve
 from plates.efficientdet.training.data import Data, from_batches
+from plates.efficientdet.training.history import Row
 from plates.efficientdet.training.loop import Result, train
 
 SIDE = 64
@@ -63,3 +64,10 @@ def train_all(folder: Path, say=lambda line: None, on_row=lambda row, steps: Non
     config = train_config(steps=120, eval_every=60, checkpoint_every=4)
     heads = spec(heads=["object_detection", "corners", "segmentation"])
     return train(heads, config, data(mask=True), folder / "checkpoint", folder / "work", say=say, on_row=on_row)
+
+
+def row(step: int = 1, **values: float) -> Row:
+    """A row of the history of a calm run."""
+    calm = {"loss": 1.0, "cls": 0.5, "box": 0.01, "iou": 0.0, "seg": 0.0, "l2": 0.0, "gradient_norm": 2.0}
+    counts = {"positives": 5.0, "boxes": 1.0, "ignored": 0.0, "learning_rate": 0.01}
+    return Row(step=step, **(calm | counts | values))
