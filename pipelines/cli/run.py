@@ -51,7 +51,7 @@ def run(
             note(f"note: {said}")
         edit.write(project.root / "params.yaml", changes, partial(inputs.require, project))
         if changes:
-            say("params.yaml: " + ", ".join(f"{key} = {value}" for key, value in changes.items()))
+            say("params.yaml: " + ", ".join(f"{key} = {edit.as_yaml(value)}" for key, value in changes.items()))
         before = _lock_file(project)
         code = repro(project.root)
         _report_restored(project)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 
 from plates.columns import BOX
 
@@ -121,16 +122,28 @@ def _relabelled(
     """A row for each of the chosen pairs: what its label was and is, and by how many pixels the farthest edge moved."""
     before = _of_pairs(first, one["path"].iloc[chosen])
     after = _of_pairs(second, two["path"].iloc[chosen])
-    edges = before.merge(after, on=["pair", "plate"], suffixes=("_before", ""))
-    moved = np.abs(edges[BOX].to_numpy(float) - edges[[f"{edge}_before" for edge in BOX]].to_numpy(float)).max(axis=1)
-    pixels = pd.Series(moved, index=edges["pair"]).groupby(level=0).max()
-    counts = [rows.dropna(subset="class").groupby("pair").size() for rows in (before, after)]
-    same_count = pd.concat(counts, axis=1).reindex(range(len(chosen))).fillna(0).nunique(axis=1) == 1
+    labelled = [rows.dropna(subset="class") for rows in (before, after)]
+    boxes = [rows[BOX].to_numpy(float) for rows in labelled]
+    places = [rows.groupby("pair").indices for rows in labelled]
+    pixels = np.full(len(chosen), np.nan)
+    for pair in places[0].keys() & places[1].keys():
+        pixels[pair] = _moved(*(of[at[pair]] for of, at in zip(boxes, places, strict=True)))
     found = pd.DataFrame({"kind": "relabelled", "path": two["path"].iloc[chosen].to_numpy()})
     found["path_before"] = one["path"].iloc[chosen].to_numpy()
     found["before"], found["after"] = _words(before, len(chosen)), _words(after, len(chosen))
-    found["pixels"] = pixels.reindex(range(len(chosen))).where(same_count).to_numpy()
+    found["pixels"] = pixels
     return found
+
+
+def _moved(before: np.ndarray, after: np.ndarray) -> float:
+    """How far the edge of a box of `before` [N, 4] moved at most, if it became one of `after` [M, 4]; NaN: N is not M.
+
+    Which became which is the choice with the least sum of distances.
+    """
+    if len(before) != len(after):
+        return np.nan
+    distances = np.abs(before[:, None] - after[None]).max(axis=-1)
+    return float(distances[optimize.linear_sum_assignment(distances)].max())
 
 
 def _turned(first: pd.DataFrame, second: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:

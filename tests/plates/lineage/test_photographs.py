@@ -121,6 +121,13 @@ def test_pixels_are_how_far_the_farthest_edge_moved(box: tuple[float, ...], pixe
     assert changes["pixels"].tolist() == ([] if pixels == 0 else [pixels])
 
 
+def test_a_box_that_passes_another_is_not_taken_for_it() -> None:
+    row = ("a.jpg", sha("a"), "blue", 10.0, 20.0, 100.0, 50.0, "train", None, None, np.nan, np.nan)
+    first = pd.DataFrame([row, row], columns=ROWS).assign(xmin=[10.0, 12.0], ymin=[20.0, 300.0], ymax=[50.0, 330.0])
+    second = first.assign(xmin=[14.0, 12.0])
+    assert compare(first, second).changes["pixels"].tolist() == [4.0]
+
+
 def test_another_class_another_count_and_a_label_in_a_new_name() -> None:
     blue = ("a.jpg", sha("a"), "blue", 10.0, 20.0, 100.0, 50.0, "train", None, None, np.nan, np.nan)
     first = pd.DataFrame([blue], columns=ROWS)
