@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,20 +23,13 @@ from plates.pages import page
 from plates.predict.picture import Picture
 from plates.predict.result import Result
 from plates.serve.batches import Batches
+from plates.serve.follow import Follower
 from plates.serve.metrics import Measured, Metrics
 from plates.serve.options import Options
 from plates.serve.request import pictures
-from plates.serve.seen import Seen, of_training
+from plates.serve.seen import Seen
 from plates.serve.service import Service, Source
 
-logger = logging.getLogger(__name__)
-
-LOOK = 2.0
-"""Seconds between two looks for a new model."""
-LEARN = 10
-"""Training photographs that the model answers at each look, so that requests hardly wait for them."""
-WRITE = 15
-"""Looks between two writings of what was seen."""
 GONE = 499
 """The status, nginx's, of a request whose client went away before it had sent it."""
 STREAM = "application/octet-stream"
@@ -59,7 +50,7 @@ def create(
     """The service.
 
     Args:
-        source: of the model, asked again every `LOOK` seconds.
+        source: of the model, asked again every few seconds.
         options: limits and key.
         about: gives what `/metadata` says besides: the lineage of the model in service.
         learnt: gives training JPEGs of the model in service, to compare with what the service sees.
@@ -77,40 +68,15 @@ def create(
             seen.note(result, prepared)
 
     service = Service(source, options, ran)
-    training = of_training(service.model, learnt())
-
-    def look() -> None:
-        nonlocal training
-        if service.follow():
-            metrics.swaps.inc()
-            seen.forget()
-            training = of_training(service.model, learnt())
-        try:
-            seen.learn(islice(training, LEARN))
-        except (OSError, UserError) as error:  # such as those that a run is replacing
-            logger.warning("drift is compared with the training photographs read so far: %s", error)
-
-    def write() -> None:
-        try:
-            if scratch:
-                seen.write(scratch, service.identity)
-        except OSError as error:
-            logger.warning("what was seen is not written, so drift cannot be checked: %s", error)
-
-    async def follow() -> None:
-        for looks in count(1):
-            await asyncio.sleep(LOOK)
-            await asyncio.to_thread(look)
-            if looks % WRITE == 0:
-                await asyncio.to_thread(write)
+    follower = Follower(service, seen, metrics, learnt, scratch)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(follow())
+        following = asyncio.create_task(follower.run())
         yield
         following.cancel()
         await asyncio.to_thread(service.close)
-        write()
+        follower.write()
 
     async def allowed(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

@@ -25,7 +25,7 @@ import plates
 from plates.errors import UserError
 from plates.predict.picture import Picture
 from plates.serve import app as service
-from plates.serve import batches
+from plates.serve import batches, follow
 from plates.serve.options import Options
 from plates.serve.seen import ENOUGH, FILE
 
@@ -289,7 +289,7 @@ def test_more_than_may_wait_are_told_to_try_again(model: plates.Model, photograp
 def test_the_new_champion_takes_over_without_a_lost_request(
     model: plates.Model, photographs: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "LOOK", 0.05)
+    monkeypatch.setattr(follow, "LOOK", 0.05)
     now = ["first", lambda: Slow(model._network, model.path)]
     made = service.create(lambda: (now[0], now[1]), Options())
     with TestClient(made, base_url="http://127.0.0.1") as client:
@@ -337,7 +337,7 @@ def test_what_is_seen_is_compared_with_training_and_kept(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(service, "LOOK", 0.05)
+    monkeypatch.setattr(follow, "LOOK", 0.05)
     given = list(islice(cycle(photographs), ENOUGH))
     now = ["first"]
 
