@@ -15,7 +15,6 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -23,8 +22,8 @@ from plates import parts
 from plates.ccpd.subsets import find_lists
 from plates.files import parquet_writer, remove, write_json
 from plates.photographs.content import Photographs
-from plates.photographs.convert import TAKEN_SCHEMA, as_they_are, convert_images, convertible
-from plates.photographs.decode import decode_images
+from plates.photographs.convert import TAKEN_SCHEMA, convertible
+from plates.photographs.intake import taken_in
 from plates.photographs.scan import RAW_IMAGES_SCHEMA, not_read, scan
 from plates.remote import Remote, read
 from stages.run import Run
@@ -52,13 +51,13 @@ def raw_images(run: Run) -> dict[str, Any]:
     )
     if found.foreign:
         run.progress.say(not_read(found.foreign))
-    file = run.project.path("data/raw_images.parquet")
+    file, photographs = run.project.path("data/raw_images.parquet"), Photographs.of(run.project)
     subsets: list[pd.DataFrame] = []
     counts: Counter[str] = Counter()
     with parquet_writer(file, TAKEN_SCHEMA.with_metadata(beside(run))) as write:
         for images in parts.read(run.project.scan_cache, RAW_IMAGES_SCHEMA.names):
             counts["able"] += pc.sum(convertible(images)).as_py() or 0
-            taken = taken_in(run, images)
+            taken = taken_in(images, photographs, run.project.scratch, run.params.data, run.progress)
             write(taken)
             for name in ("problem", "source", "orientation"):
                 counts[name] += len(taken) - taken[name].null_count
@@ -89,24 +88,6 @@ def raw_images(run: Run) -> dict[str, Any]:
         "read now": found.read,
         "subsets": dg.MetadataValue.md(of_subsets.round(1).to_markdown()),
     }
-
-
-def taken_in(run: Run, images: pa.Table) -> pa.Table:
-    """A part of the scan's images, decoded; with upright JPEGs in place of others if `data.convert` says so."""
-    params, scratch = run.params.data, run.project.scratch
-    photographs = Photographs.of(run.project)
-    if params.convert == "when_needed":
-        images = convert_images(
-            images,
-            photographs,
-            cache=scratch / "converted.parquet",
-            quality=params.convert_quality,
-            progress=run.progress("photographs converted"),
-        )
-    else:
-        images = as_they_are(images)
-    cache = scratch / "decoded.parquet"
-    return decode_images(images, photographs, cache=cache, progress=run.progress("photographs decoded"))
 
 
 def beside(run: Run) -> dict[str, str]:

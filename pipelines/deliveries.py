@@ -21,8 +21,7 @@ from pipelines.dagster_private import DATA_VERSION_TAG
 from plates.ccpd.table import parse_labels
 from plates.errors import UserError
 from plates.photographs.content import Photographs
-from plates.photographs.convert import as_they_are, convert_images
-from plates.photographs.decode import decode_images
+from plates.photographs.intake import taken_in
 from plates.photographs.scan import scan
 from plates.photographs.watch import look
 from plates.remote import Place
@@ -52,7 +51,7 @@ def judge_delivery(context: dg.OpExecutionContext, project: dg.ResourceParam[Pro
     project = Project(project.root)
     name = context.partition_key
     try:
-        images = taken_in(project, name)
+        images = photographs_of(project, name)
         found, trouble = judged(project, images)
     except UserError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
@@ -103,21 +102,14 @@ def last_verdicts(instance: dg.DagsterInstance, project: Project) -> dg.AssetChe
     )
 
 
-def taken_in(project: Project, name: str) -> pa.Table:
+def photographs_of(project: Project, name: str) -> pa.Table:
     """The photographs of the folder `name`, scanned, converted if the settings say so, and decoded."""
     names = [folder.name for folder in folders(project)]
     if name not in names:
         raise UserError(f"{name} is not a folder of {project.photographs}: choose one of {', '.join(names) or 'none'}")
-    root, scratch, params = project.photographs / name, project.scratch, project.params.data
-    scanned = scratch / "delivered" / f"{name}.parquet"
-    table = scan(root, scanned).table
+    root, scanned = project.photographs / name, project.scratch / "delivered" / f"{name}.parquet"
     photographs = Photographs(root, project.converted, scanned)
-    if params.convert == "when_needed":
-        cache = scratch / "converted.parquet"
-        images = convert_images(table, photographs, cache=cache, quality=params.convert_quality)
-    else:
-        images = as_they_are(table)
-    return decode_images(images, photographs, cache=scratch / "decoded.parquet")
+    return taken_in(scan(root, scanned).table, photographs, project.scratch, project.params.data)
 
 
 def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str]]:

@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 from clones import Command
 
-from pipelines import deliveries
 from pipelines.definitions import defs
-from pipelines.deliveries import CHECK, DELIVERIES, delivery, new_deliveries, taken_in, validate_deliveries
+from pipelines.deliveries import CHECK, DELIVERIES, delivery, new_deliveries, photographs_of, validate_deliveries
 from plates.ccpd.scenes import generate
 from plates.errors import UserError
+from plates.photographs import intake
 from plates.settings.project import Project
 
 FIRST, SECOND = "2026-11-01", "2026-11-08"
@@ -52,7 +52,7 @@ def judge(project: Project, instance: dg.DagsterInstance, name: str) -> tuple[dg
 @pytest.mark.parametrize("name", ["..", "../project", "2026-11-15"])
 def test_a_partition_that_is_no_folder_of_data_root_is_refused(project: Project, name: str) -> None:
     with pytest.raises(UserError, match=f"is not a folder of .*: choose one of {FIRST}, {SECOND}"):
-        taken_in(project, name)
+        photographs_of(project, name)
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -63,12 +63,12 @@ def test_a_delivery_is_judged_by_itself_and_its_verdicts_are_kept(
 ) -> None:
     instance.add_dynamic_partitions("deliveries", list(KEYS))
     decoded = []
-    real = deliveries.decode_images
+    real = intake.decode_images
 
-    def counting(images, photographs, cache):  # type: ignore[no-untyped-def]
+    def counting(images, photographs, cache, progress):  # type: ignore[no-untyped-def]
         return real(images, photographs, cache, progress=lambda _, todo: decoded.append(todo))
 
-    monkeypatch.setattr(deliveries, "decode_images", counting)
+    monkeypatch.setattr(intake, "decode_images", counting)
     first, passed = judge(project, instance, FIRST)
     assert passed
     assert first.metadata["photographs"].value == first.metadata["labels"].value == 10
@@ -95,7 +95,7 @@ def test_a_delivery_is_judged_by_itself_and_its_verdicts_are_kept(
     ).records
     labels = [one.asset_materialization.metadata["labels"].value for one in records if one.asset_materialization]
     assert labels == [9, 10], "the history, the newest first"
-    assert taken_in(project, FIRST).num_rows == 10
+    assert photographs_of(project, FIRST).num_rows == 10
 
 
 def test_a_folder_that_came_or_changed_is_judged_once_it_rests(project: Project, instance: dg.DagsterInstance) -> None:
