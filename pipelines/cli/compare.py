@@ -106,7 +106,7 @@ def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) 
 
     seen: set[str] = set()
     for model in models:
-        for record in (vouching(model) if model.is_dir() else [])[-1:]:
+        for record in vouching(model)[-1:]:
             known = trained_on(Project.find().root, record)
             seen |= known or set()
             if known is None:

@@ -132,7 +132,7 @@ def locate(named: str | None, trust: bool) -> "tuple[Path, Kind]":
     from plates.predict import load as loading
 
     path, kind = loading.locate(named or Project.find().path("models/export/model"))
-    known = vouching(path) if path.is_dir() else []
+    known = vouching(path)
     if kind == "saved_model" and not known and not trust:
         raise UserError(
             f"no record of this project vouches for {path}, and a SavedModel can read and write files while it runs. "

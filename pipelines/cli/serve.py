@@ -96,7 +96,7 @@ def _lineage(model: str | None) -> dict[str, Any]:
     from plates.predict import load as loading
 
     path, _ = loading.locate(model or Project.find().path(FOLDER))
-    known = vouching(path) if path.is_dir() else []
+    known = vouching(path)
     if not known:
         return {"record": None}
     newest = known[-1]

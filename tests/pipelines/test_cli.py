@@ -77,6 +77,7 @@ def evaluated(project: Path) -> Path:
     model = project / "models/export/model"
     (model / "saved_model/1").mkdir(parents=True)
     (model / "saved_model/1/saved_model.pb").write_bytes(b"no model")
+    (model / "hashes.json").write_text("{}")
     shutil.copytree(model, project / "models/champion/model")
     (project / FOLDER).mkdir(parents=True)
     second = record(1, **{"models/export/model": content_hash(model)})
@@ -214,14 +215,18 @@ def test_sample_draws_as_many_scenes_as_a_run_does() -> None:
 
 
 def test_the_model_in_use_is_told_by_its_content(evaluated: Path) -> None:
-    for folder in ("models/export/model", "models/champion/model"):
-        said = figures(vouching(evaluated / folder))
+    for name in ("models/export/model", "models/champion/model", "models/export/model/hashes.json"):
+        said = figures(vouching(evaluated / name))
         known = f"(record {listed(evaluated)[1][:8]}), the champion"
         assert said == f"mAP 0.512, mAP50 0.910, mAP75 0.600, ccpd_score 0.880 {known}"
     (evaluated / "models/champion.json").write_text(json.dumps({"record": listed(evaluated)[0]}))
     assert figures(vouching(evaluated / "models/export/model")).endswith("not the champion")
     (evaluated / "models/export/model/saved_model/1/saved_model.pb").write_bytes(b"another")
-    assert "not in lineage/records" in figures(vouching(evaluated / "models/export/model"))
+    for name in ("models/export/model", "models/export/model/hashes.json"):
+        assert "not in lineage/records" in figures(vouching(evaluated / name))
+    (evaluated / "alone").mkdir()
+    shutil.copy2(evaluated / "models/champion/model/hashes.json", evaluated / "alone/model.onnx")
+    assert "not in lineage/records" in figures(vouching(evaluated / "alone/model.onnx")), "a file without its folder"
 
 
 def test_a_model_that_no_record_vouches_for_is_not_loaded(evaluated: Path, plates: Plates) -> None:
