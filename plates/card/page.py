@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from plates.card import plots, provinces, tables
+from plates.card import plots, tables
 from plates.card.numbers import describe
 from plates.card.pictures import from_rows
+from plates.ccpd import provinces
 from plates.columns import SPLITS
 from plates.pages import page
 from plates.pages.pictures import Picture

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from plates.card import provinces
 from plates.card.numbers import by_split, split_of
+from plates.ccpd import provinces
 from plates.ccpd.geometry import edge_angles
 from plates.columns import BOX, CORNERS, SPLITS
 from plates.pages import plots as canvas

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from plates.card import provinces
 from plates.card.numbers import Axis, Numbers
+from plates.ccpd import provinces
 from plates.columns import SPLITS
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from plates.ccpd.geometry import tilt
+from plates.ccpd.provinces import LABELS
 from plates.columns import CORNERS
 
 # Plate height in pixels of the network's input, brightness and contrast of 255, sharpness as a Laplacian variance:
@@ -49,7 +50,7 @@ def slices(truth: pd.DataFrame, image_size: Sequence[int], looks: pd.DataFrame |
     columns = {"subset": rows["subset"].replace("", None).astype("category")}
     columns |= {name: _binned(column, *EDGES[name]) for name, column in numbers.items()}
     columns |= {
-        "province": _frequent(rows["province"]),
+        "province": _frequent(rows["province"].replace(LABELS)),
         "plate type": rows["plate_type"].astype("category"),
         "position": _position(rows),
     }

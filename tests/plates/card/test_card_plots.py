@@ -10,7 +10,8 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from plates import card
-from plates.card import plots, provinces
+from plates.card import plots
+from plates.ccpd import provinces
 from plates.columns import BOX, CORNERS
 from plates.pages import fonts
 from plates.pages import plots as canvas

@@ -53,7 +53,7 @@ def test_each_photograph_is_in_the_slice_of_its_largest_plate() -> None:
 
 def test_rare_provinces_are_one_slice() -> None:
     parts = slices(truth(40, province=["皖"] * 30 + ["沪"] * 8 + ["粤", "苏"]), SIZE)
-    assert parts["province"].value_counts().to_dict() == {"皖": 30, "沪": 8, "others": 2}
+    assert parts["province"].value_counts().to_dict() == {"皖 Anhui": 30, "沪 Shanghai": 8, "others": 2}
 
 
 def test_pixels_are_measured_where_labels_say_nothing() -> None:
