@@ -1,6 +1,7 @@
 """The evidence that a run left: its figures, curves, warnings and tables, read from its files in seconds."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -283,12 +284,20 @@ def changed(project: Project) -> dict[str, tuple[Any, Any]]:
         given = dict(entry.get("params", {}).get("params.yaml", {}))
     except (yaml.YAMLError, UnicodeError, TypeError, AttributeError, RecursionError):
         raise UserError("dvc.lock is damaged. Restore it: git checkout HEAD -- dvc.lock") from None
-    try:
-        then = Params.model_validate(given)
-    except ValidationError:  # of code with other parameters
-        return {}
-    was, now = (flat(params.model_dump(mode="json", include=set(given))) for params in (then, project.params))
+    was, now = _known(flat(given)), flat(project.params.model_dump(mode="json"))
     return {name: (was[name], now[name]) for name in sorted(was.keys() & now.keys()) if was[name] != now[name]}
+
+
+def _known(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by name as the schema reads them; without those that only other code knows or allows."""
+    known: dict[str, Any] = {}
+    for name, content in given.items():
+        for part in reversed(name.split(".")):
+            content = {part: content}
+        with suppress(ValidationError):
+            read = flat(Params.model_validate(content).model_dump(mode="json", exclude_unset=True))
+            known |= {name: read[name]} if name in read else {}
+    return known
 
 
 def _before(records: list[Record], record: Record | None) -> Record | None:

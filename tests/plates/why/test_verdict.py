@@ -251,6 +251,10 @@ def test_the_parameters_are_those_of_the_training_while_its_checkpoint_is_there(
     write_json(checkpoint, {"run": {}})
     assert changed(project) == {"train.learning_rate": (20.0, 0.024)}
     assert of_now(project).params["train.learning_rate"] == 20.0
+    trained = lock["stages"]["checkpoint"]["params"]["params.yaml"]["train"]
+    trained |= {"of_other_code": 1, "batch_size": "as allowed there"}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert changed(project) == {"train.learning_rate": (20.0, 0.024)}, "what other code knew or allowed is left out"
     (tmp_path / "dvc.lock").write_text("stages: [", encoding="utf-8")
     with pytest.raises(UserError, match=r"dvc\.lock is damaged"):
         of_now(project)
