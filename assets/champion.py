@@ -23,7 +23,7 @@ from plates.lineage.champion import InService
 from plates.lineage.checkpoint import described, label_map
 from plates.lineage.record import Record
 from plates.lineage.timeline import markdown
-from plates.lineage.training_set import SPLITS, trained_on
+from plates.lineage.training_set import PHOTOGRAPHS, SPLITS, learnt, trained_on
 from plates.quiet import import_tensorflow
 from plates.scoring.compare import compare
 from plates.scoring.detections import Found, detections, parts
@@ -37,6 +37,7 @@ BY_FIGURE = "mask_iou"
 
 @asset(
     reads=[
+        "data/raw_images.parquet",
         "data/boxes.parquet",
         "data/rejected.parquet",
         "data/splits.parquet",
@@ -61,6 +62,7 @@ def champion(run: Run) -> dict[str, Any]:
     record = records.find(root, read_json(run.project.path("models/export/record.json"))["record"])
     service = in_service(run)
     judged = next((one for one in champions.decisions(root) if one.challenger == record.id), None)
+    new = judged is None
     if judged is None:
         decision, scored = judge(run, record, service)
         judged = champions.verdict(
@@ -83,7 +85,7 @@ def champion(run: Run) -> dict[str, Any]:
         champions.point(root, service, champions.decisions(root)[-1])
     served = {one.challenger for one in champions.decisions(root) if one.promoted}
     return {
-        "reason": judged.reason,
+        "reason": judged.reason if new else f"record {record.short} was judged before: {judged.reason}",
         "promoted": judged.promoted,
         metric: record.metrics.get(metric, "not measured"),
         "decision": judged.id,
@@ -145,7 +147,7 @@ def unseen(run: Run, best: Record, expected: pd.DataFrame) -> pd.DataFrame:
             "cache lacks its splits or its photographs' hashes. All count. If a remote has them: dvc pull --all-commits"
         )
         return expected
-    left = expected[~expected["sha256"].isin(seen)].reset_index(drop=True)
+    left = expected[~learnt(expected, seen, run.project.path(PHOTOGRAPHS))].reset_index(drop=True)
     if left["class"].isna().all():
         raise UserError(
             f"no plate is left to compare on: record {best.short}, the best model in service, was trained or selected "

@@ -21,6 +21,7 @@ from plates.ccpd.table import IMAGE_COLUMNS, LABELS_SCHEMA, UNPARSED_SCHEMA, Cla
 from plates.coco.convert import from_coco
 from plates.errors import UserError
 from plates.files import parquet_writer, write_json
+from plates.photographs.beside import ANNOTATIONS, require_as_scanned
 from plates.photographs.turn import drawn_upright, turn_labels
 from plates.scoring.classes import FILE as LABEL_MAP
 from plates.scoring.classes import delivered
@@ -48,6 +49,7 @@ def labels(run: Run) -> dict[str, Any]:
     found: Iterable[tuple[pa.Table, pa.Table]] = from_names(scanned, params.class_by)
     if annotations := run.project.annotations:
         table, left_out = from_annotations(annotations, scanned)
+        require_as_scanned(scanned, {ANNOTATIONS: annotations})
         found = [(table, UNPARSED_SCHEMA.empty_table())]
     classes: Counter[str | None] = Counter()
     unparsed = 0

@@ -5,9 +5,7 @@ A file whose size and time have not changed since the last scan is not read agai
 350,000 unchanged photographs take seconds. Nothing is written to the folder.
 """
 
-import hashlib
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from plates import parts
-from plates.ccpd.subsets import find_lists
 from plates.files import parquet_writer, remove, write_json
+from plates.photographs.beside import beside, hashes
 from plates.photographs.content import Photographs
 from plates.photographs.convert import TAKEN_SCHEMA, convertible
 from plates.photographs.intake import taken_in
 from plates.photographs.scan import RAW_IMAGES_SCHEMA, not_read, scan
-from plates.remote import Remote, read
 from stages.run import Run
 from stages.stage import Output, asset
 from stages.tables import described
@@ -54,7 +51,8 @@ def raw_images(run: Run) -> dict[str, Any]:
     file, photographs = run.project.path("data/raw_images.parquet"), Photographs.of(run.project)
     subsets: list[pd.DataFrame] = []
     counts: Counter[str] = Counter()
-    with parquet_writer(file, TAKEN_SCHEMA.with_metadata(beside(run))) as write:
+    others = hashes(beside(run.project))  # in the table, so that a change to them makes what depends on it stale
+    with parquet_writer(file, TAKEN_SCHEMA.with_metadata(others)) as write:
         for images in parts.read(run.project.scan_cache, RAW_IMAGES_SCHEMA.names):
             counts["able"] += pc.sum(convertible(images)).as_py() or 0
             taken = taken_in(images, photographs, run.project.scratch, run.params.data, run.progress)
@@ -87,23 +85,6 @@ def raw_images(run: Run) -> dict[str, Any]:
         "bytes": int(sizes["sum"].sum()),
         "read now": found.read,
         "subsets": dg.MetadataValue.md(of_subsets.round(1).to_markdown()),
-    }
-
-
-def beside(run: Run) -> dict[str, str]:
-    """The user's other files that later stages read, by path and SHA-256: the official lists and the COCO annotations.
-
-    Kept in the table, so that a change to them makes downstream assets stale.
-    """
-    root, annotations = run.project.photographs, run.project.annotations
-    lists = [file for files in find_lists(root).values() for file in files]
-    found = {file.relative_to(root).as_posix(): file for file in lists}
-    if annotations and annotations.is_file():
-        found["data.annotations"] = annotations
-    return {
-        name: hashlib.sha256(read(file)).hexdigest()
-        for name, file in sorted(found.items())
-        if isinstance(file, Remote) or os.access(file, os.R_OK)
     }
 
 

@@ -17,6 +17,8 @@ from plates.ccpd.subsets import official_lists, uses_lists
 from plates.columns import SPLITS
 from plates.errors import UserError
 from plates.files import write_parquet
+from plates.photographs.beside import lists as all_lists
+from plates.photographs.beside import require_as_scanned
 from plates.splits.split import SPLITS_SCHEMA, groups, split_by_plate, split_officially
 from plates.splits.strata import strata_of
 from stages.run import Run
@@ -37,6 +39,8 @@ def splits(run: Run) -> dict[str, Any]:
     images = pq.read_table(path("data/raw_images.parquet"), columns=["path", "subset"])
     official = uses_lists(params.method, root, images)
     lists = official_lists(root, images) if official else None
+    if lists:
+        require_as_scanned(path("data/raw_images.parquet"), all_lists(root))
     del images
     boxes = keys(path("data/boxes.parquet"))
     if lists:

@@ -124,9 +124,6 @@ class Gate:
         edge_tolerance_px: a box that extends past the edge of its image by at most this is cut there.
         rejected_box: what to do with a photograph that has a rejected box (`checks.pictures`).
         most_objects: an image with more annotations gets a warning.
-
-    Raises:
-        UserError: the table is empty.
     """
 
     def __init__(
@@ -139,10 +136,6 @@ class Gate:
         rejected_box: Policy = "set_aside",
         most_objects: int = 100,
     ) -> None:
-        if not whole.size.rows:
-            raise UserError(
-                "There are no annotations to validate: the labels table is empty. Look at the data: plates doctor"
-            )
         self.whole, self.tolerance, self.policy = whole, edge_tolerance_px, rejected_box
         self.suite = Suite("labels", [*delivery(subsets, most_objects), *geometry(), *plates()])
         self.of_size = Suite("size", size(previous), beside=self.suite) if previous else None

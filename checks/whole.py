@@ -14,6 +14,7 @@ import pandas as pd
 from checks.suites.delivery import Delivery
 from checks.suites.measures import sharing
 from plates.columns import BOX
+from plates.errors import UserError
 from plates.parts import hashes, repeated
 
 
@@ -30,6 +31,9 @@ def survey(parts: Callable[[], Iterable[pd.DataFrame]]) -> Whole:
 
     Args:
         parts: gives the labels table in parts with whole photographs, from the start at every call.
+
+    Raises:
+        UserError: the table is empty.
     """
     names, contents, rows = [], [], []
     subsets: Counter[str] = Counter()
@@ -39,6 +43,10 @@ def survey(parts: Callable[[], Iterable[pd.DataFrame]]) -> Whole:
         contents.append(hashes(photographs, ["sha256"], known="sha256"))
         rows.append(row_hashes(labels))
         subsets.update(labels["subset"].dropna().value_counts().to_dict())
+    if not sum(map(len, rows)):
+        raise UserError(
+            "There are no annotations to validate: the labels table is empty. Look at the data: plates doctor"
+        )
     alike = repeated(np.concatenate(names)) | repeated(np.concatenate(contents))
     counts = {str(name): int(count) for name, count in sorted(subsets.items())}
     size = Delivery(rows=sum(map(len, rows)), subsets=counts, digest=digest(rows))

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from assets.labels import turns_of, with_turned
 from checks.annotations import Verdict, validate
 from pipelines.dagster_private import DATA_VERSION_TAG
-from plates.ccpd.table import parse_labels
+from plates.ccpd.table import label_map, parse_labels
 from plates.errors import UserError
+from plates.files import as_text
 from plates.photographs.content import Photographs
 from plates.photographs.intake import taken_in
 from plates.photographs.scan import scan
@@ -27,6 +28,7 @@ from plates.photographs.watch import look
 from plates.remote import Place
 from plates.remote import folders as folders_in
 from plates.settings.project import Project
+from plates.suspects import decisions
 from stages.asset import OWNER
 
 DELIVERIES = dg.DynamicPartitionsDefinition(name="deliveries")
@@ -52,7 +54,7 @@ def judge_delivery(context: dg.OpExecutionContext, project: dg.ResourceParam[Pro
     name = context.partition_key
     try:
         images = photographs_of(project, name)
-        found, trouble = judged(project, images)
+        found, trouble = judged(project, name, images)
     except UserError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     content = hashlib.sha256("".join(sorted(images["sha256"].drop_null().to_pylist())).encode()).hexdigest()
@@ -107,12 +109,13 @@ def photographs_of(project: Project, name: str) -> pa.Table:
     names = [folder.name for folder in folders(project)]
     if name not in names:
         raise UserError(f"{name} is not a folder of {project.photographs}: choose one of {', '.join(names) or 'none'}")
-    root, scanned = project.photographs / name, project.scratch / "delivered" / f"{name}.parquet"
+    called = hashlib.sha256(name.encode()).hexdigest()[:16]  # a folder's name may be too long for a file's
+    root, scanned = project.photographs / name, project.scratch / "delivered" / f"{called}.parquet"
     photographs = Photographs(root, project.converted, scanned)
     return taken_in(scan(root, scanned).table, photographs, project.scratch, project.params.data)
 
 
-def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str]]:
+def judged(project: Project, name: str, images: pa.Table) -> tuple[dict[str, Any], list[str]]:
     """The figures of a delivery, and why a run would refuse it. A COCO JSON has the labels of all deliveries."""
     params = project.params
     problems = images["problem"].drop_null().value_counts().to_pylist()
@@ -135,7 +138,7 @@ def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str
         )
     if len(labels):
         verdict = validate(
-            labels.to_pandas(),
+            decided(project, name, labels.to_pandas()),
             edge_tolerance_px=params.validation.edge_tolerance_px,
             rejected_box=params.validation.rejected_box,
             most_objects=min(params.evaluation.max_detections, params.nms.max_output_size),
@@ -146,6 +149,18 @@ def judged(project: Project, images: pa.Table) -> tuple[dict[str, Any], list[str
         except UserError as error:
             trouble.append(str(error).splitlines()[0])
     return found, trouble
+
+
+def decided(project: Project, name: str, labels: pd.DataFrame) -> pd.DataFrame:
+    """The labels of the folder `name`, as people's decisions about them have them."""
+    file = project.path(decisions.FILE)
+    if not file.is_file():
+        return labels
+    lines = decisions.read(file)
+    lines = lines[lines["path"].astype(str).str.startswith(f"{name}/")]
+    lines = lines.assign(path=lines["path"].astype(str).str.removeprefix(f"{name}/"))
+    names = list(label_map(project.params.data.class_by).values())
+    return decisions.apply(labels, decisions.checked(lines, labels, names), names)[0]
 
 
 def expectations(verdict: Verdict) -> dg.MetadataValue:
@@ -192,9 +207,9 @@ def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourcePara
 
 
 def folders(project: Project) -> list[Place]:
-    """The folders of `data.root`: its deliveries."""
+    """The folders of `data.root`: its deliveries. One whose name is not UTF-8 cannot be a partition."""
     root = Project(project.root).photographs
-    return folders_in(root) if root.is_dir() else []
+    return [folder for folder in folders_in(root) if as_text(folder.name) == folder.name] if root.is_dir() else []
 
 
 def fingerprints(project: Project) -> Iterator[tuple[str, str]]:

@@ -158,8 +158,9 @@ def _disk() -> Finding:
         free >= needed,
         f"{free:.1f} GiB"
         + (f", {needed - free:.1f} short of the {needed:.0f} that a run may need" if free < needed else ""),
-        "safe to remove: all of .plates except .plates/restored; the next run makes it again (interrupted training "
-        "starts over). With a DVC remote: dvc push, then dvc gc --workspace --not-in-remote. `dvc gc --workspace` "
+        "safe to remove: .plates/*.parquet and, in .plates, converted, remote, tfrecords and weights; the next run "
+        "makes them again (training, too, but interrupted training starts over). With a DVC remote: dvc push, then "
+        "dvc gc --workspace --not-in-remote. `dvc gc --workspace` "
         "alone also removes what older records need, and other clones on the same cache unless --projects names them",
     )
 

@@ -6,7 +6,7 @@ import subprocess
 import dagster as dg
 
 from pipelines import tags
-from pipelines.reason import reason
+from pipelines.reason import early, reason
 from plates.files import atomic
 from plates.settings.project import Project
 
@@ -37,7 +37,7 @@ def words(context: dg.RunFailureSensorContext) -> str:
     """Which run failed, where, why, and what to do."""
     run = context.dagster_run
     reasons = [f"{event.step_key}: {reason(event)}" for event in context.get_step_failure_events()]
-    why = "\n".join(reasons) or context.failure_event.message or "it ended before any asset started"
+    why = "\n".join(reasons) or early(context.instance, run.run_id)
     return (
         f"plates: run {run.run_id[:8]} ({run.job_name}) failed\n{why}\n"
         "Finished work is kept. See plates status; once the cause is fixed: plates run\n"
@@ -48,7 +48,14 @@ def tell(log: logging.Logger, command: str, said: str, project: Project) -> None
     """Runs the user's command with the report on its standard input; if the command fails, that is only logged."""
     try:
         done = subprocess.run(
-            command, shell=True, cwd=project.root, input=said, text=True, capture_output=True, timeout=PATIENCE_S
+            command,
+            shell=True,
+            cwd=project.root,
+            input=said,
+            encoding="utf-8",
+            errors="replace",
+            capture_output=True,
+            timeout=PATIENCE_S,
         )
     except subprocess.TimeoutExpired:
         log.error(f"retrain.on_failure did not end within {PATIENCE_S} s: {command}")

@@ -11,7 +11,7 @@ import dagster as dg
 import assets
 from pipelines import lost, restored, tags
 from pipelines.dagster_private import NO_CAPTURE, InstanceRef
-from pipelines.reason import check_failed, reason
+from pipelines.reason import check_failed, early, reason
 from plates.errors import UserError
 from stages import faults, lock
 
@@ -71,7 +71,7 @@ def materialize(root: Path, names: Sequence[str], turn: lock.Turn, say: Callable
             elif not check.passed:
                 say(f"  warning: {said}")
     if not result.success and not failures:
-        failures.append("Dagster's run failed before any asset started; the run's page in `plates ui` has the cause")
+        failures.append(f"Dagster's run failed before any asset started: {early(instance, result.run_id)}")
     return failures
 
 

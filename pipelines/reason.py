@@ -23,3 +23,15 @@ def check_failed(event: dg.DagsterEvent) -> bool:
     """Whether the step is a blocking check that did its work, and failed: its own event says why."""
     error = event.step_failure_data.error
     return error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+
+
+def early(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Why a run failed before any of its steps began."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
+        data = entry.dagster_event and entry.dagster_event.job_failure_data
+        error = data.error if data else None
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return error.message.strip()
+    return "it failed before any asset started; its page in plates ui has the cause"

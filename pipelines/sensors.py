@@ -9,9 +9,10 @@ from pipelines.jobs import retrain
 from plates.errors import UserError
 from plates.photographs.watch import Look, changes, look
 from plates.settings.project import Project
+from stages import lock
 
 SENSOR, SEEN = "plates/sensor", "plates/photographs"
-"""Tags of a run that the sensor requested: its name, and the fingerprint of the photographs at that time."""
+"""Tags of a run that the sensor requested: for which working copy, and the fingerprint of its photographs then."""
 
 LAST = dg.AssetKey("champion")
 """The last asset of a successful run: the model has been judged."""
@@ -41,7 +42,7 @@ def new_photographs(
     if not len(found.photographs):
         return dg.SkipReason(f"no photograph under {root}: is its disk mounted?")
     rested = rests_for(context, found)
-    answer = after_last_run(context.instance, found, settings.attempts) or after_last_scan(project, found)
+    answer = after_last_run(context.instance, project, found, settings.attempts) or after_last_scan(project, found)
     if isinstance(answer, dg.RunRequest) and rested < settings.settle_minutes:
         return dg.SkipReason(
             f"photographs have changed: waiting until they are stable for {settings.settle_minutes:g} min, so far for "
@@ -64,9 +65,12 @@ def rests_for(context: dg.SensorEvaluationContext, found: Look) -> float:
     return (now - since) / 60
 
 
-def after_last_run(instance: dg.DagsterInstance, found: Look, attempts: int) -> dg.RunRequest | dg.SkipReason | None:
+def after_last_run(
+    instance: dg.DagsterInstance, project: Project, found: Look, attempts: int
+) -> dg.RunRequest | dg.SkipReason | None:
     """What to do about the last requested run; None if there is nothing to do."""
-    records = instance.get_run_records(dg.RunsFilter(tags={SENSOR: new_photographs.name}), limit=attempts)
+    copy = lock.project_id(project.root)  # clones may share an instance
+    records = instance.get_run_records(dg.RunsFilter(tags={SENSOR: copy}), limit=attempts)
     if not records:
         return None
     run = records[0].dagster_run
@@ -91,7 +95,7 @@ def after_last_run(instance: dg.DagsterInstance, found: Look, attempts: int) -> 
             f"{failed} runs on these photographs failed, the last of them {run.run_id[:8]}: look at its error, then "
             "start retrain, or plates run. New photographs are tried again"
         )
-    return request(found, failed)
+    return request(project, found, failed)
 
 
 def after_last_scan(project: Project, found: Look) -> dg.RunRequest | dg.SkipReason:
@@ -104,11 +108,10 @@ def after_last_scan(project: Project, found: Look) -> dg.RunRequest | dg.SkipRea
         return dg.SkipReason("no photograph was added, changed or removed since the last scan")
     if sum(since) < least:
         return dg.SkipReason(f"since the last scan {since}: fewer than retrain.min_new, {least:,}")
-    return request(found, 0)
+    return request(project, found, 0)
 
 
-def request(found: Look, failed: int) -> dg.RunRequest:
+def request(project: Project, found: Look, failed: int) -> dg.RunRequest:
     """A run on the photographs that are there, after `failed` failed runs on them."""
-    return dg.RunRequest(
-        run_key=f"{found.fingerprint}:{failed}", tags={SENSOR: new_photographs.name, SEEN: found.fingerprint}
-    )
+    copy = lock.project_id(project.root)
+    return dg.RunRequest(run_key=f"{copy}:{found.fingerprint}:{failed}", tags={SENSOR: copy, SEEN: found.fingerprint})

@@ -8,7 +8,7 @@ import dagster as dg
 
 import assets
 from pipelines import tags
-from pipelines.reason import reason
+from pipelines.reason import early, reason
 from plates.lineage import champion
 from plates.lineage import record as records
 from plates.metrics import measured
@@ -18,6 +18,7 @@ from stages.outdated import changes, gone
 
 SAID = {dg.DagsterRunStatus.SUCCESS: "succeeded", dg.DagsterRunStatus.STARTED: "running, or its process was killed"}
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+BEGUN = [status for status in dg.DagsterRunStatus if status not in WAITING]
 BY_ITSELF = ("new_photographs", "new_deliveries", "weekly_retrain", "default_automation_condition_sensor")
 """What can start a run, by its name in Dagster; all are off until somebody switches them on."""
 
@@ -27,7 +28,7 @@ def lines(project: Project, instance: dg.DagsterInstance) -> Iterator[tuple[str,
     yield "in service", in_service(project.root)
     yield "running", str(lock.at_work(project.root) or "nothing")
     if waiting := instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
-        yield "waiting", f"{waiting} runs in Dagster's queue: plates ui"
+        yield "waiting", f"{waiting} {'run' if waiting == 1 else 'runs'} in Dagster's queue: plates ui"
     yield "last run", last_run(instance)
     yield "to make", to_make(project)
     yield "automatic", "; ".join(by_itself(instance)) or "nothing: switch on the schedule or the sensor in plates ui"
@@ -47,7 +48,7 @@ def in_service(root: Path) -> str:
 
 def last_run(instance: dg.DagsterInstance) -> str:
     """When the last run in Dagster began, from where it was started, and how it ended."""
-    run = next(iter(instance.get_run_records(limit=1)), None)
+    run = next(iter(instance.get_run_records(dg.RunsFilter(statuses=BEGUN), limit=1)), None)
     if run is None:
         return "none yet: plates run"
     of = run.dagster_run
@@ -57,7 +58,7 @@ def last_run(instance: dg.DagsterInstance) -> str:
     for entry in instance.all_logs(of.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         if (event := entry.dagster_event) and event.step_key:
             return f"{named}: failed at {event.step_key}: {reason(event)}"
-    return f"{named}: failed before any asset started; its page in plates ui has the cause"
+    return f"{named}: failed before any asset started: {early(instance, of.run_id)}"
 
 
 def to_make(project: Project) -> str:

@@ -36,10 +36,7 @@ def show(project: Project, console: Console) -> None:
         console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     champion = read_json(project.path("models/champion.json"))
     for label, text in (
-        (
-            "champion",
-            ("promoted: " if champion["decision"]["promoted"] else "not promoted: ") + champion["decision"]["reason"],
-        ),
+        ("champion", decided(champion, read_json(project.path("models/export/record.json"))["record"])),
         ("report", project.path("reports/evaluation.html")),
         ("data", project.path("reports/dataset_card.html")),
         ("model", project.path("models/export/model")),
@@ -119,3 +116,13 @@ def _seconds(project: Project, instance: dg.DagsterInstance) -> Table:
         seconds = event.asset_materialization.metadata.get("seconds")
         table.add_row(name, f"{seconds.value:.1f}" if seconds else "")
     return table
+
+
+def decided(champion: Mapping[str, Any], record: str) -> str:
+    """What the last decision about the model in service (`models/champion.json`) means for the model of `record`."""
+    decision = champion["decision"]
+    if decision["challenger"] == record and decision["kind"] == "gate":
+        return f"{'promoted' if decision['promoted'] else 'not promoted'}: {decision['reason']}"
+    if champion["record"] == record:
+        return f"in service: {decision['reason']}"
+    return f"{(champion['record'] or 'none')[:8]} stays in service; {record[:8]} was judged before (plates champions)"

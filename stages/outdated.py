@@ -28,7 +28,7 @@ def changes(project: Project, stage: Stage, entries: Mapping[str, Entry], maker:
     edited = [path for path in {*before.code, *now.code} if before.code.get(path) != now.code.get(path)]
     made = {path: entries[name].outs.get(path) for path in stage.reads if (name := maker[path].name) in entries}
     return [
-        *([f"{len(edited)} code files"] if edited else []),
+        *([f"{len(edited)} code {'file' if len(edited) == 1 else 'files'}"] if edited else []),
         *(f"{key} {was.get(key)} -> {new.get(key)}" for key in sorted({*was, *new}) if was.get(key) != new.get(key)),
         *(path for path, found in made.items() if entry.deps.get(path) != found),
     ]

@@ -11,7 +11,7 @@ from plates.metrics import METRICS
 from plates.settings.project import Project
 from stages import lock
 
-SPARE = ("test set", "because", "decision", "time (UTC)")
+SPARE = ("test set", "decision", "time (UTC)", "reason")
 
 Target = Annotated[str | None, typer.Argument(metavar="ID", help="First characters of a record's id.")]
 
@@ -38,7 +38,7 @@ def champions(
         ]
         for name in METRICS
     }
-    print_columns(
+    left_out = print_columns(
         {
             "decision": [verdict.id[:8] for verdict, _ in found],
             "time (UTC)": [verdict.time[:16].replace("T", " ") for verdict, _ in found],
@@ -47,10 +47,12 @@ def champions(
             **{name: cells for name, cells in figures.items() if any(cells)},
             "": ["in service" if verdict.promoted else "refused" for verdict, _ in found],
             "test set": [verdict.test_set or "" for verdict, _ in found],
-            "because": [verdict.because or "" for verdict, _ in found],
+            "reason": [" – ".join(filter(None, (verdict.because, verdict.reason))) for verdict, _ in found],
         },
         SPARE,
     )
+    if left_out:
+        note(f"too narrow for {', '.join(left_out)}: plates champions | less -S")
     last = found[-1][0]
     console.print(f"in service: {last.after[:8] if last.after else 'none'}. Last: {last.reason}", soft_wrap=True)
     if wrong := of.another(project.root):

@@ -47,7 +47,8 @@ def compare(
         )
     models = [load(*locate(named, trust)) for named in (first, second)]
     expected, files = _labelled(on, annotations, models[0].label_map)
-    expected, files = _unseen(expected, files, [model.path for model in models])
+    photographs = None if on else Project.find().path("data/raw_images.parquet")
+    expected, files = _unseen(expected, files, [model.path for model in models], photographs)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("photographs")
         found = comparing.compare(
@@ -100,9 +101,14 @@ def _labelled(on: Path | None, annotations: Path | None, known: dict[int, str]) 
     return expected, cast(dict[int, Path], files)
 
 
-def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) -> tuple[pd.DataFrame, dict[int, Path]]:
-    """Drops photographs that one of the models was trained or selected on, according to its newest record."""
-    from plates.lineage.training_set import trained_on
+def _unseen(
+    expected: pd.DataFrame, files: dict[int, Path], models: list[Path], photographs: Path | None
+) -> tuple[pd.DataFrame, dict[int, Path]]:
+    """Drops photographs that one of the models was trained or selected on, according to its newest record.
+
+    `photographs`: as of `learnt`.
+    """
+    from plates.lineage.training_set import learnt, trained_on
 
     seen: set[str] = set()
     for model in models:
@@ -114,7 +120,7 @@ def _unseen(expected: pd.DataFrame, files: dict[int, Path], models: list[Path]) 
                     f"which photographs {model} was trained on is not known: DVC's cache lacks splits or hashes of "
                     f"record {record.short}. All count. If a remote has them: dvc pull --all-commits"
                 )
-    left = expected[~expected["sha256"].isin(seen)].reset_index(drop=True)
+    left = expected[~learnt(expected, seen, photographs)].reset_index(drop=True)
     gone = expected["image_id"].nunique() - left["image_id"].nunique()
     if left.empty:
         raise UserError(

@@ -100,10 +100,10 @@ def _picture(
     marks = [Marks(rows[BOX].to_numpy(float), GREEN)]
     if other is not None:
         marks.append(Marks(other[BOX].to_numpy(float), ORANGE, _scores(other)))
-    path, sha256 = rows["path"].iloc[0], bytes(rows["sha256"].iloc[0]).hex()
-    for known in photographs:
+    path, sha256 = rows["path"].iloc[0], rows["sha256"].iloc[0]
+    for known in photographs if sha256 is not None else ():
         with suppress(ChangedSinceScanError):
-            return from_file(known.read(path, sha256), marks, caption, HEIGHT)
+            return from_file(known.read(path, bytes(sha256).hex()), marks, caption, HEIGHT)
     return Picture(placeholder("no longer under data.root", HEIGHT), caption)
 
 

@@ -80,7 +80,7 @@ def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, sto
     finally:
         _end(psutil.Process(process.pid) if process.poll() is None else None)
         process.wait()
-        running.unlink()
+        running.unlink(missing_ok=True)
     if process.returncode:
         raise Failed(_last_words(log))
     _require_same_photographs(project, name)
@@ -89,7 +89,10 @@ def run(project: Project, name: str, settings: Mapping[str, Any], log: Path, sto
 
 def end_left(folder: Path, study: str) -> None:
     """Ends trials of a study that train on although the search was killed."""
-    for file in folder.glob(f"{study}-*{RUNNING}"):
+    trial = re.compile(rf"{re.escape(study)}-\d+")  # a study's name may begin another's
+    for file in folder.glob(f"*{RUNNING}"):
+        if not trial.fullmatch(file.stem):
+            continue
         left = Process(**json.loads(file.read_text(encoding="utf-8")))
         if left.ended() is False:
             _end(psutil.Process(left.pid))

@@ -111,4 +111,5 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
         target.chmod(0o444)  # shared with the cache: read-only, so that nobody edits it in place
     except OSError:
+        target.unlink(missing_ok=True)  # linked, but somebody else's: its mode cannot be changed
         shutil.copyfile(source, target)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plates.errors import UserError
-from plates.files import atomic, put_back, read_json, write_json
+from plates.files import atomic, put_back, write_json
 from plates.hashes import content_hash
 from plates.lineage import record as records
 from plates.lineage.cache import Cache
@@ -119,12 +119,20 @@ def settled(root: Path) -> InService | None:
 
 
 def another(root: Path) -> str | None:
-    """In words, that the folder holds another model than the last decision put in service; None if it does not."""
-    known, file = decisions(root), root / FOLDER / _NAME
-    if not known or not file.is_file():
+    """In words, that the folder is not what the last decision put in service; None if it is."""
+    known = decisions(root)
+    if not known or known[-1].after is None:
         return None
-    held = read_json(file).get("record")
-    return _another(held, known[-1]) if isinstance(held, str) else None
+    if not (root / FOLDER / _NAME).is_file():
+        return f"{FOLDER} is missing. Restore it: {REPAIR}"
+    try:
+        service = InService.model_validate_json((root / FOLDER / _NAME).read_text(encoding="utf-8"))
+    except ValidationError:
+        return f"{FOLDER}/{_NAME} does not say what is in service. Repair it: {REPAIR}"
+    if said := _another(service.record, known[-1]):
+        return said
+    wrong = ", ".join(_unlike(root, service))
+    return f"{FOLDER} is not what record {service.record[:8]} made: {wrong}. Repair: {REPAIR}" if wrong else None
 
 
 def _another(held: str, last: Verdict) -> str | None:
@@ -235,6 +243,10 @@ def rollback(root: Path, target: str | None, because: str | None) -> Verdict:
         raise UserError(
             f"no earlier champion{f' with an id that begins with {target!r}' if target else ''}: "
             f"{len(earlier)} were in service before. List them: plates champions"
+        )
+    if target and len(found) > 1:
+        raise UserError(
+            f"{len(found)} earlier champions begin with {target!r}: {', '.join(found)}. Give more of the id"
         )
     reason = f"back from {now[:8] if now else 'none'}"
     said = verdict(root, "rollback", found[0], service, promoted=True, reason=reason, because=because)

@@ -13,6 +13,8 @@ from plates.lineage.photographs import KINDS, Comparison
 from plates.lineage.record import Record, flat
 
 SHOWN = 3
+WRITTEN = ("lineage/", "metrics/", "models/", "plots/", "reports/", "dvc.lock", "params.yaml")
+"""How the paths of what a run writes, and of settings, which have a section of their own, begin."""
 """Examples of each kind."""
 
 
@@ -59,7 +61,8 @@ def code(root: Path, first: Record, second: Record) -> Section:
         differing = [f"{path} (part of {', '.join(stages)})" for path, stages in used.items()]
         return Section("Code", [*differing, f"how it differs is not known: {error}"])
     lines = []
-    for change in sorted(changes, key=lambda change: change.path not in used):
+    of_code = (change for change in changes if change.path in used or not change.path.startswith(WRITTEN))
+    for change in sorted(of_code, key=lambda change: change.path not in used):
         size = "binary" if change.added is None else f"+{change.added} -{change.removed}"
         part = f"part of {', '.join(used[change.path])}" if change.path in used else "part of no stage that led to them"
         lines.append(f"{change.path}  {size}  ({part})")

@@ -63,7 +63,7 @@ def history(root: Path, records: Sequence[Record], path: str | None, sha256: byt
         contents = {sha256} if sha256 else set()
         if path is not None:
             for rows in pool.map(lambda file: _rows(file, [path]), deliveries.values()):
-                contents |= {row["sha256"] for row in rows}
+                contents |= {row["sha256"] for row in rows if row["sha256"] is not None}
         names = dict(zip(deliveries, pool.map(_names(contents), deliveries.values()), strict=True))
         named = set() if path is None else {path}
         wanted = [sorted(named | names[record.outputs.get(RAW, record.id)]) for record, _ in kept]
@@ -80,13 +80,14 @@ def label(rows: Sequence[dict]) -> str:
 
 def outcome(rows: Sequence[dict]) -> str:
     """A photograph's outcome: why it was set aside, or which plates were found."""
-    if rows[0]["rejected"] is not None:
+    kept = [row for row in rows if row["rejected"] is None]
+    if not kept:
         return f"set aside: {rows[0]['rejected']}"
     scored = [row for row in rows if row["found"] is not None]
     words = [
         f"{'found' if row['found'] else 'missed'}, IoU {row['iou']:.2f}, score {row['score']:.2f}" for row in scored
     ]
-    return "; ".join(words) or ("trained on" if rows[0]["split"] == "train" else "not scored")
+    return "; ".join(words) or ("trained on" if kept[0]["split"] == "train" else "not scored")
 
 
 def _names(contents: set[bytes]) -> Callable[[Path], set[str]]:

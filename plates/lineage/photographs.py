@@ -57,7 +57,8 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     left = before[~before.index.isin(pairs["before"])]
     one = before.loc[pairs["before"]].reset_index(drop=True)
     two = after.loc[pairs["after"]].reset_index(drop=True)
-    same_content = (one["sha256"] == two["sha256"]).to_numpy()
+    unread = one["sha256"].isna() & two["sha256"].isna()
+    same_content = ((one["sha256"] == two["sha256"]) | unread).to_numpy()
     same_label = (one["label"] == two["label"]).to_numpy()
     accepted = (one["rejected"].isna().to_numpy(), two["rejected"].isna().to_numpy())
     relabelled = _relabelled(first, second, one, two, np.flatnonzero(same_content & ~same_label))
@@ -92,7 +93,9 @@ def _photographs(rows: pd.DataFrame) -> pd.DataFrame:
     labels = pd.util.hash_pandas_object(rows[["class", *BOX]].astype({"class": str}), index=False)
     whole = pd.DataFrame({"path": rows["path"], "label": labels.astype("uint64"), "scored": rows["found"].notna()})
     grouped = whole.groupby("path", sort=False)
-    found = rows.loc[~rows["path"].duplicated(), ["path", "sha256", "split", "rejected"]].reset_index(drop=True)
+    accepted_first = rows.iloc[np.argsort(rows["rejected"].notna(), kind="stable")]
+    one_each = accepted_first.drop_duplicates("path").set_index("path")[["sha256", "split", "rejected"]]
+    found = one_each.loc[rows["path"].unique()].reset_index()
     found["label"] = grouped["label"].sum().to_numpy()
     found["scored"] = grouped["scored"].any().to_numpy()
     return found
@@ -104,6 +107,7 @@ def _pairs(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     two = after[["path", "sha256"]].rename_axis("after").reset_index()
     by_path = one.merge(two, on="path")[["before", "after"]]
     one, two = one[~one["before"].isin(by_path["before"])], two[~two["after"].isin(by_path["after"])]
+    one, two = one.dropna(subset="sha256"), two.dropna(subset="sha256")
     one = one.assign(turn=one.groupby("sha256").cumcount())
     two = two.assign(turn=two.groupby("sha256").cumcount())
     by_content = one.merge(two, on=["sha256", "turn"])[["before", "after"]]
@@ -170,5 +174,5 @@ def _words(rows: pd.DataFrame, pairs: int) -> Sequence[str]:
     return joined.reindex(range(pairs)).fillna("no plate").tolist()
 
 
-def _hex(sha256: bytes) -> str:
-    return sha256.hex()[:12]
+def _hex(sha256: bytes | None) -> str:
+    return "not read" if sha256 is None else sha256.hex()[:12]

@@ -21,6 +21,9 @@ GRID = "#80808040"
 INK = "#010203"
 """Placeholder in an SVG for the colour of the page's text, which differs in dark mode."""
 
+PLAIN: dict[Any, Any] = {"text.parse_math": False}
+"""Names with two dollar signs are names."""
+
 
 @contextmanager
 def text_as_svg() -> Iterator[None]:
@@ -29,6 +32,7 @@ def text_as_svg() -> Iterator[None]:
 
     inked = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
     fixed: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "plates", "font.family": ["DejaVu Sans"]}
+    fixed |= PLAIN
     with matplotlib.rc_context(fixed | inked), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
@@ -40,7 +44,8 @@ def text_as_pixels() -> Iterator[None]:
     import matplotlib
 
     path = chinese_font()
-    with matplotlib.rc_context({"font.family": ["DejaVu Sans", *([] if path is None else [_family(path)])]}):
+    family = ["DejaVu Sans", *([] if path is None else [_family(path)])]
+    with matplotlib.rc_context({"font.family": family} | PLAIN):
         yield
 
 

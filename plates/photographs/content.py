@@ -66,6 +66,9 @@ class Photographs:
         except OSError as error:
             raise ChangedSinceScanError(f"{path} cannot be read any more ({error.strerror}): {SCAN_AGAIN}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
+            if self.converted and file == kept_at(self.converted, sha256):
+                file.unlink(missing_ok=True)
+                raise ChangedSinceScanError(f"the JPEG that {path} was converted to is damaged: {SCAN_AGAIN}")
             if self.scan_cache:
                 self.scan_cache.unlink(missing_ok=True)
             raise ChangedSinceScanError(f"{path} has changed since the scan (its SHA-256 differs): {SCAN_AGAIN}")

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from plates.files import read_cache, write_parquet
+from plates.photographs import turn
 from plates.photographs.content import Photographs
 from plates.photographs.decode import DECODED_SCHEMA, MOST_MEGAPIXELS, look
 from plates.photographs.header import NOT_JPEG, TURNED
@@ -40,9 +41,10 @@ CONVERTED_SCHEMA = pa.schema(
 TAKEN_SCHEMA = CONVERTED_SCHEMA.append(DECODED_SCHEMA.field("dhash"))
 """Schema of `data/raw_images.parquet`: the images, and what decoding found."""
 MADE = ("sha256", "width", "height", "problem", "source", "orientation")
+CODE = (Path(__file__), Path(turn.__file__))  # another code may make other JPEGs
 CACHE_SCHEMA = pa.schema(
     [("source_sha256", pa.string()), ("quality", pa.int16())] + [CONVERTED_SCHEMA.field(name) for name in MADE],
-    metadata={"code": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()},
+    metadata={"code": hashlib.sha256(b"".join(file.read_bytes() for file in CODE)).hexdigest()},
 )
 KEEPING = Lock()
 KEPT_AFTER = 2_000  # photographs: a killed run loses no more than so many

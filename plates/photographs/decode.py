@@ -17,7 +17,7 @@ import simplejpeg
 from PIL import Image
 
 from plates import parts
-from plates.efficientdet.data.jpeg import colours
+from plates.efficientdet.data import jpeg
 from plates.files import parquet_writer
 from plates.photographs.content import Photographs
 from plates.photographs.header import TURNED
@@ -28,7 +28,10 @@ from plates.workers import threads
 DECODED_SCHEMA = RAW_IMAGES_SCHEMA.append(pa.field("dhash", pa.uint64()))
 CACHE_SCHEMA = pa.schema(
     [("sha256", pa.string()), ("damage", pa.string()), ("dhash", pa.uint64())],
-    metadata={"code": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), "decoder": simplejpeg.__version__},
+    metadata={
+        "code": hashlib.sha256(b"".join(Path(file).read_bytes() for file in (__file__, jpeg.__file__))).hexdigest(),
+        "decoder": simplejpeg.__version__,
+    },
 )
 
 MOST_MEGAPIXELS = 170
@@ -89,7 +92,7 @@ def decode_images(
 def look(content: bytes) -> tuple[str | None, int | None]:
     """What is wrong with a JPEG (None: it decodes completely), and its dHash (None: it does not)."""
     try:
-        pixels = simplejpeg.decode_jpeg(content, colours(content), min_factor=SMALLER)
+        pixels = simplejpeg.decode_jpeg(content, jpeg.colours(content), min_factor=SMALLER)
     except ValueError as error:
         return f"damaged: {str(error).strip()}", None
     return None, dhash(pixels.mean(axis=2).astype(np.uint8) if pixels.shape[2] > 1 else pixels[..., 0])

@@ -54,7 +54,11 @@ def look(root: Place) -> Look:
         digest.update(batch.serialize())
     for folder, folders, files in os.walk(root) if isinstance(root, Path) else ():
         folders.sort()
-        status = os.stat(folder)
+        try:
+            status = os.stat(folder)
+        except OSError as error:
+            found.unreadable.append(f"{folder}: {error.strerror}")  # such as a folder that was moved meanwhile
+            continue
         seen = (os.fsencode(folder), status.st_mtime_ns, status.st_ctime_ns, len(folders) + len(files))
         digest.update(repr(seen).encode())
     return Look(digest.hexdigest()[:32], photographs, found.unreadable)

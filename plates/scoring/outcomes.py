@@ -23,7 +23,7 @@ ROW_GROUP = 4096
 """Rows that are read together to look one photograph up: the table is sorted by path."""
 
 UNPARSED = "name does not parse: "
-UNLISTED = "no annotation names it"
+UNLISTED = "no annotation names it, or only a crowd"
 WORDS = pa.dictionary(pa.int32(), pa.string())
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "path": (pa.string(), "POSIX, relative to data.root"),
@@ -69,7 +69,7 @@ def outcomes(project: Project, detections: pd.DataFrame | None, split: str, labe
     else:
         scored = ((rows["split"] == split) & rows["class"].notna()).to_numpy()
         rows = rows.join(match(rows[scored], detections, label_map).set_index(rows.index[scored]))
-    rows["sha256"] = rows["sha256"].map(bytes.fromhex)
+    rows["sha256"] = rows["sha256"].map(bytes.fromhex, na_action="ignore")
     return pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
 
 

@@ -295,7 +295,7 @@ def batch_norm(train: TrainConfig, steps: int, momentum: float) -> Answer:
     if train.batch_size <= 2:
         said = f"batches of {train.batch_size} have no statistics: train.is_training_bn: false with pretrained weights"
         return Answer(question, said, False, figures=figures)
-    said = f"momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-9):,.0f} of {steps:,} steps"
+    said = f"momentum {momentum:.3g} averages over {1 / max(1 - momentum, 1e-9):,.0f} steps, and the run has {steps:,}"
     holds = constants >= SETTLED
     needed = math.ceil(SETTLED / max(1 - momentum, 1e-9))
     turn = "train.batch_norm_momentum: null follows them" if train.batch_norm_momentum else f"train.steps: {needed}"

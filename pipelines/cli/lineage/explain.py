@@ -31,7 +31,7 @@ def explain(
     if apart := packages(found.first, found.second).lines:
         say(f"Not measured, since all trainings run with the packages of here: {'; '.join(apart)}")
     minutes = _minutes(project)
-    time = f", about {minutes * len(found.missing):,.0f} minutes on this machine" if minutes else ""
+    time = f", about {max(minutes * len(found.missing), 1):,.0f} min on this machine" if minutes else ""
     say(f"{len(found.runs)} trainings, {len(found.known)} already known: {len(found.missing)} to run{time}")
     if found.missing and not yes:
         typer.confirm("Start? If stopped, the same command continues from there.", abort=True)

@@ -28,6 +28,7 @@ RECENT = 20  # steps that a mean is taken over
 PRIOR = 0.01  # class score of a fresh head
 STALE = 3  # evaluations
 RISE = 0.002
+LEARNT = 0.05  # a score under which nothing has been learned yet
 OTHER = 1.25  # times: anchors that differ by less are near those of before
 PLAIN = 15  # grey levels of deviation: pictures have more
 
@@ -206,7 +207,7 @@ def plateau(rows: Sequence[Row], figure: str, say: Say) -> bool:
     if len(scores) <= STALE:
         return False
     earlier, late = (max(row.validation for row in part) for part in (scores[:-STALE], scores[-STALE:]))
-    if late > earlier + RISE:
+    if late > earlier + RISE or late < LEARNT:
         return False
     say(
         f"Plateau: validation {figure} has risen by no more than {RISE} above {earlier:.3f} in the last {STALE} "

@@ -53,7 +53,7 @@ def batch_norm(e: Evidence) -> Finding | None:
     unsettled = chosen and 0 < steps * (1 - momentum) < SETTLED
     if "batch norm" not in e.warnings and not unsettled and batch > 2:
         return None
-    said = f"Momentum {momentum:.3g} averages over the last {1 / max(1 - momentum, 1e-6):,.0f} of {steps:,} steps"
+    said = f"Momentum {momentum:.3g} averages over {1 / max(1 - momentum, 1e-6):,.0f} steps, and the run has {steps:,}"
     why = (
         f"{said}: the statistics that inference uses still include those of the start."
         if unsettled

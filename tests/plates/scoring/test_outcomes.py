@@ -119,7 +119,7 @@ def test_every_delivered_photograph_is_there_with_what_became_of_it(project: Pro
         ["bad", "blue", None, "box in image, class known", None],
         ["n", None, "test", None, None],
         ["odd", None, None, "name does not parse: corners", None],
-        ["other", None, None, "no annotation names it", None],
+        ["other", None, None, "no annotation names it, or only a crowd", None],
     ]
     assert rows["sha256"][0] == hashlib.sha256(b"a").digest()
     assert outcomes.counts(table) == {
