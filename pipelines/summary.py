@@ -125,4 +125,5 @@ def decided(champion: Mapping[str, Any], record: str) -> str:
         return f"{'promoted' if decision['promoted'] else 'not promoted'}: {decision['reason']}"
     if champion["record"] == record:
         return f"in service: {decision['reason']}"
-    return f"{(champion['record'] or 'none')[:8]} stays in service; {record[:8]} was judged before (plates champions)"
+    stays = f"{champion['record'][:8]} stays in service" if champion["record"] else "no model is in service"
+    return f"{stays}; {record[:8]} was judged before (plates champions)"

@@ -6,7 +6,9 @@ import dagster as dg
 import pytest
 
 from pipelines.failures import FILE, failed_runs
+from pipelines.reason import early
 from pipelines.tags import PROJECT
+from plates.errors import UserError
 from plates.settings.project import Project
 
 
@@ -46,3 +48,20 @@ def test_a_run_of_the_terminal_has_said_it_there(tmp_path: Path) -> None:
     assert isinstance(failed(tmp_path, {PROJECT: "id"}), dg.SkipReason)
     assert not (tmp_path / FILE).exists()
     assert not (tmp_path / "told").exists()
+
+
+@dg.resource
+def refused() -> None:
+    raise UserError("evaluation.max_detections 200 is more than nms.max_output_size 100")
+
+
+@dg.job(resource_defs={"settings": refused})
+def never_begun() -> None:
+    dg.op(name="needs", required_resource_keys={"settings"})(lambda context: None)()
+
+
+def test_a_run_that_fails_before_its_first_asset_says_why() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = never_begun.execute_in_process(instance=instance, raise_on_error=False)
+        assert not list(result.get_step_failure_events())
+        assert early(instance, result.run_id).endswith("200 is more than nms.max_output_size 100")

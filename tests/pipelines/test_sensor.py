@@ -258,3 +258,21 @@ def test_before_any_scan_nothing_is_trained(world: World) -> None:
     world.project.scan_cache.unlink()
     world.photograph("one/new.jpg")
     assert "there is no scan yet" in str(world.settled())
+
+
+def test_runs_of_another_clone_under_the_same_instance_do_not_count(
+    tmp_path: Path, instance_of_two: dg.DagsterInstance
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "own").mkdir()
+    other, own = World(tmp_path / "other", instance_of_two), World(tmp_path / "own", instance_of_two)
+    other.photograph("one/new.jpg")
+    other.run(other.settled(), fails=True)
+    assert own.settled() == NOTHING
+    assert isinstance(other.tick(), dg.RunRequest), "its own failed run is tried again"
+
+
+@pytest.fixture
+def instance_of_two() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipelines.tune import space, study, trial
 from pipelines.tune.space import Choice, Range
 from plates.errors import UserError
 from plates.settings.project import Project
+from stages.processes import Process
 
 RATE = "train.learning_rate"
 STEPS = 30
@@ -321,3 +323,16 @@ def test_trials_are_experiments_and_a_kill_loses_one_trial_at_most(finished: tup
     assert "tune-002" in shown
     assert " 12 " in shown, "whole numbers of steps"
     assert call("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_trial_of_a_study_with_a_longer_name_is_left_alone(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    try:
+        other, own = (tmp_path / f"{name}-000{trial.RUNNING}" for name in ("rates-2", "rates"))
+        other.write_text(json.dumps(asdict(Process.of(process.pid))))
+        own.write_text(json.dumps(asdict(Process.of(process.pid)) | {"began": "another time"}))
+        trial.end_left(tmp_path, "rates")
+        assert (process.poll(), other.exists(), own.exists()) == (None, True, False)
+    finally:
+        process.kill()
+        process.wait()

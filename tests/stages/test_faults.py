@@ -108,6 +108,14 @@ def test_the_cause_is_found_behind_what_was_raised_of_it(tmp_path: Path) -> None
     assert "/x is on a file system that is mounted read-only" in words(error, tmp_path)
 
 
+def test_an_error_that_was_handled_is_no_cause(tmp_path: Path) -> None:
+    error = KeyError("a bug")
+    error.__context__ = OSError(errno.EROFS, os.strerror(errno.EROFS), "/x")
+    assert in_words(error, tmp_path) is not None
+    error.__suppress_context__ = True  # as `raise ... from None` has it
+    assert in_words(error, tmp_path) is None
+
+
 def test_a_fault_of_the_code_keeps_its_traceback(tmp_path: Path) -> None:
     assert in_words(ValueError("x"), tmp_path) is None
     assert in_words(UserError("what to do"), tmp_path) == "what to do"

@@ -120,6 +120,17 @@ def test_rollback_goes_to_the_one_before_and_says_so(root: Path) -> None:
     assert champion.settled(root).best == one, "what was taken out of service is no bar"
 
 
+def test_the_beginning_of_several_ids_goes_back_to_none_of_them(root: Path) -> None:
+    made = [make(root, f"model {number}", 0.9) for number in range(18)]
+    for one in made:
+        serve(root, one)
+    first = [one.id[0] for one in made[:-1]]
+    shared = next(letter for letter in first if first.count(letter) > 1)
+    with pytest.raises(UserError, match=rf"earlier champions begin with '{shared}': .*Give more of the id"):
+        champion.rollback(root, shared, None)
+    assert champion.settled(root).record == made[-1].id
+
+
 def test_there_is_nothing_to_go_back_to_before_the_first(root: Path) -> None:
     with pytest.raises(UserError, match="no earlier champion"):
         champion.rollback(root, None, None)

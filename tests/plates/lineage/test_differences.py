@@ -66,6 +66,8 @@ def test_code_is_told_file_by_file_with_its_stages(project: Path) -> None:
     first = make(project, "one", "a: 1\n")
     (project / "assets/step.py").write_text("scale = 2\nmore = 1\n")
     (project / "assets/unused.py").write_text("x = 1\n")
+    (project / "lineage").mkdir(exist_ok=True)
+    (project / "lineage/written.json").write_text("{}\n")
     second = make(project, "one", "a: 1\n")
     locks = []
     for md5 in ("a" * 32, "b" * 32):

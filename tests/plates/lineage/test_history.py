@@ -67,3 +67,11 @@ def test_what_is_not_kept_is_counted_and_what_is_unknown_is_unknown(project: Pat
     left = history(project, found, "p/a.jpg", None)
     assert left.unkept == [found[0], found[2]]
     assert [one.record for one in left.seen] == [found[1]]
+
+
+def test_a_photograph_is_set_aside_only_with_all_its_boxes() -> None:
+    rejected = {"rejected": "box_sides_positive", "split": None, "found": None}
+    scored = {"rejected": None, "split": "test", "found": True, "iou": 0.9, "score": 0.8}
+    assert outcome([rejected, scored]) == "found, IoU 0.90, score 0.80"
+    assert outcome([rejected, {"rejected": None, "split": "train", "found": None}]) == "trained on"
+    assert outcome([rejected, rejected]) == "set aside: box_sides_positive"

@@ -165,3 +165,20 @@ def test_plates_that_turned_are_told_one_by_one() -> None:
     assert turned["path"].tolist() == first.loc[flipped, "path"].tolist()
     assert turned["iou"].tolist() == pytest.approx([0.3] * len(flipped))
     assert turned["score_before"].tolist() == pytest.approx([0.9] * len(flipped))
+
+
+def test_a_photograph_with_a_rejected_box_is_in_use_if_another_box_is() -> None:
+    row = ("a.jpg", sha("a"), "blue", 300.0, 20.0, 400.0, 50.0, "test", None, True, 0.9, 0.9)
+    rejected = ("a.jpg", sha("a"), "blue", 10.0, 20.0, 10.0, 50.0, None, "box_sides_positive", None, np.nan, np.nan)
+    kept = pd.DataFrame([rejected, row], columns=ROWS)
+    aside = pd.DataFrame([rejected, (*row[:7], None, "picture_whole", None, np.nan, np.nan)], columns=ROWS)
+    assert kinds(compare(aside, kept).changes) == {"taken back": {"a.jpg"}}
+    assert kinds(compare(kept, aside).changes) == {"rejected": {"a.jpg"}}
+
+
+def test_photographs_that_were_never_read_are_neither_replaced_nor_paired() -> None:
+    odd = (None, None, *(np.nan,) * 4, None, "name does not parse: area", None, np.nan, np.nan)
+    first = pd.DataFrame([("a.jpg", *odd), ("b.jpg", *odd)], columns=ROWS)
+    assert compare(first, first).changes.empty
+    second = pd.DataFrame([("a.jpg", *odd), ("c.jpg", *odd)], columns=ROWS)
+    assert kinds(compare(first, second).changes) == {"came": {"c.jpg"}, "left": {"b.jpg"}}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from plates.columns import BOX, CORNERS
-from plates.photographs.content import Photographs
+from plates.photographs.content import ChangedSinceScanError, Photographs
 from plates.photographs.convert import CONVERTED_SCHEMA, TAKEN_SCHEMA, as_they_are, convert_images, upright_jpeg
 from plates.photographs.decode import decode_images
 from plates.photographs.scan import scan
@@ -221,3 +221,15 @@ def test_without_converting_the_table_says_nothing_was(delivery: Photographs) ->
     assert images.schema.equals(CONVERTED_SCHEMA)
     assert images.select(found.column_names).equals(found)
     assert images["source"].null_count == len(found)
+
+
+def test_a_damaged_conversion_is_named_and_made_again(delivery: Photographs) -> None:
+    digest = next(row["sha256"] for row in taken(delivery).to_pylist() if row["path"] == "a.png")
+    file = delivery.file("a.png", digest)
+    assert isinstance(file, Path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    with pytest.raises(ChangedSinceScanError, match=r"the JPEG that a\.png was converted to is damaged: run"):
+        delivery.read("a.png", digest)
+    taken(delivery)
+    assert delivery.read("a.png", digest) == whole

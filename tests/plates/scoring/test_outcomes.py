@@ -164,3 +164,13 @@ def test_a_photograph_takes_less_than_120_bytes(tmp_path: Path) -> None:
     }
     outcomes.write(tmp_path / "outcomes.parquet", pa.table(columns, schema=outcomes.SCHEMA))
     assert (tmp_path / "outcomes.parquet").stat().st_size / count < 120
+
+
+def test_a_photograph_that_was_not_read_has_no_hash(project: Project, tmp_path: Path) -> None:
+    """Such as one whose name is not UTF-8: it is counted, and ends nothing."""
+    file = tmp_path / "data/raw_images.parquet"
+    images = pd.read_parquet(file)
+    images.loc[images["path"] == "odd", "sha256"] = None
+    images.to_parquet(file)
+    rows = outcomes.outcomes(project, None, "test", LABELS).to_pylist()
+    assert {row["path"] for row in rows if row["sha256"] is None} == {"odd"}

@@ -183,6 +183,7 @@ def test_over_fitting(scores, losses, named):
         ([0.3, 0.6, 0.65], False),
         ([0.3, 0.6, 0.65, 0.66, 0.67], False),
         ([0.3, 0.6, 0.65, 0.64, 0.651, 0.63], True),
+        ([0.0, 0.0, 0.0, 0.001, 0.0, 0.0], False),  # nothing has been learned yet
     ],
 )
 def test_a_plateau(scores, named):
