@@ -33,5 +33,5 @@ def early(instance: dg.DagsterInstance, run_id: str) -> str:
         while error is not None and error.cause is not None:
             error = error.cause
         if error is not None:
-            return error.message.strip()
+            return error.message.strip().removeprefix("plates.errors.UserError: ")
     return "it failed before any asset started; its page in plates ui has the cause"

@@ -64,4 +64,4 @@ def test_a_run_that_fails_before_its_first_asset_says_why() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = never_begun.execute_in_process(instance=instance, raise_on_error=False)
         assert not list(result.get_step_failure_events())
-        assert early(instance, result.run_id).endswith("200 is more than nms.max_output_size 100")
+        assert early(instance, result.run_id) == "evaluation.max_detections 200 is more than nms.max_output_size 100"

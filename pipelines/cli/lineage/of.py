@@ -18,6 +18,7 @@ from plates.lineage.history import History
 from plates.lineage.origin import Place, Steps
 from plates.lineage.record import Record
 from plates.settings.project import Project
+from stages import dvc_lock
 
 SPARE = ("raw images", "time (UTC)", "label")
 
@@ -119,6 +120,9 @@ def _unknown(root: Path, found: Sequence[Record], file: Path, seen: History | No
     known = Steps(found[-1])
     resolved = file.resolve()
     output = resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else ""
+    written = [stage for stage, entry in dvc_lock.read(root).items() if entry.outs.get(output) == content_hash(file)]
+    if written:
+        return f"{file} is what {written[0]} wrote last. Records name data and models, not this; all: plates lineage"
     if maker := known.maker(output):
         return f"{file} (hash {content_hash(file)[:8]}) is in no record: {maker} made it again, or it was edited"
     return f"{file} (hash {content_hash(file)[:8]}) is in no record: it was made elsewhere, or edited since{kept}"
