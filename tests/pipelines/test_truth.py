@@ -20,7 +20,8 @@ UNTOUCHED = {
     "raw_images": {"data.convert_quality"},  # nothing is converted
     "model_card": {"models/export/model", "lineage/records"},  # their hash is in dvc.lock
     "champion": {
-        *("data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet", "data/tfrecords"),
+        *("data/raw_images.parquet", "data/boxes.parquet", "data/rejected.parquet", "data/splits.parquet"),
+        "data/tfrecords",
         *("data/detections.parquet", "models/checkpoint", "models/champion", "models/champion.json"),
         "lineage/decisions",
         *("evaluation", "nms"),
