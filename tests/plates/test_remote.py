@@ -122,7 +122,7 @@ def test_a_replaced_object_is_seen(root: Remote, old: None, tmp_path: Path) -> N
     put(os.environ["AWS_ENDPOINT_URL"], f"{root.name}/{path}", other)
     now = look(root)
     assert now.fingerprint != before.fingerprint
-    assert str(changes(now.photographs, cache)) == "0 came, 1 changed, 0 went"
+    assert str(changes(now.photographs, cache)) == "0 added, 1 changed, 0 removed"
     with pytest.raises(ChangedSinceScanError, match="has changed since the scan"):
         Photographs(Remote(root.url, tmp_path / "empty", 1 << 30)).read(path, sha256)
     second = scan(root, cache)
