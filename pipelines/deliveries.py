@@ -193,6 +193,9 @@ def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourcePara
         now = dict(fingerprints(project))
     except UserError as error:
         return dg.SensorResult(skip_reason=str(error))
+    inside = folders_in(root) if root.is_dir() else []
+    if odd := [as_text(folder.name) for folder in inside if not is_utf8(folder.name)]:
+        context.log.warning(f"names that are not UTF-8 cannot be partitions; not validated: {', '.join(odd)}")
     if not now:
         return dg.SensorResult(skip_reason=f"no folder of photographs in {root}")
     before = json.loads(context.cursor or "{}")
@@ -209,7 +212,12 @@ def new_deliveries(context: dg.SensorEvaluationContext, project: dg.ResourcePara
 def folders(project: Project) -> list[Place]:
     """The folders of `data.root`: its deliveries. One whose name is not UTF-8 cannot be a partition."""
     root = Project(project.root).photographs
-    return [folder for folder in folders_in(root) if as_text(folder.name) == folder.name] if root.is_dir() else []
+    return [folder for folder in folders_in(root) if is_utf8(folder.name)] if root.is_dir() else []
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a folder's name can be a partition's."""
+    return as_text(name) == name
 
 
 def fingerprints(project: Project) -> Iterator[tuple[str, str]]:

@@ -129,6 +129,19 @@ def test_a_folder_that_came_or_changed_is_judged_once_it_rests(project: Project,
     assert "no folder of photographs in" in str(tick().skip_reason)
 
 
+def test_a_folder_with_an_odd_name_does_not_stop_the_others(project: Project, instance: dg.DagsterInstance) -> None:
+    long, photograph = "n" * 250, next((project.photographs / FIRST).rglob("*.jpg"))
+    for name in (b"\xd5\xd5", long.encode()):
+        folder = os.fsencode(project.photographs) + b"/" + name
+        os.mkdir(folder)
+        shutil.copy(photograph, os.fsdecode(folder))
+    found = new_deliveries(dg.build_sensor_context(instance, None, resources={"project": project}))
+    assert isinstance(found, dg.SensorResult)
+    (added,) = found.dynamic_partitions_requests or ()
+    assert set(added.partition_keys) == {*KEYS, long}, "a partition's name is UTF-8"
+    assert photographs_of(project, long).num_rows == 1
+
+
 @pytest.mark.long
 def test_a_backfill_from_the_command_line(fresh: tuple[Path, Command]) -> None:
     """As the UI's: one run a partition, through the project's own queue and lock."""
