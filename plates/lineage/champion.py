@@ -30,6 +30,7 @@ MODEL, CHECKPOINT, DETECTIONS = "models/export/model", "models/checkpoint", "dat
 PARTS = {"model": MODEL, "checkpoint": CHECKPOINT}
 _NAME = "champion.json"
 REPAIR = "plates champions --repair"
+NEW_BAR = "by name, as the new bar"
 
 
 class Verdict(BaseModel):
@@ -217,16 +218,23 @@ def repair(root: Path) -> str:
     last = next((verdict for verdict in reversed(known) if verdict.promoted), None)
     if last is None or last.after is None:
         raise UserError("no decision says what is in service. Put a model there: plates promote ID --because '...'")
-    put_in_service(root, records.find(root, last.after), last, best=_best_pointed_at(root, known))
+    put_in_service(root, records.find(root, last.after), last, best=_best_pointed_at(root, known, last))
     return last.after
 
 
-def _best_pointed_at(root: Path, known: Sequence[Verdict]) -> str | None:
+def _best_pointed_at(root: Path, known: Sequence[Verdict], last: Verdict) -> str | None:
+    """The best model beside that of the `last` promotion; None: that one itself."""
     try:
-        best = json.loads((root / POINTER).read_text(encoding="utf-8"))["best"]
-    except (OSError, ValueError, KeyError, TypeError):
+        pointer = json.loads((root / POINTER).read_text(encoding="utf-8"))
+        best, said = pointer["best"], pointer.get("decision", {}).get("id")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return best if best in {verdict.after for verdict in known} else None
+    if best not in {verdict.after for verdict in known}:
+        return None
+    if said in {verdict.id for verdict in known[: known.index(last)]}:  # of before: a kill kept `last` from it
+        replaced = last.kind == "gate" or last.reason == NEW_BAR or (last.kind == "rollback" and best == last.before)
+        return None if replaced else best
+    return best
 
 
 def rollback(root: Path, target: str | None, because: str | None) -> Verdict:
@@ -261,7 +269,7 @@ def promote(root: Path, target: str, because: str, new_bar: bool = False) -> Ver
     Later challengers are compared with the best model as before or, with a `new_bar`, with this one.
     """
     service, record = settled(root), records.find(root, target)
-    reason = "by name, as the new bar" if new_bar else "by name"
+    reason = NEW_BAR if new_bar else "by name"
     said = verdict(root, "promote", record.id, service, promoted=True, reason=reason, because=because)
     put_in_service(root, record, said, best=service.best if service and not new_bar else None)
     return said

@@ -120,6 +120,23 @@ def test_rollback_goes_to_the_one_before_and_says_so(root: Path) -> None:
     assert champion.settled(root).best == one, "what was taken out of service is no bar"
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_pointer_that_a_kill_left_behind_does_not_name_the_bar(root: Path, by_name: bool) -> None:
+    """The decision was saved, the pointer was not, and the folder is lost before anybody looks."""
+    one, pointer = champion.settled(root).record, (root / champion.POINTER).read_bytes()
+    two = make(root, "two", 0.9)
+    if by_name:
+        champion.promote(root, two.id, "a trial")
+    else:
+        serve(root, two)
+    expected = champion.settled(root)
+    assert (expected.record, expected.best) == (two.id, one if by_name else two.id)
+    (root / champion.POINTER).write_bytes(pointer)
+    shutil.rmtree(root / champion.FOLDER)
+    champion.repair(root)
+    assert champion.settled(root) == expected
+
+
 def test_the_beginning_of_several_ids_goes_back_to_none_of_them(root: Path) -> None:
     made = [make(root, f"model {number}", 0.9) for number in range(18)]
     for one in made:
