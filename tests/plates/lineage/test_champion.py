@@ -120,6 +120,16 @@ def test_rollback_goes_to_the_one_before_and_says_so(root: Path) -> None:
     assert champion.settled(root).best == one, "what was taken out of service is no bar"
 
 
+def test_a_folder_that_is_not_what_was_decided_is_told(root: Path) -> None:
+    assert champion.another(root) is None
+    next(file for file in (root / champion.FOLDER / "model").rglob("*") if file.is_file()).unlink()
+    assert "model differs" in str(champion.another(root))
+    shutil.rmtree(root / champion.FOLDER)
+    assert champion.another(root) == f"models/champion is missing. Restore it: {champion.REPAIR}"
+    champion.repair(root)
+    assert champion.another(root) is None
+
+
 @pytest.mark.parametrize("by_name", [False, True])
 def test_a_pointer_that_a_kill_left_behind_does_not_name_the_bar(root: Path, by_name: bool) -> None:
     """The decision was saved, the pointer was not, and the folder is lost before anybody looks."""

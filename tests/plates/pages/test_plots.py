@@ -42,3 +42,12 @@ def test_an_svg_takes_the_pages_colours_and_is_the_same_each_time() -> None:
     assert plots.INK not in drawn[0]
     assert "#000000" not in drawn[0]
     assert drawn[0].startswith("<svg")
+
+
+def test_a_name_with_dollar_signs_is_no_formula() -> None:
+    with plots.text_as_svg():
+        figure, _ = plots.panels("lot_$5_$x", 4, 3)
+        assert "lot_$5_$x" in plots.svg(figure)
+    with plots.text_as_pixels():
+        figure, _ = plots.panels("lot_$5_$x", 4, 3)
+        plots.picture(figure, "lots")
